@@ -1,0 +1,154 @@
+"""A small pool of asynchronous connections.
+
+psycopg_pool hides why a connection could not be made until its time-out has passed, and cannot
+take over the connection that proved the address: each command would connect twice. See
+docs/decisions/0005-own-connection-pool.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.pq import TransactionStatus
+
+from busctl.adapters.postgres.errors import first_line, mapped
+from busctl.core.errors import StoreTimeout, StoreUnreachable
+
+Result = TypeVar("Result")
+Row = tuple[Any, ...]
+
+
+class Session:
+    """One connection and the binary cursor that all its statements use."""
+
+    def __init__(self, connection: AsyncConnection[Row]) -> None:
+        self.connection = connection
+        self.cursor: AsyncCursor[Row] = connection.cursor(binary=True)
+        self.used = False
+
+    async def one(self, query: str, values: Any = None) -> Row | None:
+        await self.cursor.execute(query, values)  # type: ignore[arg-type]  # our own SQL files
+        return await self.cursor.fetchone()
+
+    async def all(self, query: str, values: Any = None) -> list[Row]:
+        await self.cursor.execute(query, values)  # type: ignore[arg-type]  # our own SQL files
+        return await self.cursor.fetchall()
+
+    async def command(self, text: str) -> None:
+        """Several statements without parameters in one round trip (simple query protocol)."""
+        await self.connection.execute(text, prepare=False)  # type: ignore[call-overload]  # ours
+
+    async def run(self, query: str, values: Any = None) -> int:
+        """Execute for the effect; returns the number of rows it touched."""
+        await self.cursor.execute(query, values)  # type: ignore[arg-type]  # our own SQL files
+        return self.cursor.rowcount
+
+
+class Pool:
+    """At most `size` connections, made when needed, the last used taken first."""
+
+    def __init__(self, dsn: str, *, size: int, connect_timeout: float) -> None:
+        self._dsn = dsn
+        self._connect_timeout = connect_timeout
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[Session] = []
+        self._closed = False
+        self.prepare_threshold: int | None = 5
+        self.behind_pooler = False
+
+    @property
+    def idle(self) -> int:
+        """Connections that nobody uses at the moment."""
+        return len(self._idle)
+
+    async def run(
+        self, work: Callable[[Session], Awaitable[Result]], *, timeout: float | None
+    ) -> Result:
+        """Run `work` on a connection, again on a new one if an idle one turns out to be dead.
+
+        `work` must be safe to repeat. `timeout` bounds it as a whole (None: it bounds itself).
+        Raises the mapped errors; psycopg.Error passes only through `borrow`.
+        """
+        while True:
+            try:
+                async with self.borrow() as session:
+                    reused = session.used
+                    session.used = True
+                    try:
+                        async with asyncio.timeout(timeout):
+                            return await work(session)
+                    except psycopg.OperationalError:
+                        # A server that restarted leaves dead idle connections behind.
+                        if reused and session.connection.closed:
+                            continue
+                        raise
+            except TimeoutError as error:
+                raise StoreTimeout(f"The store made no progress for {timeout:g} s.") from error
+            except psycopg.Error as error:
+                raise mapped(error) from error
+
+    @asynccontextmanager
+    async def borrow(self) -> AsyncIterator[Session]:
+        """A connection for the time of the block; put back only if it is fit for the next one."""
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise StoreUnreachable(
+                f"No connection became free within {self._connect_timeout:g} s.",
+                remedy="Raise BUSCTL_POOL_MAX_SIZE or lower the load.",
+            ) from error
+        try:
+            session = self._idle.pop() if self._idle else await self._connect()
+            try:
+                yield session
+            except BaseException:
+                await self._discard(session)
+                raise
+            else:
+                await self._give_back(session)
+        finally:
+            self._free.release()
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().connection.close()
+
+    async def _connect(self) -> Session:
+        try:
+            connection: AsyncConnection[Row] = await AsyncConnection.connect(
+                self._dsn,
+                autocommit=True,
+                prepare_threshold=self.prepare_threshold,
+                connect_timeout=max(2, int(self._connect_timeout)),
+                application_name="busctl",
+            )
+        except psycopg.Error as error:
+            raise StoreUnreachable(f"The store did not let us in: {first_line(error)}.") from error
+        return Session(connection)
+
+    async def _give_back(self, session: Session) -> None:
+        status = session.connection.info.transaction_status
+        if self._closed or session.connection.closed or status is not TransactionStatus.IDLE:
+            await self._discard(session)
+        else:
+            self._idle.append(session)
+
+    @staticmethod
+    async def _discard(session: Session) -> None:
+        # A half-done statement or transaction must not meet the next user; an error that the
+        # server named is over once it is rolled back, so the connection is still good then.
+        await session.connection.close()
+
+    def without_prepared_statements(self) -> None:
+        """For a transaction pooler, where they meet other clients' (auto-prepare breaks there)."""
+        self.behind_pooler = True
+        self.prepare_threshold = None
+        for session in self._idle:
+            session.connection.prepare_threshold = None

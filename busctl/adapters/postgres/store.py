@@ -1,0 +1,405 @@
+"""The Store port on PostgreSQL 15 and later.
+
+What is called often is one statement and one round trip: functions that run as the least role.
+Everything else is a short transaction that begins with SET LOCAL ROLE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+from psycopg.types.numeric import Float8, Int4
+
+from busctl.adapters.postgres import rows
+from busctl.adapters.postgres.errors import is_no_partition, mapped
+from busctl.adapters.postgres.listing import listing
+from busctl.adapters.postgres.pool import Pool, Row, Session
+from busctl.adapters.sqlfiles import migrations, queries
+from busctl.core.envelope import Chunk, Envelope, Event
+from busctl.core.errors import (
+    MessageCorrupt,
+    SchemaMissing,
+    SchemaOutdated,
+    StoreTimeout,
+    TransactionConflict,
+)
+from busctl.core.ids import time_of
+from busctl.ports import Delivery, Draft, Filter, Found, Lease, Partition, Stored
+
+Result = TypeVar("Result")
+
+STATEMENT_BYTES = 1 << 20
+"""Stored bytes per INSERT of chunks: libpq is quadratic in what one statement carries over a Unix
+socket. COPY would do without the round trips, but PostgreSQL refuses it under row-level
+security; see docs/decisions/0004-chunks-by-insert.md."""
+STATEMENT_CHUNKS = 16
+
+
+class PostgresStore:
+    """Implements `busctl.ports.Store`. Made by `PostgresStore.open`."""
+
+    def __init__(
+        self, pool: Pool, *, write_timeout: float, read_timeout: float, verify: bool
+    ) -> None:
+        self.pool = pool
+        self._write_timeout = write_timeout
+        self._read_timeout = read_timeout
+        self._verify = verify
+        self._sql = queries()
+        self._hours: set[datetime] = set()
+
+    @classmethod
+    async def open(
+        cls, dsn: str, *, pool_size: int = 4, connect_timeout: float = 10,
+        write_timeout: float = 10, read_timeout: float = 5, verify: bool = False,
+    ) -> PostgresStore:  # fmt: skip
+        """Connect, prove what kind of connection it is, and check the schema, in one round trip
+        after connecting. Raises StoreUnreachable, SchemaMissing, SchemaOutdated."""
+        pool = Pool(dsn, size=pool_size, connect_timeout=connect_timeout)
+        store = cls(pool, write_timeout=write_timeout, read_timeout=read_timeout, verify=verify)
+        try:
+            await store._probe()
+        except BaseException:
+            await pool.close()
+            raise
+        return store
+
+    async def _probe(self) -> None:
+        async def ask(session: Session) -> tuple[bool, str | None]:
+            row = await session.one(self._sql["schema_probe"])
+            assert row is not None
+            return row[0] != session.connection.info.backend_pid, row[1]
+
+        pooled, version = await self.pool.run(ask, timeout=self._read_timeout)
+        if pooled:
+            self.pool.without_prepared_statements()
+        check_version(version)
+
+    # --- put -------------------------------------------------------------------------------
+
+    async def put(self, draft: Draft, body: bytes) -> Stored:
+        values = rows.put_values(draft, body)
+
+        async def insert(session: Session) -> Row | None:
+            return await session.one(self._sql["message_put"], values)
+
+        row = await self._with_partition(draft.transaction_id, draft.transaction_id, insert)
+        stored = _stored(draft, row)
+        await self._verify_stored(draft)
+        return stored
+
+    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
+        values = rows.put_many_values(drafts)
+        ids = sorted(draft.transaction_id for draft, _ in drafts)
+
+        async def insert(session: Session) -> set[UUID]:
+            return {row[0] for row in await session.all(self._sql["message_put_many"], values)}
+
+        return await self._with_partition(ids[0], ids[-1], insert)
+
+    async def put_chunks(
+        self, transaction_id: UUID, chunks: AsyncIterator[Chunk], seal: Callable[[], Draft]
+    ) -> Stored:
+        await self._ensure_partition(transaction_id)
+        try:
+            async with self.pool.borrow() as session:
+                try:
+                    return await self._insert_and_seal(session, transaction_id, chunks, seal)
+                except psycopg.errors.UniqueViolation:
+                    # The same id, stored or being stored by somebody else just now.
+                    await session.connection.rollback()
+            return await self._recognise(transaction_id, chunks, seal)
+        except TimeoutError as error:
+            raise StoreTimeout(
+                f"Storing {transaction_id} made no progress for {self._write_timeout:g} s.",
+                transaction_id=transaction_id,
+            ) from error
+        except psycopg.Error as error:
+            raise mapped(error, transaction_id) from error
+
+    async def _insert_and_seal(
+        self, session: Session, transaction_id: UUID, chunks: AsyncIterator[Chunk],
+        seal: Callable[[], Draft],
+    ) -> Stored:  # fmt: skip
+        await self._within(session.command("begin; set local role bus_writer"))
+        group: list[Chunk] = []
+        async for chunk in chunks:
+            if group and (
+                sum(len(one.body) for one in group) + len(chunk.body) > STATEMENT_BYTES
+                or len(group) == STATEMENT_CHUNKS
+            ):
+                await self._insert(session, transaction_id, group)
+                group = []
+            group.append(chunk)
+        await self._insert(session, transaction_id, group)
+        draft = seal()
+        put = session.one(self._sql["message_put"], rows.put_values(draft, None))
+        stored = _stored(draft, await self._within(put))
+        await self._within(session.command("commit"))
+        await self._verify_stored(draft)
+        return stored
+
+    async def _insert(self, session: Session, transaction_id: UUID, group: list[Chunk]) -> None:
+        row = self._sql["chunk_insert_row"]
+        query = self._sql["chunk_insert"].format(rows=", ".join([row] * len(group)))
+        await self._within(session.run(query, rows.chunk_values(transaction_id, group)))
+
+    async def _within(self, step: Awaitable[Result]) -> Result:
+        """The time-out bounds one statement or chunk, never the transfer as a whole."""
+        async with asyncio.timeout(self._write_timeout):
+            return await step
+
+    async def _recognise(
+        self, transaction_id: UUID, chunks: AsyncIterator[Chunk], seal: Callable[[], Draft]
+    ) -> Stored:
+        """The id is taken: hash the rest of the payload and compare it with what is stored."""
+        async for _ in chunks:
+            pass
+        draft = seal()
+        known = await self.find(transaction_id)
+        if known is None or known.checksum != draft.checksum:
+            raise _conflict(transaction_id)
+        return Stored(fresh=False, created_at=time_of(transaction_id), expires_at=known.expires_at)
+
+    async def _verify_stored(self, draft: Draft) -> None:
+        if not self._verify:
+            return
+        damaged = await self.damaged_parts(draft.transaction_id)
+        if damaged:
+            raise MessageCorrupt(
+                f"Message {draft.transaction_id} was damaged on its way into the store "
+                f"(parts {sorted(damaged)}; -1 is the body in the row).",
+                transaction_id=draft.transaction_id,
+                chunk=min(damaged),
+            )
+
+    # --- get -------------------------------------------------------------------------------
+
+    async def find(self, transaction_id: UUID) -> Found | None:
+        row = await self._read_one("message_get", {"id": transaction_id})
+        return None if row is None or row[0] is None else rows.found(transaction_id, row)
+
+    async def chunks(self, transaction_id: UUID, first: int, last: int) -> Sequence[Chunk]:
+        values = {"id": transaction_id, "first": Int4(first), "last": Int4(last)}
+        # The time-out is per chunk: a batch over a thin line may take as long as it moves.
+        allowed = self._read_timeout * (last - first + 1)
+
+        async def select(session: Session) -> list[Row]:
+            return await session.all(self._sql["chunk_get"], values)
+
+        return [Chunk(*row) for row in await self.pool.run(select, timeout=allowed)]
+
+    async def damaged_parts(self, transaction_id: UUID) -> set[int]:
+        """Chunk numbers whose stored bytes do not match their digest (server-side); -1: the row."""
+
+        async def select(session: Session) -> list[Row]:
+            return await session.all(self._sql["damaged_parts"], {"id": transaction_id})
+
+        return {row[0] for row in await self.pool.run(select, timeout=None)}
+
+    async def record_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        values = {
+            "ids": [one.transaction_id for one in deliveries],
+            "moments": [one.at for one in deliveries],
+            "durations": [one.duration_ms for one in deliveries],
+            "hops": [one.hop for one in deliveries],
+            "details": [Jsonb(dict(one.detail)) for one in deliveries],
+        }
+        await self._write_one("record_deliveries", values)
+
+    async def record_events(self, events: Sequence[Event]) -> None:
+        values = {
+            "ids": [one.transaction_id for one in events],
+            "moments": [one.at for one in events],
+            "kinds": [one.kind for one in events],
+            "hops": [one.hop for one in events],
+            "details": [rows.json_or_null(one.detail) for one in events],
+        }
+        await self.as_role("bus_writer", lambda session: session.run(self._sql["event_insert"], values))
+
+    async def stat(self, transaction_id: UUID) -> Envelope | None:
+        row = await self.as_role(
+            "bus_reader",
+            lambda session: session.one(self._sql["message_stat"], {"id": transaction_id}),
+        )
+        return None if row is None else rows.envelope(row)
+
+    async def events(self, transaction_id: UUID) -> Sequence[Event]:
+        found = await self.as_role(
+            "bus_reader",
+            lambda session: session.all(self._sql["event_list"], {"id": transaction_id}),
+        )
+        return [rows.event(row) for row in found]
+
+    async def list(self, wanted: Filter) -> Sequence[Envelope]:
+        query, values = listing(self._sql["message_list"], wanted)
+        found = await self.as_role("bus_reader", lambda session: session.all(query, values))
+        return [rows.envelope(row) for row in found]
+
+    # --- keeping ---------------------------------------------------------------------------
+
+    async def retain(
+        self, transaction_id: UUID, *, pinned: bool | None = None, ttl: timedelta | None = None
+    ) -> Envelope | None:
+        seconds = None if ttl is None else Float8(ttl.total_seconds())
+        values = {"id": transaction_id, "pinned": pinned, "ttl": seconds}
+        kind = "extended" if pinned is None else "pinned" if pinned else "unpinned"
+
+        async def change(session: Session) -> bool:
+            if await session.one(self._sql["message_retain"], values) is None:
+                return False
+            await session.run(self._sql["event_insert"], _event(transaction_id, kind, None))
+            return True
+
+        changed = await self.as_role("bus_janitor", change)
+        return await self.stat(transaction_id) if changed else None
+
+    async def remove(self, transaction_id: UUID) -> bool:
+        async def delete(session: Session) -> bool:
+            row = await session.one(self._sql["message_remove"], {"id": transaction_id})
+            if row is None:
+                return False
+            await session.run(self._sql["chunk_remove"], {"id": transaction_id})
+            detail = Jsonb({"size": row[0], "checksum": row[1]})
+            await session.run(self._sql["event_insert"], _event(transaction_id, "removed", detail))
+            return True
+
+        return await self.as_role("bus_janitor", delete)
+
+    async def ensure_partitions(self, first: datetime, last: datetime) -> int:
+        row = await self.as_role(
+            "bus_janitor",
+            lambda session: session.one(
+                self._sql["ensure_partitions"], {"first": first, "last": last}
+            ),
+        )
+        return 0 if row is None else int(row[0])
+
+    async def partitions(self) -> Sequence[Partition]:
+        found = await self.as_role(
+            "bus_reader", lambda session: session.all(self._sql["partition_list"])
+        )
+        return [Partition(*row) for row in found]
+
+    async def request_begin(
+        self, owner: str, session_id: str, request_id: str, transaction_id: UUID, *,
+        daemon: str, lease: timedelta, ttl: timedelta,
+    ) -> Lease:  # fmt: skip
+        row = await self._write_one("request_begin", {
+            "owner": owner, "session": session_id, "request": request_id, "id": transaction_id,
+            "daemon": daemon, "lease": Float8(lease.total_seconds()),
+            "ttl": Float8(ttl.total_seconds()),
+        })  # fmt: skip
+        assert row is not None
+        return Lease(mine=row[0], transaction_id=row[1], done=row[2])
+
+    async def request_renew(
+        self, owner: str, session_id: str, request_id: str, *,
+        daemon: str, lease: timedelta, answered: bool,
+    ) -> bool:  # fmt: skip
+        row = await self._write_one("request_renew", {
+            "owner": owner, "session": session_id, "request": request_id, "daemon": daemon,
+            "lease": Float8(lease.total_seconds()), "answered": answered,
+        })  # fmt: skip
+        return bool(row and row[0])
+
+    async def ping(self) -> float:
+        began = time.monotonic()
+        await self._read_one("ping", {})
+        return (time.monotonic() - began) * 1000
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+    # --- inside ----------------------------------------------------------------------------
+
+    async def _read_one(self, name: str, values: dict[str, Any]) -> Row | None:
+        query = self._sql[name]
+        return await self.pool.run(
+            lambda session: session.one(query, values), timeout=self._read_timeout
+        )
+
+    async def _write_one(self, name: str, values: dict[str, Any]) -> Row | None:
+        query = self._sql[name]
+        return await self.pool.run(
+            lambda session: session.one(query, values), timeout=self._write_timeout
+        )
+
+    async def as_role(
+        self, role: str, work: Callable[[Session], Awaitable[Result]], *, read_write: bool = False
+    ) -> Result:
+        """One transaction under `role`. `read_write` asks for one where the default is read-only,
+        as in a Supabase project over its quota."""
+        mode = " read write" if read_write else ""
+
+        async def transaction(session: Session) -> Result:
+            await session.command(f"begin{mode}; set local role {role}")
+            result = await work(session)
+            await session.command("commit")
+            return result
+
+        return await self.pool.run(transaction, timeout=self._write_timeout)
+
+    async def _with_partition(
+        self, first: UUID, last: UUID, work: Callable[[Session], Awaitable[Result]]
+    ) -> Result:
+        """Run `work`; if a partition for those ids is missing, make it and run once more."""
+
+        async def attempt(session: Session) -> Result | None:
+            try:
+                return await work(session)
+            except psycopg.errors.CheckViolation as error:
+                if not is_no_partition(error):
+                    raise
+                return None
+
+        result = await self.pool.run(attempt, timeout=self._write_timeout)
+        if result is None:
+            await self.ensure_partitions(time_of(first), time_of(last))
+            result = await self.pool.run(work, timeout=self._write_timeout)
+        return result
+
+    async def _ensure_partition(self, transaction_id: UUID) -> None:
+        """Before chunks are sent, which cannot be sent twice; asked once per hour of ids."""
+        made = time_of(transaction_id)
+        hour = made.replace(minute=0, second=0, microsecond=0)
+        if hour not in self._hours:
+            await self.ensure_partitions(made, made)
+            self._hours.add(hour)
+
+
+def check_version(version: str | None) -> None:
+    """Raises SchemaMissing or SchemaOutdated unless the schema is the one this busctl ships."""
+    newest = migrations()[-1].version
+    if version is None:
+        raise SchemaMissing("The database has no bus schema.")
+    if version < newest:
+        raise SchemaOutdated(f"The bus schema is at {version}; this busctl needs {newest}.")
+
+
+def _stored(draft: Draft, row: Row | None) -> Stored:
+    assert row is not None
+    fresh, created, expires, known = row
+    if not fresh and known != draft.checksum:
+        raise _conflict(draft.transaction_id)
+    return Stored(fresh=fresh, created_at=created, expires_at=expires)
+
+
+def _conflict(transaction_id: UUID) -> TransactionConflict:
+    return TransactionConflict(
+        f"Another payload is stored under {transaction_id}.", transaction_id=transaction_id
+    )
+
+
+def _event(transaction_id: UUID, kind: str, detail: Jsonb | None) -> dict[str, Any]:
+    return {
+        "ids": [transaction_id], "moments": [datetime.now().astimezone()], "kinds": [kind],
+        "hops": ["store"], "details": [detail],
+    }  # fmt: skip

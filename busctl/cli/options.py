@@ -1,0 +1,27 @@
+"""Options that many commands share, so that they read and behave alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (documented, versioned) on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, do nothing.")]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option("--env-file", help="Read settings from this file instead of ./.env."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="NAME=VALUE",
+        help="Set one setting for this run, over environment and file (repeatable).",
+    ),
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Transaction id, as `busctl ls` prints it.")]

@@ -1,0 +1,118 @@
+"""What every command does before and after its operation: settings in, results and errors out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from busctl.core.errors import BusctlError, ConfigurationError
+
+if TYPE_CHECKING:
+    from busctl.core.envelope import Envelope
+    from busctl.core.settings import Settings
+
+Result = TypeVar("Result")
+SHAPE_VERSION = 1
+"""Version of every --json shape; it rises when a field changes its meaning or goes."""
+
+
+def settings_for(
+    env_file: Path | None = None, sets: list[str] | None = None, **flags: object
+) -> Settings:
+    """Settings with flags over environment over file over default; warnings go to stderr.
+
+    `flags` are Settings fields by name, None meaning not given. Raises ConfigurationInvalid.
+    """
+    from busctl.adapters.environment import load
+    from busctl.core.settings import known_names
+
+    chosen: dict[str, object] = {}
+    for text in sets or []:
+        name, mark, value = text.partition("=")
+        field = known_names().get(name.strip().upper())
+        if not mark or field is None:
+            raise ConfigurationError(
+                f"--set {text!r} is not NAME=VALUE with a known name.",
+                remedy="`busctl config show` lists the names.",
+            )
+        chosen[field] = value
+    chosen |= {name: value for name, value in flags.items() if value is not None}
+    loaded = load(chosen, env_file=env_file)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    return loaded.settings
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run one coroutine to its end."""
+    return asyncio.run(work)
+
+
+def say(text: str) -> None:
+    """Talk, as opposed to data: stderr."""
+    print(text, file=sys.stderr)
+
+
+def emit_json(shape: Mapping[str, Any]) -> None:
+    """One JSON document on stdout, `version` first."""
+    print(json.dumps({"version": SHAPE_VERSION, **shape}, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def envelope_shape(envelope: Envelope) -> dict[str, Any]:
+    """The JSON shape of an envelope: the names of the columns, digests in hex, ISO times."""
+    labels = envelope.labels
+    return {
+        "transaction_id": str(envelope.transaction_id),
+        "created_at": envelope.created_at.isoformat(),
+        "expires_at": envelope.expires_at.isoformat(),
+        "message_type": labels.message_type.value,
+        "status": envelope.status.value,
+        "tool_name": labels.tool_name,
+        "session_id": labels.session_id,
+        "request_id": labels.request_id,
+        "owner": labels.owner,
+        "content_type": labels.content_type,
+        "payload_size_bytes": envelope.payload_size_bytes,
+        "checksum": envelope.checksum.hex(),
+        "compression": envelope.compression.value,
+        "stored_size_bytes": envelope.stored_size_bytes,
+        "stored_checksum": envelope.stored_checksum.hex(),
+        "chunk_count": envelope.chunk_count,
+        "pinned": envelope.pinned,
+        "retrieved_at": envelope.retrieved_at.isoformat() if envelope.retrieved_at else None,
+        "retrieved_count": envelope.retrieved_count,
+        "write_duration_ms": envelope.write_duration_ms,
+        "read_duration_ms": envelope.read_duration_ms,
+        "metadata": dict(labels.metadata),
+    }
+
+
+def report_error(error: BusctlError, *, as_json: bool) -> None:
+    """A named error on stderr: what happened, to which id, what to do."""
+    if as_json:
+        shape: dict[str, Any] = {
+            "code": getattr(error, "error_code", error.code),
+            "message": error.message,
+            "transaction_id": str(error.transaction_id) if error.transaction_id else None,
+            "remedy": error.remedy or None,
+        }
+        say(json.dumps({"version": SHAPE_VERSION, "error": shape}, ensure_ascii=False))
+        return
+    say(f"busctl: {error.message}")
+    if error.remedy:
+        say(f"  fix: {error.remedy}")

@@ -1,0 +1,89 @@
+"""Where adapters and operations are put together: `Bus.connect(settings)`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from busctl.adapters import embedded
+from busctl.adapters.clock import SystemClock
+from busctl.adapters.postgres.migrator import Migrator
+from busctl.adapters.postgres.store import PostgresStore
+from busctl.core.errors import SchemaMissing, SchemaOutdated
+from busctl.core.settings import Settings
+from busctl.ops import bus as operations
+
+
+class Bus(operations.Bus):
+    """The bus of `busctl.ops.bus.Bus`, with a way to reach its store."""
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, settings: Settings | None = None, *, hop: str = "client"
+    ) -> AsyncIterator[Bus]:
+        """`async with Bus.connect(settings) as bus:`; settings None reads the environment.
+
+        Without a DSN the embedded store is started (and migrated) if need be, and stopped when its
+        last user has left. A configured database is never migrated here: SchemaMissing and
+        SchemaOutdated say what to run. Raises StoreUnreachable and EmbeddedStoreError too.
+        """
+        if settings is None:
+            from busctl.adapters.environment import load
+
+            settings = load().settings
+        async with open_store(settings) as store:
+            bus = cls(store, settings, SystemClock(), hop=hop)
+            try:
+                yield bus
+            finally:
+                await bus.deliveries.close()
+
+
+@asynccontextmanager
+async def store_dsn(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
+    """The store's DSN and whether it is the embedded one, which runs for the time of the block."""
+    dsn = settings.database_dsn()
+    if dsn is not None:
+        yield dsn, False
+        return
+    lease = await asyncio.to_thread(
+        embedded.acquire, settings.store_dir or embedded.default_home(), bin_dir=settings.pg_bin
+    )
+    try:
+        yield lease.server.dsn, True
+    finally:
+        await asyncio.to_thread(lease.release)
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[PostgresStore]:
+    """The store of these settings, connected and with its schema checked."""
+    async with store_dsn(settings) as (dsn, is_embedded):
+        store = await _open(settings, dsn, migrate=is_embedded)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+async def _open(settings: Settings, dsn: str, *, migrate: bool) -> PostgresStore:
+    async def attempt() -> PostgresStore:
+        return await PostgresStore.open(
+            dsn,
+            pool_size=settings.pool_max_size,
+            connect_timeout=settings.connect_timeout_secs,
+            write_timeout=settings.write_timeout_secs,
+            read_timeout=settings.read_timeout_secs,
+            verify=settings.verify_integrity,
+        )
+
+    try:
+        return await attempt()
+    except (SchemaMissing, SchemaOutdated):
+        if not migrate:
+            raise
+        async with await Migrator.connect(dsn) as migrator:
+            await migrator.up()
+        return await attempt()

@@ -1,0 +1,1 @@
+"""Values and decisions: told the time, given the bytes; no clock, environment, socket or thread."""

@@ -1,0 +1,57 @@
+"""A PostgreSQL connection string as text: whether it can be one, and how to show it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+MASK = "***"
+SCHEMES = ("postgresql", "postgres")
+
+_HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(?::\d{0,5})?")
+_MASKED_KEYS = r"(?:password|sslpassword|oauth_client_secret)"
+_URI_SECRET = re.compile(rf"(?i)([?&]{_MASKED_KEYS}=)[^&#]*")
+_PAIR = r"(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s'\\])*)"
+_PAIRS = re.compile(rf"(?s)\s*(?:[a-z_]+\s*=\s*{_PAIR}(?:\s+|$))+")
+_PAIR_SECRET = re.compile(rf"(?s)\b({_MASKED_KEYS}\s*=\s*){_PAIR}")
+
+
+def dsn_fault(dsn: str) -> str | None:
+    """Why `dsn` cannot be a connection string, without quoting any of it; None if it can."""
+    if "[YOUR-PASSWORD]" in dsn:
+        return "still holds the placeholder [YOUR-PASSWORD]; put the password in its place"
+    if "://" not in dsn:
+        if _PAIRS.fullmatch(dsn):
+            return None
+        return "is neither postgresql://user:password@host:port/database nor key=value pairs"
+    if dsn.partition("://")[0] not in SCHEMES:
+        return "does not start with postgresql://"
+    if not _is_uri(dsn):
+        return "cannot be read; percent-encode / ? # [ ] @ : in the password (/ is %2F, @ is %40)"
+    return None
+
+
+def _is_uri(dsn: str) -> bool:
+    """Whether user, hosts and the rest are where they seem to be, so that masking is sure."""
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:  # unbalanced brackets; its text quotes part of the string
+        return False
+    # An @ or # behind the hosts is the end of a password that holds a bare / ? or #.
+    rest = dsn.partition("://")[2][len(parts.netloc) :]
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    return not set("@#") & set(rest) and all(_HOST_PORT.fullmatch(host) for host in hosts)
+
+
+def mask_dsn(dsn: str) -> str:
+    """`dsn` with every password in it as ***; only *** if it cannot be read."""
+    if dsn_fault(dsn) is not None:
+        return MASK
+    if "://" not in dsn:
+        return _PAIR_SECRET.sub(rf"\g<1>{MASK}", dsn)
+    parts = urlsplit(dsn)
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    netloc = f"{name}{colon}{MASK if colon else ''}{at}{host}"
+    query = _URI_SECRET.sub(rf"\g<1>{MASK}", f"?{parts.query}" if parts.query else "")
+    return f"{parts.scheme}://{netloc}{parts.path}{query}"

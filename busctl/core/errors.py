@@ -1,0 +1,278 @@
+"""Every failure that busctl names.
+
+An error says what happened, to which transaction id, and what to do (`remedy`). The exit codes
+are those of the command line: 1 something is wrong, 2 the command line or configuration is
+wrong, 3 could not look, 75 another run holds the lock (EX_TEMPFAIL of sysexits.h).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+from uuid import UUID
+
+
+class BusctlError(Exception):
+    """Base of all named errors. `code` is the wire name, `exit_code` the process's."""
+
+    code: ClassVar[str] = "ERROR"
+    exit_code: ClassVar[int] = 1
+    default_remedy: ClassVar[str] = ""
+
+    def __init__(
+        self, message: str, *, transaction_id: UUID | None = None, remedy: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.transaction_id = transaction_id
+        self.remedy = self.default_remedy if remedy is None else remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+
+class ConfigurationError(BusctlError):
+    """The command line or the configuration is wrong."""
+
+    code = "CONFIGURATION"
+    exit_code = 2
+
+
+class InvalidId(ConfigurationError):
+    """The text is not a UUIDv7 transaction id."""
+
+    code = "INVALID_ID"
+    default_remedy = "Give the id as printed by `busctl put` or `busctl ls`."
+
+
+# --- outcomes of redeeming a claim: found is the return value, each other one is an error -------
+
+
+class ClaimError(BusctlError):
+    """A claim was not redeemed; the subclass says which of the distinct outcomes it was."""
+
+
+class MessageMissing(ClaimError):
+    """No message with this id ever existed in this store."""
+
+    code = "MISSING"
+    default_remedy = "Check the id, and that DATABASE_URL names the store it was put in."
+
+
+class MessageExpired(ClaimError):
+    """The message existed and its time is over."""
+
+    code = "EXPIRED"
+    default_remedy = "Call the tool again; `busctl pin ID` keeps a costly answer."
+
+
+class MessageCorrupt(ClaimError):
+    """Stored bytes differ from the digest taken when they were produced.
+
+    `chunk` is the 0-based chunk number (None for an in-row body), `byte_range` the half-open
+    range of raw payload bytes it covers.
+    """
+
+    code = "CORRUPT"
+    default_remedy = "Call the tool again, and look at the store's disk and backups."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transaction_id: UUID | None = None,
+        remedy: str | None = None,
+        chunk: int | None = None,
+        byte_range: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(message, transaction_id=transaction_id, remedy=remedy)
+        self.chunk = chunk
+        self.byte_range = byte_range
+
+
+class AccessDenied(ClaimError):
+    """The principal or the database role may not do this."""
+
+    code = "DENIED"
+    default_remedy = "Use the token or the database role that owns the message."
+
+
+class StoreUnreachable(ClaimError):
+    """The store could not be asked; nothing is known about the message."""
+
+    code = "STORE_UNAVAILABLE"
+    exit_code = 3
+    default_remedy = "Check DATABASE_URL and the server, then try again; nothing was lost."
+
+
+class StoreTimeout(StoreUnreachable):
+    """One statement or chunk made no progress within the read or write timeout."""
+
+    code = "STORE_TIMEOUT"
+    default_remedy = (
+        "Try again, or raise MESSAGE_BUS_READ_TIMEOUT_SECS / MESSAGE_BUS_WRITE_TIMEOUT_SECS."
+    )
+
+
+# --- refusals of a put -------------------------------------------------------------------------
+
+
+class PayloadTooLarge(BusctlError):
+    """The payload is over MESSAGE_BUS_MAX_PAYLOAD_MB, or an answer over a client's limit."""
+
+    code = "TOO_LARGE"
+    default_remedy = 'Raise MESSAGE_BUS_MAX_PAYLOAD_MB, or say `accepts: ["claim"]`.'
+
+
+class OutsideHorizon(BusctlError):
+    """The id's own time is too far from now for any partition."""
+
+    code = "OUTSIDE_HORIZON"
+    default_remedy = "Check the clock of the machine that made the id."
+
+
+class TransactionConflict(BusctlError):
+    """Another payload is stored under the same id."""
+
+    code = "CONFLICT"
+    default_remedy = "One id names one payload: make a new id for a new payload."
+
+
+class DigestMismatch(BusctlError):
+    """The bytes received are not those that were announced."""
+
+    code = "DIGEST_MISMATCH"
+    default_remedy = "Send the payload again; nothing was stored."
+
+
+class BusDisabled(BusctlError):
+    """MESSAGE_BUS_ENABLED is false."""
+
+    code = "DISABLED"
+    exit_code = 2
+    default_remedy = "Set MESSAGE_BUS_ENABLED=true."
+
+
+# --- store and schema --------------------------------------------------------------------------
+
+
+class SchemaMissing(BusctlError):
+    """The database has no bus schema."""
+
+    code = "SCHEMA_MISSING"
+    exit_code = 2
+    default_remedy = "Run `busctl migrate up`."
+
+
+class SchemaOutdated(BusctlError):
+    """The bus schema is older or newer than this busctl needs."""
+
+    code = "SCHEMA_OUTDATED"
+    exit_code = 2
+    default_remedy = "Run `busctl migrate up` (or upgrade busctl)."
+
+
+class MigrationFailed(BusctlError):
+    """A migration could not be applied; its transaction was rolled back."""
+
+    code = "MIGRATION_FAILED"
+
+
+class StoreReadOnly(BusctlError):
+    """The database refuses writes (SQLSTATE 25006), as a Supabase project over its quota does."""
+
+    code = "STORE_READ_ONLY"
+    exit_code = 3
+    default_remedy = "Free space with `busctl cleanup`, which works on a read-only project."
+
+
+class StoreFailed(BusctlError):
+    """The server answered with an error that has no name of its own here."""
+
+    code = "STORE_FAILED"
+    exit_code = 3
+    default_remedy = "Read the server's log; the SQLSTATE is in the message."
+
+
+class EmbeddedStoreError(BusctlError):
+    """The embedded PostgreSQL could not be installed, started or stopped."""
+
+    code = "EMBEDDED_STORE"
+    exit_code = 3
+
+
+class LockHeld(BusctlError):
+    """Another run of the same operation is under way."""
+
+    code = "LOCK_HELD"
+    exit_code = 75
+    default_remedy = "Wait for the other run, or find it with `busctl ls` on its host."
+
+
+class ArchiveError(BusctlError):
+    """An archive of messages is damaged, incomplete or not one of ours."""
+
+    code = "ARCHIVE"
+
+
+# --- tools and the daemon ----------------------------------------------------------------------
+
+
+class DaemonUnreachable(BusctlError):
+    """No daemon answered at the address."""
+
+    code = "DAEMON_UNREACHABLE"
+    exit_code = 3
+    default_remedy = "Start it with `busctl serve`, or set BUSCTL_HOST and BUSCTL_PORT."
+
+
+class Unauthorized(BusctlError):
+    """The token is missing or wrong."""
+
+    code = "UNAUTHORIZED"
+    exit_code = 2
+    default_remedy = "Set BUSCTL_TOKEN to the daemon's token."
+
+
+class CallFailed(BusctlError):
+    """The daemon answered a call with an error of the dialect."""
+
+    code = "EXEC_ERROR"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "EXEC_ERROR",
+        transaction_id: UUID | None = None,
+        remedy: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, transaction_id=transaction_id, remedy=remedy)
+        self.error_code = code
+        self.retry_after = retry_after
+
+
+class ProtocolError(BusctlError):
+    """The peer sent something that the dialect does not allow."""
+
+    code = "PROTOCOL"
+
+
+class InvalidLabel(ConfigurationError):
+    """A label or metadata value cannot be stored as text (NUL, lone surrogate, not JSON)."""
+
+    code = "INVALID_LABEL"
+    default_remedy = "Put bytes in the payload; labels are text and metadata is JSON."
+
+
+class ConfigurationInvalid(ConfigurationError):
+    """The configuration is not allowed: `faults` are all wrongs, `warnings` what is only odd."""
+
+    code = "CONFIGURATION_INVALID"
+
+    def __init__(self, faults: Sequence[str], warnings: Sequence[str] = ()) -> None:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__("\n  ".join([f"The configuration has {count}:", *faults]))
+        self.faults = list(faults)
+        self.warnings = list(warnings)

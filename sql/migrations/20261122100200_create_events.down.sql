@@ -1,0 +1,3 @@
+drop table bus.watcher_cursor;
+drop table bus.request;
+drop table bus.message_event;
