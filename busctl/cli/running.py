@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Coroutine, Mapping
@@ -50,6 +49,8 @@ def settings_for(
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run one coroutine to its end."""
+    import asyncio
+
     return asyncio.run(work)
 
 
