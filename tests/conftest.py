@@ -1,4 +1,4 @@
-"""Fixtures that every test folder shares: real PostgreSQL, one server a process, one database a test.
+"""Fixtures that every test folder shares: one real PostgreSQL a process, one database a test.
 
 A server that cannot be had fails the tests that need it; nothing is skipped.
 """
@@ -67,9 +67,9 @@ async def make_database(server: embedded.Server, name: str, *, migrated: bool = 
                 await admin.execute("create database template_bus")
                 async with await Migrator.connect(dsn_of(server, "template_bus")) as migrator:
                     await migrator.up()
-            await admin.execute(f"create database {name} template template_bus")  # type: ignore[call-overload]
+            await admin.execute(f"create database {name} template template_bus")
         else:
-            await admin.execute(f"create database {name}")  # type: ignore[call-overload]
+            await admin.execute(f"create database {name}")
     return dsn_of(server, name)
 
 
@@ -86,9 +86,7 @@ async def database(server: embedded.Server) -> str:
 @pytest.fixture
 async def empty_database(server: embedded.Server) -> str:
     """The DSN of a fresh database without a schema."""
-    return await make_database(
-        server, f"empty_{os.getpid()}_{next(_numbers)}", migrated=False
-    )
+    return await make_database(server, f"empty_{os.getpid()}_{next(_numbers)}", migrated=False)
 
 
 @pytest.fixture

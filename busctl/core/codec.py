@@ -79,13 +79,11 @@ class Decoder:
 
     def decode(self, body: bytes, raw_size: int) -> bytes:
         """The raw bytes of one body. Raises CodecError unless they are exactly `raw_size` long."""
-        match self.compression:
-            case Compression.ZSTD:
-                raw = self._expand_zstd(body, raw_size)
-            case Compression.GZIP:
-                raw = _expand_gzip(body, raw_size)
-            case Compression.NONE:
-                raw = body
+        raw = body
+        if self.compression is Compression.ZSTD:
+            raw = self._expand_zstd(body, raw_size)
+        elif self.compression is Compression.GZIP:
+            raw = _expand_gzip(body, raw_size)
         if len(raw) != raw_size:
             more = "more than " if len(raw) > raw_size else ""
             raise CodecError(f"expands to {more}{min(len(raw), raw_size)} bytes, not {raw_size}")

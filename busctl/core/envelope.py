@@ -136,7 +136,7 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-def preview_of(payload: bytes | memoryview, content_type: str) -> str:
+def preview_of(payload: bytes | bytearray | memoryview, content_type: str) -> str:
     """The first characters of a text payload, "" for other types. Never split inside a character.
 
     A preview is a label for people; it is never the payload and never compared with it.

@@ -218,6 +218,63 @@ class ArchiveError(BusctlError):
 # --- tools and the daemon ----------------------------------------------------------------------
 
 
+class ToolNotFound(BusctlError):
+    """No tool has this name."""
+
+    code = "TOOL_NOT_FOUND"
+    default_remedy = "List the tools with `list_tools`."
+
+
+class ToolFailed(BusctlError):
+    """The tool raised; the message carries the exception's type and text."""
+
+    code = "EXEC_ERROR"
+
+
+class InvalidArguments(BusctlError):
+    """The arguments do not fit the tool's input schema."""
+
+    code = "EXEC_ERROR"
+    default_remedy = "See the tool's inputSchema in `list_tools`."
+
+
+class OverCapacity(BusctlError):
+    """As many calls as allowed are running already; `retry_after` is in seconds."""
+
+    code = "OVER_CAPACITY"
+    exit_code = 3
+    default_remedy = "Try again later, or raise the limit named in the message."
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CallTimedOut(BusctlError):
+    """The call took longer than BUSCTL_CALL_TIMEOUT_SECS and was ended."""
+
+    code = "TIMEOUT"
+    exit_code = 3
+    default_remedy = "Raise BUSCTL_CALL_TIMEOUT_SECS, or ask the tool for less."
+
+
+class DuplicateRequest(BusctlError):
+    """The same request id is being answered elsewhere, or names another call."""
+
+    code = "DUPLICATE"
+    default_remedy = "Send the request again later, or use another request_id."
+
+
+class DrainingDaemon(BusctlError):
+    """The daemon is stopping and takes or finishes no more calls."""
+
+    code = "OVER_CAPACITY"
+    exit_code = 3
+    default_remedy = "Call again once the daemon has been started again."
+
+    retry_after: ClassVar[float] = 5.0
+
+
 class DaemonUnreachable(BusctlError):
     """No daemon answered at the address."""
 

@@ -1,4 +1,4 @@
-"""Recording redemptions beside the reads: coalesced, off the read's round trip, never failing it."""
+"""Recording redemptions beside the reads: coalesced, off their round trip, never failing them."""
 
 from __future__ import annotations
 

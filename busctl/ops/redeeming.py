@@ -98,6 +98,14 @@ class Redemption:
         if held is not None:
             yield held
 
+    async def stored(self) -> AsyncIterator[bytes]:
+        """The stored bytes of each chunk as they are: frames that follow one another. Each is
+        checked against its own stored digest before it is given."""
+        async for chunk in self._chunks():
+            if await asyncio.to_thread(_digest, chunk.body) != chunk.stored_checksum:
+                raise corrupt(self._found, "does not match its stored SHA-256", chunk.seq)
+            yield chunk.body
+
     async def _decoded(self) -> AsyncIterator[tuple[int, bytes]]:
         decoders = [Decoder(self._found.compression) for _ in range(WORKERS)]
         waiting: deque[tuple[int, asyncio.Future[bytes]]] = deque()

@@ -26,7 +26,8 @@ DENIED = "42501"
 MISSING = frozenset({"3F000", "42P01"})
 OUTDATED = frozenset({"42883", "42703", "42704"})
 CANCELLED = frozenset({"57014", "55P03", "25P03", "57P05"})
-AWAY = frozenset({"57P01", "57P02", "57P03", "53300", "53400", "08000", "08001", "08003", "08004", "08006"})  # fmt: skip
+AWAY = frozenset({"57P01", "57P02", "57P03", "53300", "53400"})
+AWAY_CLASS = "08"
 
 
 def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlError:
@@ -48,7 +49,7 @@ def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlEr
             kind = SchemaOutdated
         case _ if state in CANCELLED:
             kind = StoreTimeout
-        case _ if state in AWAY or not state:
+        case _ if state in AWAY or state.startswith(AWAY_CLASS) or not state:
             kind = StoreUnreachable
         case _:
             kind = StoreFailed

@@ -32,20 +32,27 @@ class Session:
         self.used = False
 
     async def one(self, query: str, values: Any = None) -> Row | None:
-        await self.cursor.execute(query, values)  # type: ignore[arg-type]  # our own SQL files
+        await self.cursor.execute(query, values)
         return await self.cursor.fetchone()
 
+    async def only(self, query: str, values: Any = None) -> Row:
+        """The row of a statement that always has one."""
+        row = await self.one(query, values)
+        if row is None:
+            raise psycopg.DataError("a statement that always has a row returned none")
+        return row
+
     async def all(self, query: str, values: Any = None) -> list[Row]:
-        await self.cursor.execute(query, values)  # type: ignore[arg-type]  # our own SQL files
+        await self.cursor.execute(query, values)
         return await self.cursor.fetchall()
 
     async def command(self, text: str) -> None:
         """Several statements without parameters in one round trip (simple query protocol)."""
-        await self.connection.execute(text, prepare=False)  # type: ignore[call-overload]  # ours
+        await self.connection.execute(text, prepare=False)
 
     async def run(self, query: str, values: Any = None) -> int:
         """Execute for the effect; returns the number of rows it touched."""
-        await self.cursor.execute(query, values)  # type: ignore[arg-type]  # our own SQL files
+        await self.cursor.execute(query, values)
         return self.cursor.rowcount
 
 

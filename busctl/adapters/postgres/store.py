@@ -73,8 +73,7 @@ class PostgresStore:
 
     async def _probe(self) -> None:
         async def ask(session: Session) -> tuple[bool, str | None]:
-            row = await session.one(self._sql["schema_probe"])
-            assert row is not None
+            row = await session.only(self._sql["schema_probe"])
             return row[0] != session.connection.info.backend_pid, row[1]
 
         pooled, version = await self.pool.run(ask, timeout=self._read_timeout)
@@ -87,8 +86,8 @@ class PostgresStore:
     async def put(self, draft: Draft, body: bytes) -> Stored:
         values = rows.put_values(draft, body)
 
-        async def insert(session: Session) -> Row | None:
-            return await session.one(self._sql["message_put"], values)
+        async def insert(session: Session) -> Row:
+            return await session.only(self._sql["message_put"], values)
 
         row = await self._with_partition(draft.transaction_id, draft.transaction_id, insert)
         stored = _stored(draft, row)
@@ -140,7 +139,7 @@ class PostgresStore:
             group.append(chunk)
         await self._insert(session, transaction_id, group)
         draft = seal()
-        put = session.one(self._sql["message_put"], rows.put_values(draft, None))
+        put = session.only(self._sql["message_put"], rows.put_values(draft, None))
         stored = _stored(draft, await self._within(put))
         await self._within(session.command("commit"))
         await self._verify_stored(draft)
@@ -184,7 +183,7 @@ class PostgresStore:
 
     async def find(self, transaction_id: UUID) -> Found | None:
         row = await self._read_one("message_get", {"id": transaction_id})
-        return None if row is None or row[0] is None else rows.found(transaction_id, row)
+        return None if row[0] is None else rows.found(transaction_id, row)
 
     async def chunks(self, transaction_id: UUID, first: int, last: int) -> Sequence[Chunk]:
         values = {"id": transaction_id, "first": Int4(first), "last": Int4(last)}
@@ -222,7 +221,9 @@ class PostgresStore:
             "hops": [one.hop for one in events],
             "details": [rows.json_or_null(one.detail) for one in events],
         }
-        await self.as_role("bus_writer", lambda session: session.run(self._sql["event_insert"], values))
+        await self.as_role(
+            "bus_writer", lambda session: session.run(self._sql["event_insert"], values)
+        )
 
     async def stat(self, transaction_id: UUID) -> Envelope | None:
         row = await self.as_role(
@@ -276,11 +277,11 @@ class PostgresStore:
     async def ensure_partitions(self, first: datetime, last: datetime) -> int:
         row = await self.as_role(
             "bus_janitor",
-            lambda session: session.one(
+            lambda session: session.only(
                 self._sql["ensure_partitions"], {"first": first, "last": last}
             ),
         )
-        return 0 if row is None else int(row[0])
+        return int(row[0])
 
     async def partitions(self) -> Sequence[Partition]:
         found = await self.as_role(
@@ -297,7 +298,6 @@ class PostgresStore:
             "daemon": daemon, "lease": Float8(lease.total_seconds()),
             "ttl": Float8(ttl.total_seconds()),
         })  # fmt: skip
-        assert row is not None
         return Lease(mine=row[0], transaction_id=row[1], done=row[2])
 
     async def request_renew(
@@ -308,7 +308,7 @@ class PostgresStore:
             "owner": owner, "session": session_id, "request": request_id, "daemon": daemon,
             "lease": Float8(lease.total_seconds()), "answered": answered,
         })  # fmt: skip
-        return bool(row and row[0])
+        return bool(row[0])
 
     async def ping(self) -> float:
         began = time.monotonic()
@@ -320,16 +320,16 @@ class PostgresStore:
 
     # --- inside ----------------------------------------------------------------------------
 
-    async def _read_one(self, name: str, values: dict[str, Any]) -> Row | None:
+    async def _read_one(self, name: str, values: dict[str, Any]) -> Row:
         query = self._sql[name]
         return await self.pool.run(
-            lambda session: session.one(query, values), timeout=self._read_timeout
+            lambda session: session.only(query, values), timeout=self._read_timeout
         )
 
-    async def _write_one(self, name: str, values: dict[str, Any]) -> Row | None:
+    async def _write_one(self, name: str, values: dict[str, Any]) -> Row:
         query = self._sql[name]
         return await self.pool.run(
-            lambda session: session.one(query, values), timeout=self._write_timeout
+            lambda session: session.only(query, values), timeout=self._write_timeout
         )
 
     async def as_role(
@@ -384,8 +384,7 @@ def check_version(version: str | None) -> None:
         raise SchemaOutdated(f"The bus schema is at {version}; this busctl needs {newest}.")
 
 
-def _stored(draft: Draft, row: Row | None) -> Stored:
-    assert row is not None
+def _stored(draft: Draft, row: Row) -> Stored:
     fresh, created, expires, known = row
     if not fresh and known != draft.checksum:
         raise _conflict(draft.transaction_id)

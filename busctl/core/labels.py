@@ -1,0 +1,53 @@
+"""What a label or metadata may hold: text that PostgreSQL and JSON can store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from busctl.core.envelope import Labels
+from busctl.core.errors import InvalidLabel
+
+TEXTS = ("content_type", "tool_name", "session_id", "request_id", "owner")
+
+
+def checked(labels: Labels) -> Labels:
+    """The same labels. Raises InvalidLabel."""
+    for name in TEXTS:
+        _check_text(name, getattr(labels, name))
+    if labels.metadata:
+        _check_metadata(labels.metadata)
+    return labels
+
+
+def as_text(payload: str, labels: Labels) -> tuple[bytes, Labels]:
+    """A text payload as its UTF-8 bytes, labelled as text unless it says what it is."""
+    try:
+        raw = payload.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidLabel(
+            "The text holds a lone surrogate, which has no UTF-8 form.",
+            remedy="Encode it yourself and put the bytes.",
+        ) from error
+    if labels.content_type == Labels().content_type:
+        labels = replace(labels, content_type="text/plain; charset=utf-8")
+    return raw, labels
+
+
+def _check_text(name: str, value: str | None) -> None:
+    if value is None or (value.isascii() and "\x00" not in value):
+        return
+    if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise InvalidLabel(f"{name} {value!r} holds a NUL or a lone surrogate.")
+
+
+def _check_metadata(metadata: Mapping[str, Any]) -> None:
+    try:
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError) as error:
+        raise InvalidLabel(f"metadata is not JSON that can be stored: {error}.") from error
+    if "\\u0000" in text:
+        raise InvalidLabel("metadata holds a NUL, which PostgreSQL's jsonb refuses.")

@@ -1,0 +1,78 @@
+"""What putting, getting and keeping share: the store, the settings, and what became of an id."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from busctl.core.envelope import Event
+from busctl.core.errors import BusctlError, BusDisabled, MessageExpired, MessageMissing
+from busctl.core.ids import time_of, unix_ms_of
+from busctl.core.settings import Settings
+from busctl.ops.deliveries import Deliveries
+from busctl.ports import Clock, Store
+
+log = logging.getLogger("busctl.bus")
+
+
+class Access:
+    """One way to a store. `hop` names in the audit trail where this bus runs."""
+
+    def __init__(
+        self, store: Store, settings: Settings, clock: Clock, *, hop: str = "client"
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+        self.hop = hop
+        self.deliveries = Deliveries(store)
+
+    def require_enabled(self, transaction_id: UUID | None) -> None:
+        """Raises BusDisabled: a bus that is switched off says so, in both directions."""
+        if not self.settings.enabled:
+            raise BusDisabled(
+                "The bus is switched off (MESSAGE_BUS_ENABLED=false).",
+                transaction_id=transaction_id,
+            )
+
+    async def note(self, transaction_id: UUID, kind: str, detail: dict[str, Any]) -> None:
+        """Add an event to the audit trail. An error on the way is logged: what it accompanies is
+        an error already, and must reach the caller in its place."""
+        event = Event(transaction_id, self.clock.now(), kind, self.hop, detail)
+        try:
+            await self.store.record_events([event])
+        except BusctlError as error:
+            log.warning("event %s of %s not recorded: %s", kind, transaction_id, error)
+
+    async def absent(self, transaction_id: UUID) -> MessageExpired | MessageMissing:
+        """What became of an id that is not in the store: its events and its own time tell."""
+        events = await self.store.events(transaction_id)
+        if events:
+            last = events[-1]
+            when = last.at.isoformat(timespec="seconds")
+            gone = last.kind in ("expired", "removed")
+            fate = f"{last.kind} at {when}" if gone else f"last seen at {when}, gone since"
+            return MessageExpired(
+                f"Message {transaction_id} is no longer there: {fate}.",
+                transaction_id=transaction_id,
+            )
+        if self.clock.unix_ms() - unix_ms_of(transaction_id) > _ms(self.settings.horizon):
+            made = time_of(transaction_id).isoformat(timespec="seconds")
+            return MessageExpired(
+                f"Id {transaction_id} is from {made}, before the horizon of "
+                f"{_hours(self.settings.horizon)}: whatever it named has expired.",
+                transaction_id=transaction_id,
+            )
+        return MessageMissing(
+            f"No message {transaction_id} was ever stored here.", transaction_id=transaction_id
+        )
+
+
+def _ms(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span.total_seconds() / 3600:g} hours"

@@ -1,0 +1,192 @@
+"""Getting: claim check in, the same bytes out, or one of the named outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
+
+from busctl.core.envelope import ClaimCheck
+from busctl.core.errors import AccessDenied, MessageCorrupt, MessageExpired
+from busctl.ops.access import Access
+from busctl.ops.redeeming import Redemption, Span, open_row, span_of
+from busctl.ports import Delivery, Found
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A message about to be read: its claim, and its bytes as an async iterator."""
+
+    claim: ClaimCheck
+    start: int
+    stop: int
+    stored_checksum: bytes
+    stored_size_bytes: int
+    pieces: AsyncIterator[bytes]
+
+
+class Getting(Access):
+    """The reading half of the bus."""
+
+    async def get(
+        self,
+        transaction_id: UUID,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        principal: str | None = None,
+    ) -> bytes:
+        """The payload, or the byte range [offset, offset + length) of it, verified.
+
+        Raises MessageMissing, MessageExpired, MessageCorrupt (names the chunk), AccessDenied
+        (`principal` given and not the owner) or StoreUnreachable. Never fewer bytes than asked
+        for, except past the payload's end.
+        """
+        found = await self._find(transaction_id, principal)
+        span = span_of(found, offset, length)
+        if found.chunk_count == 0:
+            raw = await self._opened_row(found)
+            self._deliver(found, span, found.duration_ms)
+            return raw[span.start : span.stop]
+        assembled = io.BytesIO()
+        async for piece in self._pieces(found, span):
+            assembled.write(piece)
+        return assembled.getvalue()
+
+    async def open(
+        self,
+        transaction_id: UUID,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        principal: str | None = None,
+    ) -> Opened:
+        """Find a message and return its claim with its pieces, up to 1 MiB each, not yet read.
+
+        Finding raises as `get` does; reading the pieces raises MessageCorrupt before the last
+        piece is given, so a reader that saw the end has verified bytes.
+        """
+        found = await self._find(transaction_id, principal)
+        span = span_of(found, offset, length)
+        return Opened(
+            claim=_found_claim(found), start=span.start, stop=span.stop,
+            stored_checksum=found.stored_checksum, stored_size_bytes=found.stored_size_bytes,
+            pieces=self._pieces(found, span),
+        )  # fmt: skip
+
+    async def open_stored(self, transaction_id: UUID, *, principal: str | None = None) -> Opened:
+        """As `open`, but the stored (compressed) bytes: frames that follow one another."""
+        found = await self._find(transaction_id, principal)
+        return Opened(
+            claim=_found_claim(found), start=0, stop=found.stored_size_bytes,
+            stored_checksum=found.stored_checksum, stored_size_bytes=found.stored_size_bytes,
+            pieces=self._stored_pieces(found),
+        )  # fmt: skip
+
+    async def stream(
+        self, transaction_id: UUID, *, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """The pieces of `open` alone."""
+        opened = await self.open(transaction_id, offset=offset, length=length)
+        async for piece in opened.pieces:
+            yield piece
+
+    async def get_file(self, transaction_id: UUID, target: Path) -> ClaimCheck:
+        """Write the payload to `target`, which appears only whole and verified."""
+        opened = await self.open(transaction_id)
+        with tempfile.NamedTemporaryFile(
+            dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as out:
+            partial = Path(out.name)
+            try:
+                async for piece in opened.pieces:
+                    await asyncio.to_thread(out.write, piece)
+                await asyncio.to_thread(_finish, out.file, partial, target)
+            except BaseException:
+                # Whatever ended it, half a file must not stay.
+                await asyncio.to_thread(partial.unlink, missing_ok=True)
+                raise
+        return opened.claim
+
+    async def _find(self, transaction_id: UUID, principal: str | None) -> Found:
+        self.require_enabled(transaction_id)
+        found = await self.store.find(transaction_id)
+        if found is None:
+            raise await self.absent(transaction_id)
+        if principal is not None and found.owner != principal:
+            await self.note(transaction_id, "denied", {"principal": principal})
+            raise AccessDenied(
+                f"Message {transaction_id} belongs to another principal.",
+                transaction_id=transaction_id,
+            )
+        if not found.live:
+            raise MessageExpired(
+                f"Message {transaction_id} expired at {found.expires_at.isoformat()}.",
+                transaction_id=transaction_id,
+            )
+        return found
+
+    async def _pieces(self, found: Found, span: Span) -> AsyncIterator[bytes]:
+        if found.chunk_count == 0:
+            yield (await self._opened_row(found))[span.start : span.stop]
+            self._deliver(found, span, found.duration_ms)
+            return
+        redemption = Redemption(self.store, found, span, verify=self.settings.checksum_enabled)
+        began = self.clock.monotonic()
+        try:
+            async for piece in redemption.pieces():
+                yield piece
+        except MessageCorrupt as error:
+            await self._note_corrupt(found, error)
+            raise
+        self._deliver(found, span, (self.clock.monotonic() - began) * 1000)
+
+    async def _stored_pieces(self, found: Found) -> AsyncIterator[bytes]:
+        span = span_of(found, 0, None)
+        if found.chunk_count == 0:
+            yield found.body or b""
+        else:
+            async for body in Redemption(self.store, found, span, verify=True).stored():
+                yield body
+        self._deliver(found, span, found.duration_ms)
+
+    async def _opened_row(self, found: Found) -> bytes:
+        try:
+            return open_row(found, verify=self.settings.checksum_enabled)
+        except MessageCorrupt as error:
+            await self._note_corrupt(found, error)
+            raise
+
+    async def _note_corrupt(self, found: Found, error: MessageCorrupt) -> None:
+        place = {"chunk": error.chunk, "bytes": list(error.byte_range or ())}
+        await self.note(found.transaction_id, "corrupt", place)
+
+    def _deliver(self, found: Found, span: Span, duration_ms: float) -> None:
+        whole = span.start == 0 and span.stop == found.payload_size_bytes
+        detail: dict[str, Any] = {"verified": self.settings.checksum_enabled}
+        if not whole:
+            detail |= {"offset": span.start, "length": span.stop - span.start}
+        now = self.clock.now()
+        self.deliveries.add(Delivery(found.transaction_id, now, duration_ms, self.hop, detail))
+
+
+def _found_claim(found: Found) -> ClaimCheck:
+    return ClaimCheck(
+        found.transaction_id, found.payload_size_bytes, found.checksum.hex(), found.compression,
+        found.expires_at, found.message_type, found.content_type, "",
+    )  # fmt: skip
+
+
+def _finish(out: IO[bytes], partial: Path, target: Path) -> None:
+    """Give the file the mode that a plain `open` would have given it, and its name."""
+    out.flush()
+    umask = os.umask(0)
+    os.umask(umask)
+    partial.chmod(0o666 & ~umask)
+    partial.replace(target)

@@ -1,0 +1,272 @@
+"""Putting: payload in, claim check out, whatever its size and wherever it comes from."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from dataclasses import replace as replaced
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from busctl.core import codec
+from busctl.core.envelope import CHUNK_BYTES, ClaimCheck, Compression, Labels, preview_of
+from busctl.core.errors import DigestMismatch, OutsideHorizon
+from busctl.core.ids import unix_ms_of
+from busctl.core.labels import as_text, checked
+from busctl.ops.access import Access
+from busctl.ops.sealing import Totals, read_file, sealed, size_of_file, slices, too_large
+from busctl.ports import Draft, Stored
+
+AHEAD = timedelta(days=1)
+"""How far in the future an id may lie, and how far ahead partitions are made."""
+SPOOL_BYTES = 4 * CHUNK_BYTES
+"""What a stream may hold in memory before it waits in a file."""
+INLINE_THREAD_BYTES = 64 * 1024
+"""Smaller payloads are hashed and packed on the spot: a thread costs more than the work."""
+
+
+PLAIN = Labels()
+"""A tool response of unknown type, owned by the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One payload of `put_many`."""
+
+    payload: codec.Buffer
+    labels: Labels = PLAIN
+    transaction_id: UUID | None = None
+
+
+class Putting(Access):
+    """The writing half of the bus."""
+
+    async def put(
+        self,
+        payload: codec.Buffer | str,
+        labels: Labels | None = None,
+        *,
+        transaction_id: UUID | None = None,
+        ttl: timedelta | None = None,
+        created_at: datetime | None = None,
+        checksum: str | None = None,
+    ) -> ClaimCheck:
+        """Store one payload held in memory; a str is stored as its UTF-8 text.
+
+        Idempotent by `transaction_id` (made here when None): the same payload again returns the
+        same claim. `ttl` defaults to MESSAGE_BUS_TTL_HOURS. `checksum` (SHA-256, hex), when
+        given, must be the payload's. Raises PayloadTooLarge, DigestMismatch, OutsideHorizon,
+        TransactionConflict, InvalidLabel and the store's errors.
+        """
+        labels = checked(labels or Labels())
+        if isinstance(payload, str):
+            payload, labels = as_text(payload, labels)
+        raw = memoryview(payload).cast("B") if not isinstance(payload, bytes) else payload
+        chosen = self._checked_id(transaction_id)
+        if len(raw) > self.settings.max_payload_bytes:
+            raise too_large(len(raw), self.settings.max_payload_bytes)
+        if len(raw) > CHUNK_BYTES:
+            head = preview_of(raw[: CHUNK_BYTES // 16], labels.content_type)
+            return await self._put_chunks(
+                chosen, labels, slices(raw), raw[:CHUNK_BYTES], head, ttl, created_at, checksum
+            )
+        draft, body = await self._sealed_row(chosen, labels, raw, ttl, created_at)
+        _same_digest(chosen, draft.checksum, checksum)
+        stored = await self.store.put(draft, body)
+        return _claim(draft, stored, preview_of(raw, labels.content_type))
+
+    async def put_file(
+        self,
+        source: Path | IO[bytes],
+        labels: Labels | None = None,
+        *,
+        transaction_id: UUID | None = None,
+        ttl: timedelta | None = None,
+        created_at: datetime | None = None,
+        checksum: str | None = None,
+    ) -> ClaimCheck:
+        """Store a file or an open binary stream in bounded memory; otherwise as `put`."""
+        if isinstance(source, Path):
+            with source.open("rb") as opened:
+                return await self.put_file(
+                    opened, labels, transaction_id=transaction_id, ttl=ttl,
+                    created_at=created_at, checksum=checksum,
+                )  # fmt: skip
+        size = size_of_file(source)
+        if size is not None and size > self.settings.max_payload_bytes:
+            raise too_large(size, self.settings.max_payload_bytes)
+        chunks = read_file(source)
+        head = await anext(chunks, b"")
+        if len(head) < CHUNK_BYTES:
+            return await self.put(
+                head, labels, transaction_id=transaction_id, ttl=ttl,
+                created_at=created_at, checksum=checksum,
+            )  # fmt: skip
+        labels = checked(labels or Labels())
+        chosen = self._checked_id(transaction_id)
+        preview = preview_of(head, labels.content_type)
+        following = _chain(head, chunks)
+        return await self._put_chunks(
+            chosen, labels, following, head, preview, ttl, created_at, checksum
+        )
+
+    async def put_stream(
+        self,
+        source: AsyncIterator[codec.Buffer],
+        labels: Labels | None = None,
+        *,
+        transaction_id: UUID | None = None,
+        ttl: timedelta | None = None,
+        checksum: str | None = None,
+    ) -> ClaimCheck:
+        """Store what an async iterator gives, in pieces of any size and in bounded memory.
+
+        A slow producer must not hold a connection, so what is over 4 MiB waits in a temporary
+        file until the producer has ended; then it is stored like a file.
+        """
+        size = 0
+        with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as waiting:
+            async for piece in source:
+                size += len(piece)
+                if size > self.settings.max_payload_bytes:
+                    raise too_large(size, self.settings.max_payload_bytes)
+                await asyncio.to_thread(waiting.write, piece)
+            waiting.seek(0)
+            if size <= SPOOL_BYTES:
+                return await self.put(
+                    waiting.read(),
+                    labels,
+                    transaction_id=transaction_id,
+                    ttl=ttl,
+                    checksum=checksum,
+                )
+            return await self.put_file(
+                waiting, labels, transaction_id=transaction_id, ttl=ttl, checksum=checksum
+            )
+
+    async def put_many(
+        self, messages: Iterable[Outgoing | codec.Buffer], *, ttl: timedelta | None = None
+    ) -> list[ClaimCheck]:
+        """Store many payloads, the small ones (up to 64 KiB) in one statement and transaction.
+
+        Larger ones are stored one by one after them. Claims come in the order given. Ids known
+        already are checked to be the same payload, as in `put`.
+        """
+        wanted = [one if isinstance(one, Outgoing) else Outgoing(one) for one in messages]
+        small = [
+            (place, *self._packed_row(one, ttl))
+            for place, one in enumerate(wanted)
+            if len(one.payload) <= INLINE_THREAD_BYTES
+        ]
+        claims: dict[int, ClaimCheck] = {}
+        if small:
+            now = self.clock.now()
+            fresh = await self.store.put_many([(draft, body) for _, draft, body in small])
+            for place, draft, body in small:
+                if draft.transaction_id in fresh:
+                    stored = Stored(fresh=True, created_at=now, expires_at=now + draft.ttl)
+                else:
+                    stored = await self.store.put(draft, body)
+                one = wanted[place]
+                claims[place] = _claim(
+                    draft, stored, preview_of(memoryview(one.payload), one.labels.content_type)
+                )
+        for place, one in enumerate(wanted):
+            if place not in claims:
+                claims[place] = await self.put(
+                    one.payload, one.labels, transaction_id=one.transaction_id, ttl=ttl
+                )
+        return [claims[place] for place in range(len(wanted))]
+
+    async def _put_chunks(
+        self, chosen: UUID, labels: Labels, raws: AsyncIterator[codec.Buffer], head: codec.Buffer,
+        preview: str, ttl: timedelta | None, created_at: datetime | None, checksum: str | None,
+    ) -> ClaimCheck:  # fmt: skip
+        compression = await asyncio.to_thread(
+            codec.choose, self.settings.compression, memoryview(head)
+        )
+        totals = Totals(compression)
+
+        def seal() -> Draft:
+            _same_digest(chosen, totals.checksum, checksum)
+            return Draft(
+                chosen, labels, totals.raw_size, totals.checksum, compression,
+                totals.stored_size, totals.stored_checksum, totals.chunks,
+                self.settings.ttl if ttl is None else ttl, created_at,
+            )  # fmt: skip
+
+        chunks = sealed(raws, totals, self.settings.max_payload_bytes)
+        stored = await self.store.put_chunks(chosen, chunks, seal)
+        if not stored.fresh:
+            # The store stopped at the first chunk: the rest is hashed to see that it is the same.
+            async for _ in chunks:
+                pass
+        return _claim(seal(), stored, preview)
+
+    async def _sealed_row(
+        self, chosen: UUID, labels: Labels, raw: codec.Buffer,
+        ttl: timedelta | None, created_at: datetime | None,
+    ) -> tuple[Draft, bytes]:  # fmt: skip
+        one = Outgoing(raw, labels, chosen)
+        if len(raw) <= INLINE_THREAD_BYTES:
+            draft, body = self._packed_row(one, ttl)
+        else:
+            draft, body = await asyncio.to_thread(self._packed_row, one, ttl)
+        return (replaced(draft, created_at=created_at) if created_at else draft), body
+
+    def _packed_row(self, one: Outgoing, ttl: timedelta | None) -> tuple[Draft, bytes]:
+        chosen = self._checked_id(one.transaction_id)
+        raw = one.payload
+        compression = codec.choose(self.settings.compression, raw)
+        body = codec.Encoder(compression).encode(raw)
+        checksum = hashlib.sha256(raw).digest()
+        stored_checksum = (
+            checksum if compression is Compression.NONE else hashlib.sha256(body).digest()
+        )
+        return Draft(
+            chosen, checked(one.labels), len(raw), checksum, compression, len(body),
+            stored_checksum, 0, self.settings.ttl if ttl is None else ttl,
+        ), body  # fmt: skip
+
+    def _checked_id(self, transaction_id: UUID | None) -> UUID:
+        self.require_enabled(transaction_id)
+        if transaction_id is None:
+            return self.clock.new_id()
+        now = self.clock.unix_ms()
+        horizon = int(self.settings.horizon.total_seconds() * 1000)
+        ahead = int(AHEAD.total_seconds() * 1000)
+        if not now - horizon <= unix_ms_of(transaction_id) <= now + ahead:
+            raise OutsideHorizon(
+                f"Id {transaction_id} is of another time: ids from {self.settings.horizon} ago "
+                "to one day ahead are taken.",
+                transaction_id=transaction_id,
+            )
+        return transaction_id
+
+
+async def _chain(
+    head: codec.Buffer, rest: AsyncIterator[codec.Buffer]
+) -> AsyncIterator[codec.Buffer]:
+    yield head
+    async for piece in rest:
+        yield piece
+
+
+def _claim(draft: Draft, stored: Stored, preview: str) -> ClaimCheck:
+    return ClaimCheck(
+        draft.transaction_id, draft.payload_size_bytes, draft.checksum.hex(), draft.compression,
+        stored.expires_at, draft.labels.message_type, draft.labels.content_type, preview,
+    )  # fmt: skip
+
+
+def _same_digest(transaction_id: UUID, checksum: bytes, announced: str | None) -> None:
+    if announced is not None and announced.lower() != checksum.hex():
+        raise DigestMismatch(
+            f"The payload for {transaction_id} has SHA-256 {checksum.hex()}, not {announced}.",
+            transaction_id=transaction_id,
+        )
