@@ -8,7 +8,7 @@ JOBS ?= 2
 PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3 python
 
 .DELETE_ON_ERROR:
-.PHONY: demo serve test check lock clean
+.PHONY: demo serve test check docs bench lock clean
 
 demo: $(STAMP)
 	$(VENV)/bin/busctl demo $(ARGS)
@@ -26,6 +26,14 @@ check: $(STAMP)
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/squawk --pg-version 15 --assume-in-transaction sql/migrations/*.sql
 	$(PY) -m pytest -q tests/docs
+
+docs: $(STAMP)
+	$(PY) -m tests.docs.reference
+
+# Compares with other systems, which the lock leaves out; not part of the tests.
+bench: $(STAMP)
+	$(PY) -m pip install -qq --disable-pip-version-check --editable '.[bench]'
+	$(PY) -m pytest -q -s -m bench tests/bench $(ARGS)
 
 # uv's own lock format would write index hosts into the repository; this one carries hashes only.
 lock:
