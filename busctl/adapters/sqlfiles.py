@@ -6,24 +6,14 @@ In a wheel the folder is `busctl/sql`; in a checkout it lies beside the package.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from busctl.core.migration import Migration
+
 _NAME = re.compile(r"^-- name: (?P<name>[a-z_]+) :(?P<kind>one|many|none)\s*$", re.MULTILINE)
 _MIGRATION = re.compile(r"^(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql$")
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationFile:
-    """One shipped migration: `up` and `down` are SQL texts, `checksum` SHA-256 (hex) of `up`."""
-
-    version: str
-    name: str
-    up: str
-    down: str
-    checksum: str
 
 
 @cache
@@ -47,7 +37,7 @@ def queries() -> dict[str, str]:
 
 
 @cache
-def migrations() -> tuple[MigrationFile, ...]:
+def migrations() -> tuple[Migration, ...]:
     """All shipped migrations, oldest first."""
     found = []
     for path in sorted((folder() / "migrations").glob("*.sql")):
@@ -55,5 +45,11 @@ def migrations() -> tuple[MigrationFile, ...]:
             up = path.read_text(encoding="utf-8")
             down = path.with_name(f"{path.stem}.down.sql").read_text(encoding="utf-8")
             digest = sha256(up.encode()).hexdigest()
-            found.append(MigrationFile(match["version"], match["name"], up, down, digest))
+            found.append(Migration(match["version"], match["name"], up, down, digest))
     return tuple(found)
+
+
+@cache
+def snapshot() -> tuple[str, ...]:
+    """The lines that the catalog of a fully migrated database must have."""
+    return tuple((folder() / "schema.snapshot").read_text(encoding="utf-8").splitlines())

@@ -8,6 +8,9 @@ comment on schema bus is 'busctl message bus. Not for an API: keep it out of the
 do $$
 declare
     wanted text;
+    modern constant boolean := pg_catalog.current_setting('server_version_num')::integer >= 160000;
+    needed constant text := case when modern then 'set' else 'member' end;
+    options constant text := case when modern then 'with inherit true, set true' else '' end;
 begin
     -- Roles belong to the whole cluster: two databases migrated at once meet here. Whoever loses
     -- the race to create a role finds it made.
@@ -19,12 +22,16 @@ begin
                 raise notice 'role % was created by another session', wanted;
             end;
         end if;
-        if not pg_catalog.pg_has_role(current_user, wanted, 'member')
-           or not exists (
-               select from pg_catalog.pg_auth_members
-               where roleid = wanted::pg_catalog.regrole and member = current_user::pg_catalog.regrole)
+        -- From 16 on whoever creates a role may administer it, but neither become it nor use its
+        -- rights; before, 'member' was both. A superuser needs no grant and gets none.
+        if not pg_catalog.pg_has_role(current_user, wanted, needed)
+           or not pg_catalog.pg_has_role(current_user, wanted, 'usage')
         then
-            execute pg_catalog.format('grant %I to %I', wanted, current_user);
+            begin
+                execute pg_catalog.format('grant %I to %I %s', wanted, current_user, options);
+            exception when unique_violation then
+                raise notice 'role % was granted by another session', wanted;
+            end;
         end if;
     end loop;
 end

@@ -93,5 +93,13 @@ create policy chunk_read on bus.message_chunk for select to bus_reader
 create policy chunk_keep on bus.message_chunk for all to bus_janitor
     using (raw_checksum is not null) with check (raw_checksum is not null);
 
+-- A table's type may be used in a partition only by who has USAGE of it.
+revoke all on type bus.message_type, bus.message_status, bus.compression, bus.sha256 from public;
+grant usage on type bus.message_type, bus.message_status, bus.compression, bus.sha256
+    to bus_janitor;
+
 alter table bus.message_bus owner to bus_janitor;
 alter table bus.message_chunk owner to bus_janitor;
+-- An owner may do all by default; this one only what keeping messages takes.
+revoke insert, update, truncate on bus.message_bus, bus.message_chunk from bus_janitor;
+grant update (pinned, expires_at) on bus.message_bus to bus_janitor;

@@ -25,6 +25,8 @@ create policy event_keep on bus.message_event for select to bus_janitor using (k
 create policy event_append_janitor on bus.message_event for insert to bus_janitor
     with check (kind is not null);
 alter table bus.message_event owner to bus_janitor;
+-- Not by policy alone: Supabase's postgres, a member of this role, bypasses policies.
+revoke update, delete, truncate on bus.message_event from bus_janitor;
 
 -- Which request made which message: the same request is never run twice, whichever daemon it
 -- reaches. `lease_until` is moved on while the tool runs.

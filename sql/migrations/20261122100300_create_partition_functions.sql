@@ -20,9 +20,11 @@ create function bus.time_of(id uuid) returns timestamptz
 comment on function bus.time_of(uuid) is 'The time inside a UUIDv7.';
 
 -- Makes the partitions of one parent that cover [first, last]; returns how many were made.
+-- A statement that names a partition meets the partition's own policies, not its parent's: without
+-- one of its own, bus_janitor would see an empty partition and drop it with all that is in it.
 create function bus.ensure_partitions_of(
     parent text, first timestamptz, last timestamptz) returns integer
-    language plpgsql set search_path = '' as $$
+    language plpgsql security definer set search_path = '' as $$
 declare
     width constant interval := bus.partition_width(parent);
     pattern constant text :=
@@ -42,6 +44,21 @@ begin
                     'including storage including comments)', child, parent);
                 execute pg_catalog.format('alter table bus.%I enable row level security', child);
                 execute pg_catalog.format('alter table bus.%I force row level security', child);
+                if parent = 'message_event' then
+                    execute pg_catalog.format(
+                        'revoke update, delete, truncate on bus.%I from bus_janitor', child);
+                    execute pg_catalog.format('create policy partition_keep on bus.%I for select '
+                        'to bus_janitor using (transaction_id is not null)', child);
+                else
+                    execute pg_catalog.format(
+                        'revoke insert, update, truncate on bus.%I from bus_janitor', child);
+                    execute pg_catalog.format('create policy partition_keep on bus.%I for all '
+                        'to bus_janitor using (transaction_id is not null)', child);
+                end if;
+                if parent = 'message_bus' then
+                    execute pg_catalog.format(
+                        'grant update (pinned, expires_at) on bus.%I to bus_janitor', child);
+                end if;
                 execute pg_catalog.format(
                     'alter table bus.%I attach partition bus.%I for values from (%L) to (%L)',
                     parent, child, bus.first_id(lower_bound), bus.first_id(lower_bound + width));
@@ -55,8 +72,14 @@ end
 $$;
 
 create function bus.ensure_partitions(first timestamptz, last timestamptz) returns integer
-    language plpgsql set search_path = '' as $$
+    language plpgsql security definer set search_path = '' as $$
 begin
+    -- A writer may call this: it must not be able to fill the catalog with one call.
+    if last > pg_catalog.now() + interval '32 days' or last - first > interval '100 days' then
+        raise exception 'partitions from % to % are too many or too far ahead', first, last
+            using errcode = 'invalid_parameter_value',
+                  hint = 'Ask for at most 100 days at once, ending within 32 days from now.';
+    end if;
     return bus.ensure_partitions_of('message_bus', first, last)
          + bus.ensure_partitions_of('message_chunk', first, last)
          + bus.ensure_partitions_of('message_event', first, last);
@@ -91,5 +114,8 @@ revoke all on function bus.partition_width(text), bus.first_id(timestamptz), bus
     bus.ensure_partitions(timestamptz, timestamptz) from public;
 grant execute on function bus.partition_width(text), bus.first_id(timestamptz), bus.time_of(uuid)
     to bus_writer, bus_reader, bus_janitor;
-grant execute on function bus.ensure_partitions_of(text, timestamptz, timestamptz),
-    bus.ensure_partitions(timestamptz, timestamptz) to bus_janitor;
+-- As their owner, so that a partition belongs to bus_janitor whoever asked for it, and a writer
+-- can make the one its message needs.
+alter function bus.ensure_partitions_of(text, timestamptz, timestamptz) owner to bus_janitor;
+alter function bus.ensure_partitions(timestamptz, timestamptz) owner to bus_janitor;
+grant execute on function bus.ensure_partitions(timestamptz, timestamptz) to bus_writer;

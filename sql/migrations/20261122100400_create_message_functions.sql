@@ -149,6 +149,11 @@ declare
     recorded integer;
 begin
     perform pg_catalog.set_config('synchronous_commit', 'off', true);
+    if pg_catalog.cardinality(ids) > 1 then
+        -- In one order, or two daemons that deliver the same messages could deadlock.
+        perform from bus.message_bus message where message.transaction_id = any (ids)
+        order by message.transaction_id for no key update;
+    end if;
     update bus.message_bus message
     set status = 'delivered',
         retrieved_at = greatest(message.retrieved_at, delivery.at),
@@ -201,12 +206,12 @@ create function bus.request_renew(
     lease_seconds double precision, is_answered boolean) returns boolean
     language plpgsql security definer set search_path = '' as $$
 begin
-    update bus.request
+    update bus.request as known
     set lease_until = pg_catalog.clock_timestamp()
             + pg_catalog.make_interval(secs => lease_seconds),
         answered = is_answered
-    where owner = principal and session_id = session and request_id = request
-      and daemon = by_daemon;
+    where known.owner = principal and known.session_id = session
+      and known.request_id = request and known.daemon = by_daemon;
     return found;
 end
 $$;
@@ -232,4 +237,3 @@ begin
     revoke create on schema bus from bus_writer, bus_reader;
 end
 $$;
-grant execute on function bus.first_id(timestamptz), bus.time_of(uuid) to bus_writer, bus_reader;

@@ -1,52 +1,136 @@
--- name: partition_last_expiry :one
-select case when exists (select from bus.{partition} where pinned)
-            then timestamptz '9999-12-31 23:59:59+00'
-            else (select max(expires_at) from bus.{partition}) end
+-- Cleanup. Messages are reached through the parents, whose row-level policies apply: a partition
+-- has none of its own, so it shows nothing when named directly. {span} is a range of ids written
+-- out, which leaves one partition at planning time; {table} is one detached partition.
 
--- name: partition_has_live :one
-select exists (select from bus.{partition} where pinned)
-    or exists (select from bus.{partition} where expires_at > now())
+-- name: retention_lock :one
+-- The transaction stays open for the whole run without a snapshot: it holds back no vacuum.
+select pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext('busctl.cleanup'))
 
--- name: partition_expired :one
-select count(*), coalesce(sum(stored_size_bytes), 0)::bigint
-from bus.{partition} where expires_at <= now() and not pinned
+-- name: retention_lock_lives :none
+-- transaction_timeout is known from PostgreSQL 17 on.
+select pg_catalog.set_config(name, '0', true) from pg_catalog.pg_settings
+where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')
+
+-- name: retention_now :one
+select pg_catalog.now()
+
+-- name: retention_partitions :many
+select parent, partition, lower_bound, upper_bound, estimated_rows, bytes, true
+from bus.partitions where bytes is not null
+union all
+select half.part[1], half.partition, half.lower_bound,
+       half.lower_bound + bus.partition_width(half.part[1]), half.estimated_rows, half.bytes, false
+from (
+    select part, child.relname::text as partition,
+           pg_catalog.make_timestamptz(
+               part[2]::integer, part[3]::integer, part[4]::integer,
+               coalesce(part[5], '0')::integer, 0, 0, 'UTC') as lower_bound,
+           child.reltuples::bigint as estimated_rows,
+           pg_catalog.pg_total_relation_size(child.oid) as bytes
+    from pg_catalog.pg_class child
+    cross join lateral pg_catalog.regexp_match(child.relname,
+        '^(message_bus|message_chunk|message_event)_p(\d{4})(\d\d)(\d\d)(?:h(\d\d))?$') as part
+    where child.relnamespace = 'bus'::pg_catalog.regnamespace and child.relkind = 'r'
+      and child.relowner = 'bus_janitor'::pg_catalog.regrole and part is not null
+      and not exists (select from pg_catalog.pg_inherits link
+                      where link.inhrelid = child.oid and not link.inhdetachpending)
+) half
+where half.bytes is not null
+order by 3, 1
+
+-- name: retention_states :many
+select child.relname::text,
+       case when link.inhrelid is null then 'detached'
+            when link.inhdetachpending then 'pending' else 'attached' end
+from pg_catalog.pg_class child
+left join pg_catalog.pg_inherits link on link.inhrelid = child.oid
+where child.relnamespace = 'bus'::pg_catalog.regnamespace
+  and child.relname = any (%(names)b::text[])
+
+-- name: retention_contents :one
+select exists (select from bus.message_bus where {span} and pinned),
+       exists (select from bus.message_bus
+               where {span} and expires_at <= %(now)b::timestamptz and not pinned),
+       exists (select from bus.message_bus
+               where {span} and expires_at > %(now)b::timestamptz and not pinned),
+       exists (select from bus.message_bus
+               where {span} and expires_at > %(later)b::timestamptz and not pinned)
+
+-- name: retention_live :one
+select exists (select from bus.message_bus
+               where {span} and (pinned or expires_at > %(now)b::timestamptz))
+
+-- name: retention_live_in :one
+select exists (select from bus.{table} where pinned or expires_at > %(now)b::timestamptz)
+
+-- name: expired_count :one
+select count(*), coalesce(sum(payload_size_bytes), 0)::bigint,
+       coalesce(sum(stored_size_bytes), 0)::bigint
+from bus.message_bus where {span} and expires_at <= %(now)b::timestamptz and not pinned
+
+-- name: expired_count_in :one
+select count(*), coalesce(sum(payload_size_bytes), 0)::bigint,
+       coalesce(sum(stored_size_bytes), 0)::bigint
+from bus.{table} where expires_at <= %(now)b::timestamptz and not pinned
 
 -- name: expired_delete :one
-with doomed as (
-    select transaction_id, ctid from bus.{partition}
-    where transaction_id > coalesce(%(after)b::uuid, '00000000-0000-0000-0000-000000000000')
-      and expires_at <= now() and not pinned
+with doomed as materialized (
+    select transaction_id, ctid from bus.message_bus
+    where {span} and transaction_id > %(after)b::uuid
+      and expires_at <= %(now)b::timestamptz and not pinned
     order by transaction_id limit %(batch)b::integer
     for update skip locked
 ), gone as (
-    delete from bus.{partition} message using doomed
-    where message.ctid = doomed.ctid
-    returning message.transaction_id, message.payload_size_bytes, message.stored_size_bytes,
-              message.chunk_count, message.checksum
+    delete from bus.message_bus
+    where {span} and ctid = any (array(select doomed.ctid from doomed))
+    returning transaction_id, payload_size_bytes, stored_size_bytes, chunk_count, checksum
 ), chunks as (
-    delete from bus.message_chunk chunk
-    using (select transaction_id from gone where chunk_count > 0) parent
-    where chunk.transaction_id = parent.transaction_id
+    delete from bus.message_chunk
+    where {span} and transaction_id = any (
+        array(select gone.transaction_id from gone where gone.chunk_count > 0))
 ), trail as (
     insert into bus.message_event (transaction_id, kind, hop, detail)
     select transaction_id, 'expired', 'store', jsonb_build_object(
         'size', payload_size_bytes, 'checksum', encode(checksum, 'hex'))
     from gone
 )
-select count(*), coalesce(sum(stored_size_bytes), 0)::bigint,
-       (select transaction_id from gone order by transaction_id desc limit 1)
+select count(*), coalesce(sum(payload_size_bytes), 0)::bigint,
+       coalesce(sum(stored_size_bytes), 0)::bigint,
+       (select case when count(*) = %(batch)b::integer
+                    then (array_agg(doomed.transaction_id order by doomed.transaction_id desc))[1]
+               end from doomed)
 from gone
+
+-- name: events_ready :one
+select bus.ensure_partitions_of(
+    'message_event', %(first)b::timestamptz, %(last)b::timestamptz)
+
+-- name: partition_bytes :one
+select coalesce(sum(pg_catalog.pg_total_relation_size(child.oid)), 0)::bigint
+from pg_catalog.pg_class child
+where child.relnamespace = 'bus'::pg_catalog.regnamespace
+  and child.relname = any (%(names)b::text[])
+
+-- name: partition_expired_event :none
+insert into bus.message_event (transaction_id, kind, hop, detail)
+values (bus.first_id(%(lower)b::timestamptz), 'expired', 'store', %(detail)b)
+
+-- name: detach_leftover_checks :many
+-- DETACH CONCURRENTLY leaves the partition's bounds behind as a check constraint.
+select own.conname::text from pg_catalog.pg_constraint own
+where own.conrelid = (%(table)b::text)::pg_catalog.regclass and own.contype = 'c'
+  and not exists (
+      select from pg_catalog.pg_constraint shared
+      where shared.conrelid = (%(parent)b::text)::pg_catalog.regclass and shared.contype = 'c'
+        and shared.conname = own.conname)
+
+-- name: request_count :one
+select count(*) from bus.request where expires_at <= %(now)b::timestamptz
 
 -- name: request_delete :one
 with gone as (
-    delete from bus.request where ctid in (
-        select ctid from bus.request where expires_at <= now()
-        limit %(batch)b::integer for update skip locked)
+    delete from bus.request where ctid = any (array(
+        select ctid from bus.request where expires_at <= %(now)b::timestamptz
+        limit %(batch)b::integer for update skip locked))
     returning 1)
 select count(*) from gone
-
--- name: retention_lock :one
-select pg_try_advisory_xact_lock(hashtext('busctl.cleanup'))
-
--- name: server_now :one
-select now()

@@ -9,6 +9,7 @@ import psycopg
 from busctl.core.errors import (
     AccessDenied,
     BusctlError,
+    InvalidLabel,
     SchemaMissing,
     SchemaOutdated,
     StoreFailed,
@@ -23,6 +24,7 @@ READ_ONLY = "25006"
 NO_PARTITION = "23514"
 UNIQUE = "23505"
 DENIED = "42501"
+NOT_TEXT = frozenset({"22021", "22P05"})
 MISSING = frozenset({"3F000", "42P01"})
 OUTDATED = frozenset({"42883", "42703", "42704"})
 CANCELLED = frozenset({"57014", "55P03", "25P03", "57P05"})
@@ -37,6 +39,11 @@ def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlEr
     about = f" (message {transaction_id})" if transaction_id else ""
     kind: type[BusctlError]
     match state:
+        case "" if isinstance(error, psycopg.DataError):
+            # psycopg itself refused a value before anything was sent: a text with a NUL.
+            kind = InvalidLabel
+        case _ if state in NOT_TEXT:
+            kind = InvalidLabel
         case _ if state == READ_ONLY:
             kind = StoreReadOnly
         case _ if state == DENIED:

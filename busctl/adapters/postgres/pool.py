@@ -17,7 +17,7 @@ from psycopg import AsyncConnection, AsyncCursor
 from psycopg.pq import TransactionStatus
 
 from busctl.adapters.postgres.errors import first_line, mapped
-from busctl.core.errors import StoreTimeout, StoreUnreachable
+from busctl.core.errors import InvalidLabel, StoreTimeout, StoreUnreachable
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
@@ -39,7 +39,7 @@ class Session:
         """The row of a statement that always has one."""
         row = await self.one(query, values)
         if row is None:
-            raise psycopg.DataError("a statement that always has a row returned none")
+            raise psycopg.InternalError("a statement that always has a row returned none")
         return row
 
     async def all(self, query: str, values: Any = None) -> list[Row]:
@@ -73,6 +73,11 @@ class Pool:
         """Connections that nobody uses at the moment."""
         return len(self._idle)
 
+    @property
+    def backend_pids(self) -> list[int]:
+        """The server's process numbers of the idle connections."""
+        return [session.connection.info.backend_pid for session in self._idle]
+
     async def run(
         self, work: Callable[[Session], Awaitable[Result]], *, timeout: float | None
     ) -> Result:
@@ -98,6 +103,8 @@ class Pool:
                 raise StoreTimeout(f"The store made no progress for {timeout:g} s.") from error
             except psycopg.Error as error:
                 raise mapped(error) from error
+            except UnicodeEncodeError as error:
+                raise InvalidLabel("A text holds a lone surrogate: no store can hold it.") from error
 
     @asynccontextmanager
     async def borrow(self) -> AsyncIterator[Session]:
@@ -121,6 +128,30 @@ class Pool:
                 await self._give_back(session)
         finally:
             self._free.release()
+
+    @asynccontextmanager
+    async def begun(self, begin: str, *, timeout: float) -> AsyncIterator[Session]:
+        """As `borrow`, with the command `begin` run, which must be safe to repeat: on a new
+        connection if an idle one turns out to be dead. TimeoutError after `timeout` seconds."""
+        while True:
+            async with self.borrow() as session:
+                reused = session.used
+                session.used = True
+                try:
+                    async with asyncio.timeout(timeout):
+                        await session.command(begin)
+                except psycopg.OperationalError:
+                    if reused and session.connection.closed:
+                        continue
+                    raise
+                yield session
+                return
+
+    def sibling(self, size: int) -> Pool:
+        """Another pool to the same store, for work that must not use up this one's connections."""
+        other = Pool(self._dsn, size=size, connect_timeout=self._connect_timeout)
+        other.prepare_threshold, other.behind_pooler = self.prepare_threshold, self.behind_pooler
+        return other
 
     async def close(self) -> None:
         self._closed = True

@@ -22,11 +22,11 @@ from busctl.adapters.postgres.errors import is_no_partition, mapped
 from busctl.adapters.postgres.listing import listing
 from busctl.adapters.postgres.pool import Pool, Row, Session
 from busctl.adapters.sqlfiles import migrations, queries
+from busctl.core import migration
 from busctl.core.envelope import Chunk, Envelope, Event
 from busctl.core.errors import (
     MessageCorrupt,
     SchemaMissing,
-    SchemaOutdated,
     StoreTimeout,
     TransactionConflict,
 )
@@ -91,7 +91,7 @@ class PostgresStore:
 
         row = await self._with_partition(draft.transaction_id, draft.transaction_id, insert)
         stored = _stored(draft, row)
-        await self._verify_stored(draft)
+        await self._verify_stored(draft.transaction_id)
         return stored
 
     async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
@@ -108,13 +108,19 @@ class PostgresStore:
     ) -> Stored:
         await self._ensure_partition(transaction_id)
         try:
-            async with self.pool.borrow() as session:
+            begin = "begin; set local role bus_writer"
+            async with self.pool.begun(begin, timeout=self._write_timeout) as session:
+                stored: Stored | None = None
                 try:
-                    return await self._insert_and_seal(session, transaction_id, chunks, seal)
+                    stored = await self._insert_and_seal(session, transaction_id, chunks, seal)
                 except psycopg.errors.UniqueViolation:
                     # The same id, stored or being stored by somebody else just now.
                     await session.connection.rollback()
-            return await self._recognise(transaction_id, chunks, seal)
+            if stored is None:
+                stored = await self._recognise(transaction_id, chunks, seal)
+            # Outside the block: it needs a connection, and this one may be the only one.
+            await self._verify_stored(transaction_id)
+            return stored
         except TimeoutError as error:
             raise StoreTimeout(
                 f"Storing {transaction_id} made no progress for {self._write_timeout:g} s.",
@@ -127,7 +133,6 @@ class PostgresStore:
         self, session: Session, transaction_id: UUID, chunks: AsyncIterator[Chunk],
         seal: Callable[[], Draft],
     ) -> Stored:  # fmt: skip
-        await self._within(session.command("begin; set local role bus_writer"))
         group: list[Chunk] = []
         async for chunk in chunks:
             if group and (
@@ -142,7 +147,6 @@ class PostgresStore:
         put = session.only(self._sql["message_put"], rows.put_values(draft, None))
         stored = _stored(draft, await self._within(put))
         await self._within(session.command("commit"))
-        await self._verify_stored(draft)
         return stored
 
     async def _insert(self, session: Session, transaction_id: UUID, group: list[Chunk]) -> None:
@@ -167,16 +171,16 @@ class PostgresStore:
             raise _conflict(transaction_id)
         return Stored(fresh=False, created_at=time_of(transaction_id), expires_at=known.expires_at)
 
-    async def _verify_stored(self, draft: Draft) -> None:
+    async def _verify_stored(self, transaction_id: UUID) -> None:
         if not self._verify:
             return
-        damaged = await self.damaged_parts(draft.transaction_id)
+        damaged = await self.damaged_parts(transaction_id)
         if damaged:
             raise MessageCorrupt(
-                f"Message {draft.transaction_id} was damaged on its way into the store "
+                f"Message {transaction_id} was damaged on its way into the store "
                 f"(parts {sorted(damaged)}; -1 is the body in the row).",
-                transaction_id=draft.transaction_id,
-                chunk=min(damaged),
+                transaction_id=transaction_id,
+                chunk=min(damaged) if min(damaged) >= 0 else None,
             )
 
     # --- get -------------------------------------------------------------------------------
@@ -275,12 +279,7 @@ class PostgresStore:
         return await self.as_role("bus_janitor", delete)
 
     async def ensure_partitions(self, first: datetime, last: datetime) -> int:
-        row = await self.as_role(
-            "bus_janitor",
-            lambda session: session.only(
-                self._sql["ensure_partitions"], {"first": first, "last": last}
-            ),
-        )
+        row = await self._write_one("ensure_partitions", {"first": first, "last": last})
         return int(row[0])
 
     async def partitions(self) -> Sequence[Partition]:
@@ -377,11 +376,9 @@ class PostgresStore:
 
 def check_version(version: str | None) -> None:
     """Raises SchemaMissing or SchemaOutdated unless the schema is the one this busctl ships."""
-    newest = migrations()[-1].version
     if version is None:
         raise SchemaMissing("The database has no bus schema.")
-    if version < newest:
-        raise SchemaOutdated(f"The bus schema is at {version}; this busctl needs {newest}.")
+    migration.check_version(version, migrations()[-1].version)
 
 
 def _stored(draft: Draft, row: Row) -> Stored:

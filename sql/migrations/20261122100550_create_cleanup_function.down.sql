@@ -1,0 +1,1 @@
+drop function bus.cleanup(integer, interval);

@@ -1,0 +1,1 @@
+-- Nothing was made. Stray grants are not given back.

@@ -1,0 +1,87 @@
+"""Both supported ends of PostgreSQL, and logins that are no superuser."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from busctl.adapters import embedded
+from tests.conftest import dsn_of, make_database
+
+_numbers = itertools.count()
+LOGINS = """
+do $$ begin
+    if to_regrole('hosted') is null then
+        create role hosted login createrole bypassrls;
+        create role plain login;
+        create role anon login;
+        create role authenticated login;
+    end if;
+end $$
+"""
+
+
+@pytest.fixture(scope="session", params=["server", "server15"], ids=["18", "15"])
+def cluster(request: pytest.FixtureRequest) -> embedded.Server:
+    """A server on which any role may log in: `hosted` as Supabase's postgres is (no superuser,
+    CREATEROLE, BYPASSRLS), `plain` without any right, `anon` and `authenticated`."""
+    server: embedded.Server = request.getfixturevalue(request.param)
+    with psycopg.connect(server.dsn, autocommit=True) as admin:
+        row = admin.execute("show hba_file").fetchone()
+        assert row is not None
+        with Path(row[0]).open("a", encoding="utf-8") as access:
+            access.write("\nlocal all hosted,plain,anon,authenticated,member trust\n")
+        admin.execute("select pg_reload_conf()")
+        admin.execute(LOGINS)
+    return server
+
+
+def unique(word: str) -> str:
+    return f"{word}_{os.getpid()}_{next(_numbers)}"
+
+
+def login(dsn: str, user: str) -> str:
+    return psycopg.conninfo.make_conninfo(dsn, user=user)
+
+
+@pytest.fixture
+async def migrated(cluster: embedded.Server) -> str:
+    """The DSN (superuser) of a fresh, migrated database."""
+    return await make_database(cluster, unique("migrated"))
+
+
+@pytest.fixture
+async def empty(cluster: embedded.Server) -> str:
+    """The DSN (superuser) of a fresh database without a schema."""
+    return await make_database(cluster, unique("empty"), migrated=False)
+
+
+@pytest.fixture
+async def hosted(cluster: embedded.Server) -> str:
+    """The DSN of `hosted` for a database of its own, in which whatever it makes is granted to the
+    API's roles at once. The bus roles may have been made by somebody else before."""
+    name = unique("hosted")
+    async with await psycopg.AsyncConnection.connect(cluster.dsn, autocommit=True) as admin:
+        await admin.execute(f"create database {name} owner hosted".encode())
+        row = await (await admin.execute("select to_regrole('bus_writer') is not null")).fetchone()
+        if row == (True,):
+            # From 16 on, roles that another made can be granted on by their makers alone.
+            await admin.execute("grant bus_writer, bus_reader, bus_janitor to hosted")
+    dsn = login(dsn_of(cluster, name), "hosted")
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:
+        for kind in ("tables", "functions", "sequences", "types", "schemas"):
+            await owner.execute(
+                f"alter default privileges grant all on {kind} to anon, authenticated".encode()
+            )
+    return dsn
+
+
+def run(dsn: str, statement: str) -> list[tuple[object, ...]]:
+    """One statement on a connection of its own; its rows."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
