@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from functools import cached_property
 from hashlib import sha256
 
 import zstandard
@@ -49,7 +50,11 @@ class Encoder:
 
     def __init__(self, compression: Compression) -> None:
         self.compression = compression
-        self._zstd = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+
+    @cached_property
+    def _zstd(self) -> zstandard.ZstdCompressor:
+        # Made when needed: it costs more than all else of a small payload.
+        return zstandard.ZstdCompressor(level=ZSTD_LEVEL)
 
     def encode(self, raw: Buffer) -> bytes:
         """One frame (or gzip member) of `raw`; the same bytes for NONE."""
@@ -75,7 +80,10 @@ class Decoder:
 
     def __init__(self, compression: Compression) -> None:
         self.compression = compression
-        self._zstd = zstandard.ZstdDecompressor()
+
+    @cached_property
+    def _zstd(self) -> zstandard.ZstdDecompressor:
+        return zstandard.ZstdDecompressor()
 
     def decode(self, body: bytes, raw_size: int) -> bytes:
         """The raw bytes of one body. Raises CodecError unless they are exactly `raw_size` long."""

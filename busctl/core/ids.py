@@ -6,13 +6,15 @@ and expiry stand on. It is not commit order.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from busctl.core.errors import InvalidId
 
 MAX_UNIX_MS = (1 << 48) - 1
 RANDOM_BYTES = 10
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 
 
 def make_id(unix_ms: int, random: bytes) -> UUID:
@@ -38,8 +40,8 @@ def unix_ms_of(transaction_id: UUID) -> int:
 def time_of(transaction_id: UUID) -> datetime:
     """The id's own time, UTC. Raises InvalidId for a time past the year 9999."""
     try:
-        return datetime.fromtimestamp(unix_ms_of(transaction_id) / 1000, UTC)
-    except (ValueError, OverflowError) as error:
+        return EPOCH + unix_ms_of(transaction_id) * MILLISECOND
+    except OverflowError as error:
         raise InvalidId(
             f"{transaction_id} holds a time past the year 9999.", transaction_id=transaction_id
         ) from error
@@ -47,7 +49,8 @@ def time_of(transaction_id: UUID) -> datetime:
 
 def unix_ms(moment: datetime) -> int:
     """Unix milliseconds of an aware datetime, rounded down."""
-    return int(moment.timestamp() * 1000)
+    # Not from timestamp(): a float is now and then a millisecond off.
+    return (moment - EPOCH) // MILLISECOND
 
 
 def parse_id(text: str) -> UUID:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from busctl.core.envelope import Labels
 from busctl.core.errors import InvalidLabel
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape of a NUL in JSON text, not a backslash of its own followed by "u0000"."""
 
 TEXTS = ("content_type", "tool_name", "session_id", "request_id", "owner")
 
@@ -49,5 +53,5 @@ def _check_metadata(metadata: Mapping[str, Any]) -> None:
         text.encode()
     except (TypeError, ValueError) as error:
         raise InvalidLabel(f"metadata is not JSON that can be stored: {error}.") from error
-    if "\\u0000" in text:
+    if _NUL.search(text):
         raise InvalidLabel("metadata holds a NUL, which PostgreSQL's jsonb refuses.")

@@ -44,9 +44,10 @@ class Deliveries:
                     )  # fmt: skip
 
     async def close(self) -> None:
+        # Flushed first: to cancel a batch that is being written would lose it.
+        await self.flush()
         if self._task is not None:
             self._task.cancel()
-        await self.flush()
 
     async def _flush_soon(self) -> None:
         while self._waiting:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import UUID
 
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import AccessDenied, MessageCorrupt, MessageExpired
 from busctl.ops.access import Access
-from busctl.ops.redeeming import Redemption, Span, open_row, span_of
+from busctl.ops.redeeming import Redemption, Span, open_row, span_of, stored_row
+from busctl.ops.replacing import replacing
 from busctl.ports import Delivery, Found
 
 
@@ -89,6 +88,21 @@ class Getting(Access):
             pieces=self._stored_pieces(found),
         )  # fmt: skip
 
+    async def peek(
+        self, transaction_id: UUID, *, offset: int = 0, length: int | None = None
+    ) -> Opened:
+        """As `open`, for the operator: an expired message that is still there is read too, the
+        digests are always checked, and no delivery is recorded."""
+        found = await self.store.find(transaction_id)
+        if found is None:
+            raise await self.absent(transaction_id)
+        span = span_of(found, offset, length)
+        return Opened(
+            claim=_found_claim(found), start=span.start, stop=span.stop,
+            stored_checksum=found.stored_checksum, stored_size_bytes=found.stored_size_bytes,
+            pieces=self._peeked(found, span),
+        )  # fmt: skip
+
     async def stream(
         self, transaction_id: UUID, *, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:
@@ -100,18 +114,9 @@ class Getting(Access):
     async def get_file(self, transaction_id: UUID, target: Path) -> ClaimCheck:
         """Write the payload to `target`, which appears only whole and verified."""
         opened = await self.open(transaction_id)
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as out:
-            partial = Path(out.name)
-            try:
-                async for piece in opened.pieces:
-                    await asyncio.to_thread(out.write, piece)
-                await asyncio.to_thread(_finish, out.file, partial, target)
-            except BaseException:
-                # Whatever ended it, half a file must not stay.
-                await asyncio.to_thread(partial.unlink, missing_ok=True)
-                raise
+        with replacing(target) as out:
+            async for piece in opened.pieces:
+                await asyncio.to_thread(out.write, piece)
         return opened.claim
 
     async def _find(self, transaction_id: UUID, principal: str | None) -> Found:
@@ -147,13 +152,24 @@ class Getting(Access):
             raise
         self._deliver(found, span, (self.clock.monotonic() - began) * 1000)
 
+    async def _peeked(self, found: Found, span: Span) -> AsyncIterator[bytes]:
+        if found.chunk_count == 0:
+            yield open_row(found, verify=True)[span.start : span.stop]
+        elif span.stop > span.start:
+            async for piece in Redemption(self.store, found, span, verify=True).pieces():
+                yield piece
+
     async def _stored_pieces(self, found: Found) -> AsyncIterator[bytes]:
         span = span_of(found, 0, None)
-        if found.chunk_count == 0:
-            yield found.body or b""
-        else:
-            async for body in Redemption(self.store, found, span, verify=True).stored():
-                yield body
+        try:
+            if found.chunk_count == 0:
+                yield stored_row(found)
+            else:
+                async for body in Redemption(self.store, found, span, verify=True).stored():
+                    yield body
+        except MessageCorrupt as error:
+            await self._note_corrupt(found, error)
+            raise
         self._deliver(found, span, found.duration_ms)
 
     async def _opened_row(self, found: Found) -> bytes:
@@ -181,12 +197,3 @@ def _found_claim(found: Found) -> ClaimCheck:
         found.transaction_id, found.payload_size_bytes, found.checksum.hex(), found.compression,
         found.expires_at, found.message_type, found.content_type, "",
     )  # fmt: skip
-
-
-def _finish(out: IO[bytes], partial: Path, target: Path) -> None:
-    """Give the file the mode that a plain `open` would have given it, and its name."""
-    out.flush()
-    umask = os.umask(0)
-    os.umask(umask)
-    partial.chmod(0o666 & ~umask)
-    partial.replace(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from datetime import datetime, timedelta
@@ -26,9 +26,13 @@ AHEAD = timedelta(days=1)
 """How far in the future an id may lie, and how far ahead partitions are made."""
 SPOOL_BYTES = 4 * CHUNK_BYTES
 """What a stream may hold in memory before it waits in a file."""
+BATCH_BYTES = 4 * CHUNK_BYTES
 INLINE_THREAD_BYTES = 64 * 1024
 """Smaller payloads are hashed and packed on the spot: a thread costs more than the work."""
 
+
+PackedRow = tuple[int, Draft, bytes]
+"""A place in the list given to `put_many`, and what is stored for it."""
 
 PLAIN = Labels()
 """A tool response of unknown type, owned by the operator."""
@@ -63,7 +67,7 @@ class Putting(Access):
         given, must be the payload's. Raises PayloadTooLarge, DigestMismatch, OutsideHorizon,
         TransactionConflict, InvalidLabel and the store's errors.
         """
-        labels = checked(labels or Labels())
+        labels = checked(labels or PLAIN)
         if isinstance(payload, str):
             payload, labels = as_text(payload, labels)
         raw = memoryview(payload).cast("B") if not isinstance(payload, bytes) else payload
@@ -90,29 +94,38 @@ class Putting(Access):
         created_at: datetime | None = None,
         checksum: str | None = None,
     ) -> ClaimCheck:
-        """Store a file or an open binary stream in bounded memory; otherwise as `put`."""
+        """Store a file or an open binary stream in bounded memory; otherwise as `put`.
+
+        A pipe may be slow, so it is stored as `put_stream` does.
+        """
         if isinstance(source, Path):
             with source.open("rb") as opened:
                 return await self.put_file(
                     opened, labels, transaction_id=transaction_id, ttl=ttl,
                     created_at=created_at, checksum=checksum,
                 )  # fmt: skip
-        size = size_of_file(source)
-        if size is not None and size > self.settings.max_payload_bytes:
-            raise too_large(size, self.settings.max_payload_bytes)
         chunks = read_file(source)
+        size = size_of_file(source)
+        if size is None:
+            return await self.put_stream(
+                chunks, labels, transaction_id=transaction_id, ttl=ttl,
+                created_at=created_at, checksum=checksum,
+            )  # fmt: skip
+        if size > self.settings.max_payload_bytes:
+            raise too_large(size, self.settings.max_payload_bytes)
         head = await anext(chunks, b"")
-        if len(head) < CHUNK_BYTES:
+        following = await anext(chunks, b"")
+        if not following:
             return await self.put(
                 head, labels, transaction_id=transaction_id, ttl=ttl,
                 created_at=created_at, checksum=checksum,
             )  # fmt: skip
-        labels = checked(labels or Labels())
+        labels = checked(labels or PLAIN)
         chosen = self._checked_id(transaction_id)
         preview = preview_of(head, labels.content_type)
-        following = _chain(head, chunks)
+        raws = _chain(head, following, chunks)
         return await self._put_chunks(
-            chosen, labels, following, head, preview, ttl, created_at, checksum
+            chosen, labels, raws, head, preview, ttl, created_at, checksum
         )
 
     async def put_stream(
@@ -122,6 +135,7 @@ class Putting(Access):
         *,
         transaction_id: UUID | None = None,
         ttl: timedelta | None = None,
+        created_at: datetime | None = None,
         checksum: str | None = None,
     ) -> ClaimCheck:
         """Store what an async iterator gives, in pieces of any size and in bounded memory.
@@ -139,35 +153,34 @@ class Putting(Access):
             waiting.seek(0)
             if size <= SPOOL_BYTES:
                 return await self.put(
-                    waiting.read(),
-                    labels,
-                    transaction_id=transaction_id,
-                    ttl=ttl,
-                    checksum=checksum,
-                )
+                    waiting.read(), labels, transaction_id=transaction_id, ttl=ttl,
+                    created_at=created_at, checksum=checksum,
+                )  # fmt: skip
             return await self.put_file(
-                waiting, labels, transaction_id=transaction_id, ttl=ttl, checksum=checksum
-            )
+                waiting, labels, transaction_id=transaction_id, ttl=ttl,
+                created_at=created_at, checksum=checksum,
+            )  # fmt: skip
 
     async def put_many(
         self, messages: Iterable[Outgoing | codec.Buffer], *, ttl: timedelta | None = None
     ) -> list[ClaimCheck]:
-        """Store many payloads, the small ones (up to 64 KiB) in one statement and transaction.
+        """Store many payloads, the small ones (up to 64 KiB) in statements of up to 4 MiB.
 
         Larger ones are stored one by one after them. Claims come in the order given. Ids known
-        already are checked to be the same payload, as in `put`.
+        already, or twice in the list, are checked to be the same payload, as in `put`.
         """
         wanted = [one if isinstance(one, Outgoing) else Outgoing(one) for one in messages]
+        largest = max((memoryview(one.payload).nbytes for one in wanted), default=0)
+        if largest > self.settings.max_payload_bytes:
+            raise too_large(largest, self.settings.max_payload_bytes)
         small = [
-            (place, *self._packed_row(one, ttl))
-            for place, one in enumerate(wanted)
-            if len(one.payload) <= INLINE_THREAD_BYTES
+            (place, *self._packed_row(wanted[place], ttl)) for place in _small_places(wanted)
         ]
         claims: dict[int, ClaimCheck] = {}
-        if small:
+        for batch in _batches(small):
             now = self.clock.now()
-            fresh = await self.store.put_many([(draft, body) for _, draft, body in small])
-            for place, draft, body in small:
+            fresh = await self.store.put_many([(draft, body) for _, draft, body in batch])
+            for place, draft, body in batch:
                 if draft.transaction_id in fresh:
                     stored = Stored(fresh=True, created_at=now, expires_at=now + draft.ttl)
                 else:
@@ -212,16 +225,19 @@ class Putting(Access):
         self, chosen: UUID, labels: Labels, raw: codec.Buffer,
         ttl: timedelta | None, created_at: datetime | None,
     ) -> tuple[Draft, bytes]:  # fmt: skip
-        one = Outgoing(raw, labels, chosen)
         if len(raw) <= INLINE_THREAD_BYTES:
-            draft, body = self._packed_row(one, ttl)
+            draft, body = self._packed(chosen, labels, raw, ttl)
         else:
-            draft, body = await asyncio.to_thread(self._packed_row, one, ttl)
+            draft, body = await asyncio.to_thread(self._packed, chosen, labels, raw, ttl)
         return (replaced(draft, created_at=created_at) if created_at else draft), body
 
     def _packed_row(self, one: Outgoing, ttl: timedelta | None) -> tuple[Draft, bytes]:
         chosen = self._checked_id(one.transaction_id)
-        raw = one.payload
+        return self._packed(chosen, checked(one.labels), one.payload, ttl)
+
+    def _packed(
+        self, chosen: UUID, labels: Labels, raw: codec.Buffer, ttl: timedelta | None
+    ) -> tuple[Draft, bytes]:
         compression = codec.choose(self.settings.compression, raw)
         body = codec.Encoder(compression).encode(raw)
         checksum = hashlib.sha256(raw).digest()
@@ -229,7 +245,7 @@ class Putting(Access):
             checksum if compression is Compression.NONE else hashlib.sha256(body).digest()
         )
         return Draft(
-            chosen, checked(one.labels), len(raw), checksum, compression, len(body),
+            chosen, labels, len(raw), checksum, compression, len(body),
             stored_checksum, 0, self.settings.ttl if ttl is None else ttl,
         ), body  # fmt: skip
 
@@ -249,10 +265,36 @@ class Putting(Access):
         return transaction_id
 
 
+def _small_places(wanted: Sequence[Outgoing]) -> Iterator[int]:
+    """Where the small payloads are; of several under one id only the first."""
+    seen: set[UUID] = set()
+    for place, one in enumerate(wanted):
+        if one.transaction_id in seen or memoryview(one.payload).nbytes > INLINE_THREAD_BYTES:
+            continue
+        if one.transaction_id is not None:
+            seen.add(one.transaction_id)
+        yield place
+
+
+def _batches(small: Iterable[PackedRow]) -> Iterator[list[PackedRow]]:
+    """Cut where a statement would carry too much: one parameter holds all bodies."""
+    batch: list[PackedRow] = []
+    held = 0
+    for row in small:
+        if held + len(row[2]) > BATCH_BYTES:
+            yield batch
+            batch, held = [], 0
+        batch.append(row)
+        held += len(row[2])
+    if batch:
+        yield batch
+
+
 async def _chain(
-    head: codec.Buffer, rest: AsyncIterator[codec.Buffer]
+    head: codec.Buffer, following: codec.Buffer, rest: AsyncIterator[codec.Buffer]
 ) -> AsyncIterator[codec.Buffer]:
     yield head
+    yield following
     async for piece in rest:
         yield piece
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from busctl.core.codec import CodecError, Decoder
 from busctl.core.envelope import CHUNK_BYTES, Chunk
-from busctl.core.errors import MessageCorrupt
+from busctl.core.errors import ConfigurationError, MessageCorrupt
 from busctl.ports import Found, Store
+
+Result = TypeVar("Result")
 
 WORKERS = 2
 BATCH_BYTES = 4 << 20
@@ -34,7 +37,14 @@ class Span:
 
 
 def span_of(found: Found, offset: int, length: int | None) -> Span:
-    """The part of a payload that a range asks for, cut to the payload's end."""
+    """The part of a payload that a range asks for, cut to the payload's end. Raises
+    ConfigurationError for a negative offset or length."""
+    if offset < 0 or (length is not None and length < 0):
+        raise ConfigurationError(
+            f"A range of message {found.transaction_id} has a negative offset or length.",
+            transaction_id=found.transaction_id,
+            remedy="Count bytes from the payload's beginning, the first is 0.",
+        )
     size = found.payload_size_bytes
     start = min(offset, size)
     stop = size if length is None else min(size, start + length)
@@ -100,11 +110,19 @@ class Redemption:
 
     async def stored(self) -> AsyncIterator[bytes]:
         """The stored bytes of each chunk as they are: frames that follow one another. Each is
-        checked against its own stored digest before it is given."""
+        checked against its own stored digest before it is given, the whole before the last."""
+        held: bytes | None = None
         async for chunk in self._chunks():
             if await asyncio.to_thread(_digest, chunk.body) != chunk.stored_checksum:
                 raise corrupt(self._found, "does not match its stored SHA-256", chunk.seq)
-            yield chunk.body
+            await asyncio.to_thread(self._digest.update, chunk.body)
+            if held is not None:
+                yield held
+            held = chunk.body
+        if self._digest.digest() != self._found.stored_checksum:
+            raise corrupt(self._found, "does not match its stored SHA-256, each chunk its own")
+        if held is not None:
+            yield held
 
     async def _decoded(self) -> AsyncIterator[tuple[int, bytes]]:
         decoders = [Decoder(self._found.compression) for _ in range(WORKERS)]
@@ -121,7 +139,7 @@ class Redemption:
         async for chunk in self._chunks():
             decoder = decoders[chunk.seq % WORKERS]
             opening = asyncio.to_thread(self._open, decoder, chunk)
-            waiting.append((chunk.seq, asyncio.ensure_future(opening)))
+            waiting.append((chunk.seq, _begun(opening)))
             if len(waiting) == WORKERS:
                 yield await take()
         while waiting:
@@ -142,15 +160,13 @@ class Redemption:
         average = max(1, found.stored_size_bytes // found.chunk_count)
         step = max(1, min(BATCH_CHUNKS, BATCH_BYTES // average))
         wanted = self._span.first
-        coming = asyncio.ensure_future(self._batch(wanted, min(last, wanted + step - 1)))
+        coming = _begun(self._batch(wanted, min(last, wanted + step - 1)))
         try:
             while wanted <= last:
                 batch = await coming
                 following = wanted + step
                 if following <= last:
-                    coming = asyncio.ensure_future(
-                        self._batch(following, min(last, following + step - 1))
-                    )
+                    coming = _begun(self._batch(following, min(last, following + step - 1)))
                 for chunk in batch:
                     yield chunk
                 wanted = following
@@ -180,6 +196,22 @@ class Redemption:
         except MessageCorrupt as error:
             return error
         return corrupt(self._found, "does not match its SHA-256, though each chunk matches its own")
+
+
+def stored_row(found: Found) -> bytes:
+    """The stored bytes of an in-row message. Raises MessageCorrupt."""
+    body = found.body if found.body is not None else b""
+    if _digest(body) != found.stored_checksum:
+        raise corrupt(found, "does not match its stored SHA-256")
+    return body
+
+
+def _begun(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+    """A task that works ahead. When the reader has met an error or left, nobody awaits it: then
+    its own error must not be printed as one that nobody saw."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return task
 
 
 def _digest(raw: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""From raw bytes to sealed chunks: split, compress and hash, two threads ahead of the store.
+"""From raw bytes to sealed chunks: split, compress and hash, a few chunks ahead of the store.
 
 Memory stays at a few chunks whatever the payload's size: the source is asked for the next chunk
 only when the store has taken an earlier one.
@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections import deque
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import IO
 
 from busctl.core.codec import Buffer, Encoder
 from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
 from busctl.core.errors import PayloadTooLarge
+from busctl.ops.ahead import ahead
 
-WORKERS = 2
+AHEAD = 4
+"""Chunks begun and not yet taken: enough to keep the threads busy while the store writes."""
 
 
 class Totals:
@@ -55,31 +57,59 @@ async def sealed(
 ) -> AsyncIterator[Chunk]:
     """Chunks in order, with `totals` complete once the last has been taken.
 
-    Raises PayloadTooLarge as soon as the source has given more than `max_bytes`.
+    Works ahead while the store is busy with an earlier chunk. Raises PayloadTooLarge as soon as
+    the source has given more than `max_bytes`.
     """
-    encoders = [Encoder(totals.compression) for _ in range(WORKERS)]
-    waiting: deque[tuple[Buffer, asyncio.Future[Chunk]]] = deque()
+    begun: asyncio.Queue[_Sealing | None] = asyncio.Queue()
+    room = asyncio.Semaphore(AHEAD)
+    feeding = ahead(_feed(raws, totals, max_bytes, begun, room))
+    try:
+        while (sealing := await begun.get()) is not None:
+            chunk = await sealing.chunk
+            await sealing.hashed
+            totals.add_stored(chunk)
+            room.release()
+            yield chunk
+        await feeding
+    finally:
+        feeding.cancel()
 
-    async def take() -> Chunk:
-        raw, sealing = waiting.popleft()
-        # The whole payload is hashed in order, beside the sealing of the chunk that follows.
-        await asyncio.to_thread(totals.add_raw, raw)
-        chunk = await sealing
-        totals.add_stored(chunk)
-        return chunk
 
+@dataclass(frozen=True, slots=True)
+class _Sealing:
+    """A chunk in the making, and the hashing of the whole payload up to its end."""
+
+    chunk: asyncio.Task[Chunk]
+    hashed: asyncio.Task[None]
+
+
+async def _feed(
+    raws: AsyncIterator[Buffer], totals: Totals, max_bytes: int,
+    begun: asyncio.Queue[_Sealing | None], room: asyncio.Semaphore,
+) -> None:  # fmt: skip
+    """Begin one chunk after the other, `AHEAD` of them at a time; None ends them."""
+    encoders = [Encoder(totals.compression) for _ in range(AHEAD)]
+    hashed: asyncio.Task[None] | None = None
     given = seq = 0
-    async for raw in raws:
-        given += len(raw)
-        if given > max_bytes:
-            raise too_large(given, max_bytes)
-        seal = encoders[seq % WORKERS].chunk
-        waiting.append((raw, asyncio.ensure_future(asyncio.to_thread(seal, seq, raw))))
-        seq += 1
-        if len(waiting) == WORKERS:
-            yield await take()
-    while waiting:
-        yield await take()
+    try:
+        async for raw in raws:
+            given += len(raw)
+            if given > max_bytes:
+                raise too_large(given, max_bytes)
+            await room.acquire()
+            seal = encoders[seq % AHEAD].chunk
+            hashed = ahead(_hash(totals, raw, hashed))
+            begun.put_nowait(_Sealing(ahead(asyncio.to_thread(seal, seq, raw)), hashed))
+            seq += 1
+    finally:
+        begun.put_nowait(None)
+
+
+async def _hash(totals: Totals, raw: Buffer, before: asyncio.Task[None] | None) -> None:
+    """The whole payload is hashed in order, beside the sealing of its chunks."""
+    if before is not None:
+        await before
+    await asyncio.to_thread(totals.add_raw, raw)
 
 
 def too_large(size: int, max_bytes: int) -> PayloadTooLarge:
