@@ -8,7 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from busctl.core.envelope import Chunk, Compression, Envelope, Event, Labels, MessageType, Status
+from busctl.core.envelope import (
+    Chunk,
+    ClaimCheck,
+    Compression,
+    Envelope,
+    Event,
+    Labels,
+    MessageType,
+    Status,
+)
+from busctl.core.retention import Contents
+from busctl.core.retention import Partition as Partition
 
 
 class Clock(Protocol):
@@ -97,24 +108,24 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
-    """One partition: bounds in time [lower, upper), estimated rows, bytes on disk."""
-
-    parent: str
-    name: str
-    lower: datetime
-    upper: datetime
-    estimated_rows: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Deleted:
-    """One batch of rows that cleanup removed, and where the next one continues."""
+    """One batch of rows that cleanup removed, and where the next one continues (None: the end).
+
+    `stored_bytes` are reusable by the database, not returned to the disk."""
 
     rows: int
     payload_bytes: int
+    stored_bytes: int
     last_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Partitions that left whole: their messages, payload bytes, and bytes given to the disk."""
+
+    rows: int
+    payload_bytes: int
+    returned_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,31 +186,37 @@ class Store(Protocol):
 
 
 class Retention(Protocol):
-    """What cleanup asks of the store. Each call is one short transaction."""
+    """What cleanup asks of the store. Each call is short and stands for itself. All of them work
+    where the database is read-only by default. `now` is the run's own moment: what expires after
+    it stays. Raises the store's errors as Store does."""
 
     async def lock(self) -> bool:
         """Take the cleanup lock until `unlock`; False when another run holds it."""
 
     async def unlock(self) -> None: ...
     async def now(self) -> datetime: ...
-    async def partitions(self) -> Sequence[Partition]: ...
 
-    async def last_expiry(self, partition: Partition) -> datetime | None:
-        """When the last message of a message partition expires; None if it is empty.
-        A pinned message counts as datetime.max (UTC)."""
+    async def partitions(self) -> Sequence[Partition]:
+        """All partitions, those included that an interrupted removal left detached."""
 
-    async def expired_in(self, partition: Partition) -> tuple[int, int]:
-        """How many rows of a message partition have expired, and their stored bytes."""
+    async def contents(self, partition: Partition, now: datetime) -> Contents:
+        """What an attached message partition holds."""
 
-    async def drop_partition(self, partition: Partition) -> int:
-        """Detach and drop; returns the bytes given back to the disk. StoreTimeout when readers
-        held it for too long."""
+    async def expired_in(self, partition: Partition, now: datetime) -> Deleted:
+        """How much of a message partition has expired (`last_id` is None)."""
 
     async def delete_expired(
-        self, partition: Partition, *, after: UUID | None, batch: int
-    ) -> Deleted: ...
+        self, partition: Partition, *, now: datetime, after: UUID | None, batch: int
+    ) -> Deleted:
+        """Delete the next `batch` expired rows with their chunks; rows in use are passed over."""
 
-    async def delete_requests(self, batch: int) -> int: ...
+    async def drop(self, partitions: Sequence[Partition], now: datetime) -> Dropped | None:
+        """Detach and drop partitions of one time span, or finish doing so. None, and all is as
+        before, when a message there has not expired after all. StoreTimeout when somebody used
+        one for longer than the lock timeout."""
+
+    async def count_requests(self, now: datetime) -> int: ...
+    async def delete_requests(self, now: datetime, batch: int) -> int: ...
     async def ensure_partitions(self, first: datetime, last: datetime) -> int: ...
 
 
@@ -239,3 +256,70 @@ class ToolHost(Protocol):
     ) -> Answer:
         """Run a tool; `note` tells how it goes. Raises ToolNotFound, InvalidArguments and, for any
         other exception of the tool (from `pieces` too), ToolFailed."""
+
+
+# --- the daemon's surroundings -------------------------------------------------------------------
+
+
+class Socket(Protocol):
+    """One WebSocket connection, accepted. Sending waits for the peer to take what was sent before
+    and raises PeerGone once it has left."""
+
+    async def receive(self) -> str | bytes:
+        """The next message: str from a text frame, bytes from a binary one. Raises PeerGone."""
+
+    async def send_text(self, message: str) -> None: ...
+    async def send_bytes(self, message: bytes) -> None: ...
+    async def close(self, code: int, reason: str) -> None:
+        """Close it; does nothing when it is closed already."""
+
+
+class TokenGuard(Protocol):
+    """Knows the token that clients must show."""
+
+    async def check(self, shown: str) -> bool:
+        """Whether it is the token, compared in constant time."""
+
+    async def rotate(self, old: str, new: str) -> None:
+        """Put `new` in place of `old`. Raises Unauthorized and ConfigurationError."""
+
+
+class Meter(Protocol):
+    """Counts what the daemon does. Sizes in bytes, times in seconds."""
+
+    def stored(self, size_bytes: int, seconds: float) -> None: ...
+    def fetched(self, via: str, size_bytes: int, seconds: float) -> None: ...
+    def fetch_failed(self, via: str, code: str) -> None: ...
+    def call_ended(self, tool: str, outcome: str, seconds: float) -> None: ...
+    def inflight(self, count: int) -> None: ...
+    def sessions(self, count: int) -> None: ...
+    def upkeep(self, task: str, ok: bool) -> None: ...
+
+
+class Readable(Protocol):
+    """A message about to be read, as `Bus.open` and `Bus.open_stored` return it."""
+
+    @property
+    def claim(self) -> ClaimCheck: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def stop(self) -> int: ...
+    @property
+    def stored_checksum(self) -> bytes: ...
+    @property
+    def stored_size_bytes(self) -> int: ...
+    @property
+    def pieces(self) -> AsyncIterator[bytes]: ...
+
+
+class Reading(Protocol):
+    """The reading half of the bus; see `busctl.ops.bus.Bus`."""
+
+    async def open(
+        self, transaction_id: UUID, *, offset: int = 0, length: int | None = None,
+        principal: str | None = None,
+    ) -> Readable: ...  # fmt: skip
+    async def open_stored(
+        self, transaction_id: UUID, *, principal: str | None = None
+    ) -> Readable: ...

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from busctl import __version__
-from busctl.cli import config
+from busctl.cli import archive, bench, config, get, ls, migrate, pin, put, rm, serve, show
 from busctl.core.errors import BusctlError
 
 app = typer.Typer(
@@ -24,7 +24,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(put.put)
+app.command()(get.get)
+app.command()(ls.ls)
+app.command()(show.show)
+app.command()(pin.pin)
+app.command()(pin.unpin)
+app.command()(pin.extend)
+app.command()(rm.rm)
+app.command()(archive.export)
+app.command("import")(archive.import_)
+app.command()(serve.serve)
+app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")
+
+app.command()(bench.bench)
 
 
 def _version(wanted: bool) -> None:

@@ -264,6 +264,16 @@ class DuplicateRequest(BusctlError):
     code = "DUPLICATE"
     default_remedy = "Send the request again later, or use another request_id."
 
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PeerGone(BusctlError):
+    """The other end of the connection has left; there is nobody to tell."""
+
+    code = "PEER_GONE"
+
 
 class DrainingDaemon(BusctlError):
     """The daemon is stopping and takes or finishes no more calls."""

@@ -34,12 +34,14 @@ CONTENT_TYPES: dict[Kind, str] = {
 PIECE_BYTES = 1 << 20
 _ROWS = 4096
 
-_WORDS = (
-    "claim store digest payload message session envelope chunk frame writer reader partition "
-    "index socket offset latency deadline retry breaker spool horizon café naïve größer 数据 "
-    "ελληνικά данные owner label route event schema"
-).split()
+_WORDS = """
+    claim store digest payload message session envelope chunk frame writer reader partition
+    index socket offset latency deadline retry breaker spool horizon café naïve größer 数据
+    ελληνικά данные owner label route event schema
+""".split()  # noqa: SIM905  # words read better than a list of them
 """32 of them, so that five bits choose one."""
+_PATHS = [f"src/{one}/{two}" for two in _WORDS for one in _WORDS]
+_TEXTS = [f"{one} {two}" for two in _WORDS for one in _WORDS]
 _PHRASES = [" ".join(_WORDS[at * step % 32] for step in (1, 7, 13, 22, 29)) for at in range(1, 33)]
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -114,7 +116,7 @@ def _hostile(seed: int, number: int) -> bytes:
 
 
 def _document(size: int, seed: int, row: Callable[[int, int], str]) -> Iterator[bytes]:
-    """One JSON object of exactly `size` bytes: rows as long as they fit, then a string that pads."""
+    """One JSON object of exactly `size` bytes: rows while they fit, then a string that pads."""
     head = f'{{"tool":"generate","seed":{seed},"rows":['.encode()
     tail = b'],"pad":""}'
     left = size - len(head) - len(tail)
@@ -170,9 +172,9 @@ def _mixed(seed: int, number: int) -> int:
 def _row(seed: int, number: int) -> str:
     bits = _mixed(seed, number)
     return (
-        f'{{"id":{number},"path":"src/{_WORDS[bits & 31]}/{_WORDS[bits >> 5 & 31]}_{bits >> 10 & 1023}'
-        f'.py","line":{bits >> 20 & 4095},"level":"{_LEVELS[bits & 3]}","score":0.{bits & 1048575:07d},'
-        f'"message":"{_WORDS[bits >> 15 & 31]} {_WORDS[bits >> 22 & 31]} {_WORDS[bits >> 29 & 31]}\\n",'
+        f'{{"id":{number},"path":"{_PATHS[bits & 1023]}_{bits >> 10 & 1023}.py",'
+        f'"line":{bits >> 20 & 4095},"level":"{_LEVELS[bits & 3]}","score":0.{bits & 1048575:07d},'
+        f'"message":"{_TEXTS[bits >> 30 & 1023]} {_WORDS[bits >> 25 & 31]}\\n",'
         f'"ref":"{bits:016x}","ok":{"true" if bits & 1 else "false"},"parent":null}}'
     )
 
@@ -180,7 +182,8 @@ def _row(seed: int, number: int) -> str:
 def _ambiguous_row(seed: int, number: int) -> str:
     bits = _mixed(seed, number)
     return (
-        f'{{"b":"\\ud8{bits & 255:02x}","a":{number}.0,"a":"\\uDF{bits >> 8 & 255:02X} \\udc00\\ud800",'
+        f'{{"b":"\\ud8{bits & 255:02x}","a":{number}.0,'
+        f'"a":"\\uDF{bits >> 8 & 255:02X} \\udc00\\ud800",'
         f'  "b":"\\u0000 \\/ \\u00e9", "n":{bits & 1023}E+2,"n":-0,"":"{bits:x}","":[ ]}}'
     )
 

@@ -1,0 +1,86 @@
+"""The routes of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from busctl.adapters.asgi.bearer import require_token
+from busctl.adapters.asgi.guard import Guard
+from busctl.adapters.asgi.problems import problem_of
+from busctl.adapters.asgi.redemption import Redemption
+from busctl.adapters.asgi.socket import StarletteSocket
+from busctl.core.errors import BusctlError
+from busctl.core.settings import Settings
+from busctl.ports import Meter, Reading, Socket, TokenGuard
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the probes ask: `ready` the daemon's health with the store asked now (`store` is "ok"
+    or not, `draining`), `metrics` the text exposition and its content type."""
+
+    ready: Callable[[], Awaitable[dict[str, Any]]]
+    metrics: Callable[[], tuple[bytes, str]]
+
+
+def make_app(
+    settings: Settings, converse: Callable[[Socket], Awaitable[None]], reading: Reading,
+    guard: TokenGuard, meter: Meter, health: Health, *, principal: str,
+) -> Starlette:  # fmt: skip
+    """The application. `principal` is whose messages the token redeems."""
+
+    async def websocket(connection: WebSocket) -> None:
+        await connection.accept()
+        await converse(StarletteSocket(connection))
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+
+    async def readyz(request: Request) -> Response:
+        found = await health.ready()
+        fine = found["store"] == "ok" and not found["draining"]
+        status = 200 if fine else 503
+        headers = {"Cache-Control": "no-store"}
+        if "verbose" in request.query_params:
+            return JSONResponse({"ok": fine, **found}, status, headers)
+        text = "ok\n" if fine else f"not ready: store {found['store']}\n"
+        return PlainTextResponse(text, status, headers)
+
+    async def metrics(request: Request) -> Response:
+        if not settings.is_loopback:
+            await require_token(request, guard)
+        text, content_type = health.metrics()
+        return Response(text, headers={"Content-Type": content_type})
+
+    redemption = Redemption(reading, guard, meter, principal=principal)
+    return Starlette(
+        routes=[
+            WebSocketRoute("/", websocket),
+            Route("/messages/{id}", redemption.serve, methods=["GET"]),  # and HEAD with it
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ],
+        middleware=[
+            Middleware(
+                Guard, host=settings.host, hosts=settings.allowed_hosts,
+                origins=settings.allowed_origins,
+            )
+        ],
+        exception_handlers={BusctlError: _problem},
+    )  # fmt: skip
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, BusctlError):
+        raise error
+    return problem_of(error)

@@ -1,0 +1,88 @@
+"""Prometheus metrics of the daemon, in a registry of their own. Names end in their unit."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+MAX_TOOLS = 100
+"""Tools counted by name; the calls of any further ones are counted under "other"."""
+_SIZES = (1e3, 1e4, 64 * 1024, 1e6, 1e7, 1e8)
+_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60)
+
+
+class Metrics:
+    """Implements `busctl.ports.Meter`."""
+
+    def __init__(self, version: str) -> None:
+        disable_created_metrics()  # a second series for each, which nobody asks for
+        own = self.registry = CollectorRegistry()
+        self._stored = Histogram(
+            "busctl_store_seconds", "Time to store an answer.", buckets=_SECONDS, registry=own
+        )
+        self._sizes = Histogram(
+            "busctl_payload_bytes", "Size of stored answers.", buckets=_SIZES, registry=own
+        )
+        self._fetched = Histogram(
+            "busctl_fetch_seconds", "Time to deliver a redeemed message.", ["via"],
+            buckets=_SECONDS, registry=own,
+        )  # fmt: skip
+        self._fetched_bytes = Counter(
+            "busctl_fetched_bytes", "Bytes of redeemed messages.", ["via"], registry=own
+        )
+        self._fetch_failures = Counter(
+            "busctl_fetch_failures", "Redemptions that failed.", ["via", "code"], registry=own
+        )
+        self._calls = Counter(
+            "busctl_calls", "Calls that ended, by tool and outcome.", ["tool", "outcome"],
+            registry=own,
+        )  # fmt: skip
+        self._call_seconds = Histogram(
+            "busctl_call_seconds", "Time from a call to its stored answer.", buckets=_SECONDS,
+            registry=own,
+        )  # fmt: skip
+        self._inflight = Gauge("busctl_calls_inflight", "Calls running.", registry=own)
+        self._sessions = Gauge("busctl_sessions", "WebSocket sessions open.", registry=own)
+        self._upkeep = Counter(
+            "busctl_upkeep_runs", "Runs of the daemon's own tasks.", ["task", "ok"], registry=own
+        )
+        Gauge("busctl_build_info", "Version.", ["version"], registry=own).labels(version).set(1)
+        self._tools: set[str] = set()
+
+    def stored(self, size_bytes: int, seconds: float) -> None:
+        self._stored.observe(seconds)
+        self._sizes.observe(size_bytes)
+
+    def fetched(self, via: str, size_bytes: int, seconds: float) -> None:
+        self._fetched.labels(via).observe(seconds)
+        self._fetched_bytes.labels(via).inc(size_bytes)
+
+    def fetch_failed(self, via: str, code: str) -> None:
+        self._fetch_failures.labels(via, code).inc()
+
+    def call_ended(self, tool: str, outcome: str, seconds: float) -> None:
+        if tool not in self._tools and len(self._tools) >= MAX_TOOLS:
+            tool = "other"
+        self._tools.add(tool)
+        self._calls.labels(tool, outcome).inc()
+        self._call_seconds.observe(seconds)
+
+    def inflight(self, count: int) -> None:
+        self._inflight.set(count)
+
+    def sessions(self, count: int) -> None:
+        self._sessions.set(count)
+
+    def upkeep(self, task: str, ok: bool) -> None:
+        self._upkeep.labels(task, str(ok).lower()).inc()
+
+    def render(self) -> bytes:
+        """The text exposition."""
+        return generate_latest(self.registry)

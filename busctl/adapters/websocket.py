@@ -1,0 +1,466 @@
+"""A client of the daemon: calls, claims redeemed and verified, many at once on one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, NoReturn
+from uuid import UUID, uuid4
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_connection
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+from busctl.adapters import tokenfile
+from busctl.adapters.websocket_fetch import Memory, Receipt, Sink
+from busctl.core.envelope import ClaimCheck
+from busctl.core.errors import (
+    BusctlError,
+    CallFailed,
+    ConfigurationError,
+    DaemonUnreachable,
+    ProtocolError,
+    Unauthorized,
+)
+from busctl.core.protocol import DEFAULT_MAX_MESSAGE_BYTES, Close
+from busctl.core.replies import (
+    CallResult,
+    read_claim,
+    read_error,
+    read_frame,
+    read_part,
+    read_whole,
+    text_size,
+)
+from busctl.core.settings import Settings
+from busctl.ports import ToolInfo
+
+PARSED_IN_PLACE = 64 * 1024
+"""Longer text frames are read in a thread, so that nothing else waits for them."""
+GREET_SECS = 15.0
+PING_SECS = 20.0
+PONG_SECS = 60.0
+
+Noted = Callable[[str], None]
+
+
+class _Call:
+    """A call that waits for its answer."""
+
+    def __init__(self, on_progress: Noted | None) -> None:
+        self.on_progress = on_progress
+        self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+
+class BusClient:
+    """A session with the daemon: `async with BusClient.connect() as client:`.
+
+    Any number of calls and fetches may run at once. When the connection is lost, everything that
+    waits raises DaemonUnreachable; connecting again is the caller's: with the same `session_id`
+    and the same `request_id`, a call is not run twice. `session_id` is the daemon's answer to the
+    one asked for, `received_bytes` what has crossed the socket towards us so far.
+    """
+
+    def __init__(self, connection: ClientConnection, url: str) -> None:
+        self._connection = connection
+        self._url = url
+        self._calls: dict[str, _Call] = {}
+        self._fetches: dict[UUID, Receipt] = {}
+        self._replies: dict[str, deque[asyncio.Future[dict[str, Any]]]] = {}
+        self._lost: BusctlError | None = None
+        self.session_id = ""
+        self.received_bytes = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        settings: Settings | None = None,
+        session_id: str | None = None,
+        accepts_claims: bool = True,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+    ) -> AsyncIterator[BusClient]:
+        """Say hello and keep the session for the time of the block.
+
+        `url` (ws:// or wss://) and `token` default to those of `settings`, which default to the
+        environment. `max_message_bytes` is the largest frame taken. Raises DaemonUnreachable,
+        Unauthorized, and ConfigurationError for an url that is none.
+        """
+        if settings is None and (url is None or token is None):
+            from busctl.adapters.environment import load
+
+            settings = (await asyncio.to_thread(load)).settings
+        if url is None:
+            url = url_of(settings or Settings())
+        if token is None:
+            token = await asyncio.to_thread(tokenfile.read, settings or Settings())
+        connection = await _opened(url, max_message_bytes)
+        client = cls(connection, url)
+        try:
+            await client._greet(token, session_id, accepts_claims, max_message_bytes)
+            reading = asyncio.create_task(client._read())
+            try:
+                yield client
+            finally:
+                reading.cancel()
+                await asyncio.wait([reading])
+                client._fail(DaemonUnreachable("The client was closed.", remedy=""))
+        finally:
+            await connection.close()
+
+    # --- calls -----------------------------------------------------------------------------
+
+    async def list_tools(self) -> Sequence[ToolInfo]:
+        """The tools that the daemon offers."""
+        reply = await self._ask("list_tools")
+        return [
+            ToolInfo(each["name"], each["description"], each["inputSchema"], "")
+            for each in reply["tools"]
+        ]
+
+    async def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        request_id: str | None = None,
+        on_progress: Noted | None = None,
+        timeout: float | None = None,
+        into: Sink | None = None,
+    ) -> CallResult:
+        """Call a tool and have its whole answer, redeemed and verified.
+
+        `timeout` in seconds bounds the call, not the redeeming. With `into` (anything that has a
+        `write`, called in a thread) the bytes go there as they come and not into the result; they
+        are verified when this returns. Raises CallFailed with the daemon's code (TIMEOUT for our
+        own), MessageCorrupt, the other outcomes of redeeming, and DaemonUnreachable.
+        """
+        called = await self._call(tool, arguments, request_id, on_progress, timeout)
+        if isinstance(called, CallResult):
+            if into is None:
+                return called
+            await asyncio.to_thread(into.write, memoryview(called.payload))
+            return replace(called, payload=b"")
+        request_id, claim = called
+        memory = Memory()
+        await self._fetch(claim.transaction_id, 0, None, into or memory, claim)
+        return CallResult(
+            memory.value(), claim, claim.transaction_id, claim.content_type, request_id,
+            claim.payload_size_bytes, claim.checksum,
+        )  # fmt: skip
+
+    async def call_claim(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        request_id: str | None = None,
+        on_progress: Noted | None = None,
+        timeout: float | None = None,
+    ) -> ClaimCheck:
+        """Call a tool and have the claim check of its answer, unredeemed. Raises as `call`."""
+        called = await self._call(tool, arguments, request_id, on_progress, timeout)
+        if isinstance(called, CallResult):  # it came whole; its claim is asked for
+            return await self._fetch(called.transaction_id, 0, 0, Memory(), None)
+        return called[1]
+
+    async def fetch(
+        self, transaction_id: UUID, offset: int = 0, length: int | None = None
+    ) -> bytes:
+        """The bytes [offset, offset + length) of a payload, up to its end; verified.
+
+        Raises MessageMissing, MessageExpired, MessageCorrupt, AccessDenied, StoreUnreachable,
+        CallFailed with any other code, and DaemonUnreachable. Never fewer bytes.
+        """
+        memory = Memory()
+        await self._fetch(transaction_id, offset, length, memory, None)
+        return memory.value()
+
+    async def fetch_to(self, transaction_id: UUID, target: Path | Sink) -> ClaimCheck:
+        """A whole payload into a file, in bounded memory; raises as `fetch`.
+
+        A path is replaced when everything has come and is verified, and left as it was otherwise;
+        anything else with a `write` gets the bytes as they come.
+        """
+        if not isinstance(target, Path):
+            return await self._fetch(transaction_id, 0, None, target, None)
+        with _replacing(target) as out:
+            return await self._fetch(transaction_id, 0, None, out, None)
+
+    async def health(self) -> Mapping[str, Any]:
+        """The daemon's own account of its health."""
+        reply = await self._ask("health")
+        return {"ok": reply["ok"], **reply["health"]}
+
+    async def rotate_token(self, old: str, new: str) -> None:
+        """Give the daemon a new token. Raises CallFailed with its reason to refuse."""
+        reply = await self._ask("rotate_token", old=old, new=new)
+        if not reply["ok"]:
+            raise CallFailed(str(reply.get("error")), code="UNAUTHORIZED", remedy="")
+
+    # --- asking ----------------------------------------------------------------------------
+
+    async def _greet(
+        self, token: str, session_id: str | None, accepts_claims: bool, max_message_bytes: int
+    ) -> None:
+        try:
+            await self._send(
+                "hello", token=token, max_message_bytes=max_message_bytes,
+                accepts=["claim"] if accepts_claims else [],
+                **({} if session_id is None else {"session_id": session_id}),
+            )  # fmt: skip
+            async with asyncio.timeout(GREET_SECS):
+                message = await self._connection.recv()
+        except ConnectionClosed as error:
+            raise self._closed(error) from error
+        except TimeoutError as error:
+            raise DaemonUnreachable(
+                f"{self._url} did not answer hello within {GREET_SECS:g} s."
+            ) from error
+        if isinstance(message, bytes):
+            raise ProtocolError(f"{self._url} answered hello with a binary frame.")
+        frame = read_frame(message)
+        if not frame.get("ok"):
+            await self._refused(frame)
+        self.session_id = str(frame["session_id"])
+
+    async def _refused(self, frame: Mapping[str, Any]) -> NoReturn:
+        await self._connection.wait_closed()
+        reason = frame.get("error") or frame.get("message")
+        if self._connection.close_code in (Close.UNAUTHORIZED, Close.TOKEN_MISSING):
+            raise Unauthorized(f"The daemon at {self._url} refused the token: {reason}.")
+        raise ProtocolError(f"The daemon at {self._url} refused the session: {reason}.")
+
+    async def _call(
+        self,
+        tool: str,
+        arguments: Mapping[str, Any] | None,
+        request_id: str | None,
+        on_progress: Noted | None,
+        timeout: float | None,
+    ) -> CallResult | tuple[str, ClaimCheck]:
+        chosen = request_id or uuid4().hex
+        if chosen in self._calls:
+            raise ConfigurationError(f"Request {chosen!r} waits for its answer already.")
+        waiting = self._calls[chosen] = _Call(on_progress)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._send(
+                    "call_tool", request_id=chosen, name=tool, arguments=dict(arguments or {})
+                )
+                frame = await waiting.answer
+        except TimeoutError as error:
+            raise CallFailed(
+                f"The call of {tool!r} was not answered within {timeout:g} s "
+                f"(request {chosen}, session {self.session_id}).",
+                code="TIMEOUT",
+                remedy="The call goes on: repeat it with the same session and request id.",
+            ) from error
+        finally:
+            del self._calls[chosen]
+        if "error" in frame:
+            raise read_error(frame["error"])
+        if "claim" in frame:
+            return chosen, read_claim(frame["claim"])
+        if text_size(frame) <= PARSED_IN_PLACE:
+            return read_whole(frame)
+        return await asyncio.to_thread(read_whole, frame)
+
+    async def _fetch(
+        self,
+        transaction_id: UUID,
+        offset: int,
+        length: int | None,
+        sink: Sink,
+        claim: ClaimCheck | None,
+    ) -> ClaimCheck:
+        # Parts carry the id alone: fetches of one id follow one another, and one that its caller
+        # has left is waited for.
+        while (before := self._fetches.get(transaction_id)) is not None:
+            await before.ended.wait()
+        receipt = Receipt(uuid4().hex, transaction_id, offset)
+        self._fetches[transaction_id] = receipt
+        asking = asyncio.create_task(self._send_fetch(receipt, offset, length))
+        try:
+            # Sent even if the caller leaves now: its end is what the next fetch waits for.
+            await asyncio.shield(asking)
+            return await receipt.receive(sink, length, claim)
+        finally:
+            receipt.leave()
+
+    async def _send_fetch(self, receipt: Receipt, offset: int, length: int | None) -> None:
+        try:
+            await self._send(
+                "fetch", request_id=receipt.request_id,
+                transaction_id=str(receipt.transaction_id), offset=offset,
+                **({} if length is None else {"length": length}),
+            )  # fmt: skip
+        except BusctlError as error:
+            receipt.fail(error)
+            self._forget(receipt)
+
+    async def _ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        """A request without an id; its answers come in order."""
+        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._replies.setdefault(f"{op}_res", deque()).append(reply)
+        await self._send(op, **fields)
+        return await reply
+
+    async def _send(self, op: str, **fields: Any) -> None:
+        if self._lost is not None:
+            raise self._lost
+        try:
+            # ASCII, so that lone surrogates of an argument cross as JSON's own escapes.
+            await self._connection.send(json.dumps({"op": op, **fields}, allow_nan=False))
+        except ConnectionClosed as error:
+            raise self._closed(error) from error
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"The arguments are not JSON: {error}.") from error
+
+    # --- reading ---------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        """Give every frame to who waits for it, until the connection ends."""
+        try:
+            while True:
+                await self._take(await self._connection.recv())
+        except ConnectionClosed as error:
+            self._fail(self._closed(error))
+        except (KeyError, TypeError, ValueError) as error:
+            self._fail(ProtocolError(f"{self._url} sent a frame that cannot be read: {error!r}."))
+        except BusctlError as error:
+            self._fail(error)
+
+    async def _take(self, message: str | bytes) -> None:
+        if isinstance(message, bytes):
+            self.received_bytes += len(message)
+            part = read_part(message)
+            if receipt := self._fetches.get(part.transaction_id):
+                await receipt.add(part)
+            return
+        if len(message) <= PARSED_IN_PLACE:
+            frame = read_frame(message)
+        else:
+            frame = await asyncio.to_thread(read_frame, message)
+        self.received_bytes += len(message) if message.isascii() else len(message.encode())
+        await self._dispatch(frame)
+
+    async def _dispatch(self, frame: dict[str, Any]) -> None:
+        match frame["op"]:
+            case "call_tool_res":
+                self._answer(frame)
+            case "progress":
+                call = self._calls.get(frame["request_id"])
+                if call and call.on_progress:
+                    call.on_progress(str(frame["note"]))
+            case "fetch_res" | "fetch_end" as op:
+                await self._fetch_frame(op, frame)
+            case "error":
+                self._error(frame)
+            case op if waiting := self._replies.get(op):
+                reply = waiting.popleft()
+                if not reply.done():
+                    reply.set_result(frame)
+
+    def _answer(self, frame: dict[str, Any]) -> None:
+        call = self._calls.get(frame["request_id"])
+        if call and not call.answer.done():
+            call.answer.set_result(frame)
+
+    async def _fetch_frame(self, op: str, frame: dict[str, Any]) -> None:
+        for receipt in self._fetches.values():
+            if receipt.request_id == frame["request_id"]:
+                break
+        else:
+            return
+        if op == "fetch_res":
+            receipt.begin(frame)
+        else:
+            await receipt.end(frame)
+        if receipt.ended.is_set():
+            self._forget(receipt)
+
+    def _error(self, frame: dict[str, Any]) -> None:
+        """The daemon could not read a request of ours; without an id it may be any of them."""
+        error = ProtocolError(f"The daemon refused a frame: {frame['message']}")
+        call = self._calls.get(frame.get("request_id", ""))
+        if call is None:
+            raise error
+        if not call.answer.done():
+            call.answer.set_exception(error)
+
+    def _forget(self, receipt: Receipt) -> None:
+        if self._fetches.get(receipt.transaction_id) is receipt:
+            del self._fetches[receipt.transaction_id]
+
+    def _fail(self, error: BusctlError) -> None:
+        self._lost = error
+        for call in self._calls.values():
+            if not call.answer.done():
+                call.answer.set_exception(error)
+        for replies in self._replies.values():
+            for reply in replies:
+                if not reply.done():
+                    reply.set_exception(error)
+        for receipt in list(self._fetches.values()):
+            receipt.fail(error)
+        self._fetches.clear()
+
+    def _closed(self, error: ConnectionClosed) -> BusctlError:
+        close = error.rcvd or error.sent
+        why = f" ({close.code} {close.reason}".rstrip() + ")" if close else ""
+        waiting = ", ".join([f"request {each}" for each in self._calls]
+                            + [f"message {each}" for each in self._fetches])  # fmt: skip
+        waiting = f" while waiting for {waiting}" if waiting else ""
+        return DaemonUnreachable(
+            f"The connection to {self._url} was lost{why}{waiting}.",
+            remedy="Connect again; the same session and request id get the same answer.",
+        )
+
+
+def url_of(settings: Settings) -> str:
+    """The daemon's WebSocket address as a client of the same configuration calls it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # not bound here
+    scheme = "ws" if settings.tls_cert is None else "wss"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}/"
+
+
+async def _opened(url: str, max_message_bytes: int) -> ClientConnection:
+    try:
+        return await open_connection(
+            url, max_size=max_message_bytes, max_queue=4, compression=None, proxy=None,
+            ping_interval=PING_SECS, ping_timeout=PONG_SECS,
+        )  # fmt: skip
+    except InvalidURI as error:
+        raise ConfigurationError(
+            f"{url!r} is no WebSocket address.", remedy="Write ws://host:port/ or wss://host:port/."
+        ) from error
+    except (OSError, InvalidHandshake, TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        raise DaemonUnreachable(f"No daemon answered at {url}: {reason}.") from error
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A file beside `target` that takes its place when the block has ended well."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", dir=target.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            yield out
+        umask = os.umask(0o077)  # which can only be read by setting it
+        os.umask(umask)
+        partial.chmod(0o666 & ~umask)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,240 @@
+"""`busctl call`: call a tool of the daemon; its whole answer, verified, to standard output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from busctl.cli import options
+
+if TYPE_CHECKING:
+    from busctl.adapters.websocket import BusClient
+    from busctl.core.replies import CallResult
+    from busctl.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the command line asked for."""
+
+    tool: str
+    pairs: list[str]
+    given: dict[str, Any]
+    request_id: str | None
+    timeout: float | None
+
+
+def call(
+    tool: Annotated[str | None, typer.Argument(metavar="TOOL", help="Name of the tool.")] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE...", help="Its arguments: JSON where it is, else text."),
+    ] = None,
+    args_json: Annotated[
+        str | None,
+        typer.Option("--args-json", metavar="FILE|-", help="Read a JSON object of arguments."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write FILE, whole or not at all."),
+    ] = None,
+    list_tools: Annotated[bool, typer.Option("--list", help="List the tools instead.")] = False,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="The daemon, ws://host:port/ or wss://."),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option("--session", metavar="ID", help="Session to call in.")
+    ] = None,
+    request_id: Annotated[
+        str | None,
+        typer.Option(
+            "--request-id",
+            metavar="ID",
+            help="With --session: repeated, the call is not run again, its answer is given again.",
+        ),
+    ] = None,
+    no_claims: Annotated[
+        bool, typer.Option("--no-claims", help="Take the answer whole, never as a claim check.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Longest wait for the call."),
+    ] = None,
+    as_json: options.Json = False,
+    env_file: options.EnvFile = None,
+    sets: options.Set = None,
+) -> None:
+    """Call a tool of a running daemon; its whole answer, verified, to standard output or a file.
+
+    Large answers come as a claim check, which is redeemed at once. Progress is told on standard
+    error of a terminal. --json prints transaction_id, size, checksum (SHA-256), content_type,
+    request_id, session_id, route (claim or inline) and path (with -o) in place of the answer;
+    `busctl get` redeems the id. The token is BUSCTL_TOKEN, else the daemon's token file.
+
+    Exit codes: 1 the tool or the answer failed, 2 wrong command line or token, 3 no daemon
+    answered, or it asks to call again later.
+
+    \b
+    Examples:
+      busctl call --list
+      busctl call echo text=hello
+      busctl call generate size_bytes=10000000 kind=json seed=7 -o answer.json
+      echo '{"text": "hello"}' | busctl call echo --args-json - --json
+    """
+    from busctl.cli.running import run, settings_for
+
+    settings = settings_for(env_file, sets)
+    if list_tools:
+        run(_list(settings, url, as_json=as_json))
+        return
+    wanted = _wanted(tool, arguments, args_json, request_id, timeout)
+    if output is not None:
+        _check_target(output)
+    run(_call(settings, url, session, wanted, output, claims=not no_claims, as_json=as_json))
+
+
+def _wanted(
+    tool: str | None,
+    arguments: list[str] | None,
+    args_json: str | None,
+    request_id: str | None,
+    timeout: float | None,
+) -> _Wanted:
+    from busctl.core.errors import ConfigurationError
+
+    if tool is None:
+        raise ConfigurationError(
+            "No tool is named.", remedy="Write `busctl call TOOL`, or `busctl call --list`."
+        )
+    given = {} if args_json is None else _read_object(args_json)
+    return _Wanted(tool, arguments or [], given, request_id, timeout)
+
+
+def _read_object(name: str) -> dict[str, Any]:
+    import sys
+
+    from busctl.core.call_arguments import read_object
+    from busctl.core.errors import ConfigurationError
+
+    if name == "-":
+        return read_object(sys.stdin.buffer.read(), "standard input")
+    try:
+        return read_object(Path(name).read_bytes(), name)
+    except OSError as error:
+        raise ConfigurationError(f"{name}: {error.strerror}.") from error
+
+
+async def _list(settings: Settings, url: str | None, *, as_json: bool) -> None:
+    from busctl.adapters.websocket import BusClient
+    from busctl.cli.running import emit_json
+
+    async with BusClient.connect(url, settings=settings) as client:
+        tools = await client.list_tools()
+    if as_json:
+        shapes = [
+            {"name": each.name, "description": each.description, "inputSchema": each.input_schema}
+            for each in tools
+        ]
+        emit_json({"tools": shapes})
+        return
+    for each in tools:
+        typer.echo(f"{each.name}({_signature(each.input_schema)})")
+        if each.description:
+            typer.echo(f"    {each.description.splitlines()[0]}")
+
+
+def _signature(schema: Any) -> str:
+    """The arguments in one line; those that may be left out in brackets."""
+    required = schema.get("required", [])
+    return ", ".join(
+        name if name in required else f"[{name}]" for name in schema.get("properties", {})
+    )
+
+
+async def _call(
+    settings: Settings,
+    url: str | None,
+    session: str | None,
+    wanted: _Wanted,
+    output: Path | None,
+    *,
+    claims: bool,
+    as_json: bool,
+) -> None:
+    from busctl.adapters.websocket import BusClient
+    from busctl.cli.running import emit_json
+    from busctl.ops.replacing import replacing
+
+    async with BusClient.connect(
+        url, settings=settings, session_id=session, accepts_claims=claims
+    ) as client:
+        if output is None:
+            result = await _result(client, wanted, None)
+        else:
+            with replacing(output) as out:
+                result = await _result(client, wanted, out)
+    if as_json:
+        emit_json(_shape(result, client.session_id, output))
+    elif output is None:
+        _print(result.payload)
+
+
+async def _result(client: BusClient, wanted: _Wanted, into: Any) -> CallResult:
+    import sys
+
+    from busctl.cli.running import say
+    from busctl.core.call_arguments import read_pairs
+
+    schema: Any = {}
+    if wanted.pairs:
+        tools = {each.name: each.input_schema for each in await client.list_tools()}
+        schema = tools.get(wanted.tool, {})
+    arguments = wanted.given | read_pairs(wanted.pairs, schema)
+    tell = (lambda note: say(f"{wanted.tool}: {note}")) if sys.stderr.isatty() else None
+    return await client.call(
+        wanted.tool, arguments, request_id=wanted.request_id, timeout=wanted.timeout,
+        on_progress=tell, into=into,
+    )  # fmt: skip
+
+
+def _shape(result: CallResult, session_id: str, output: Path | None) -> dict[str, Any]:
+    shape = {
+        "transaction_id": str(result.transaction_id),
+        "size": result.size,
+        "checksum": result.checksum,
+        "content_type": result.content_type,
+        "request_id": result.request_id,
+        "session_id": session_id,
+        "route": "inline" if result.claim is None else "claim",
+    }
+    return shape if output is None else {**shape, "path": str(output)}
+
+
+def _print(payload: bytes) -> None:
+    import sys
+
+    from busctl.cli.streams import standard_output
+    from busctl.core.errors import ConfigurationError
+
+    if sys.stdout.isatty() and b"\x00" in payload:
+        raise ConfigurationError(
+            "The answer is binary, and standard output is a terminal.",
+            remedy="Use -o FILE or a pipe.",
+        )
+    with standard_output() as out:
+        out.write(payload)
+
+
+def _check_target(output: Path) -> None:
+    from busctl.core.errors import ConfigurationError
+
+    if output.is_dir():
+        raise ConfigurationError(f"{output} is a folder.", remedy="Name a file in it.")
+    if not output.resolve().parent.is_dir():
+        raise ConfigurationError(
+            f"The folder {output.parent} does not exist.", remedy="Make it, or name another file."
+        )

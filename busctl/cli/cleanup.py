@@ -1,0 +1,127 @@
+"""`busctl cleanup`: what has expired leaves; made for cron."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from busctl.cli import options
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from busctl.core.settings import Settings
+    from busctl.ops.cleanup import CleanupReport
+
+
+def cleanup(
+    batch: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Rows deleted in one transaction.")
+    ] = 1000,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="End after this many seconds; the next run goes on."),
+    ] = None,
+    keep_events: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DAYS",
+            help="Days the audit trail outlives its messages. Default: MESSAGE_BUS_KEEP_EVENTS_DAYS.",
+        ),
+    ] = None,
+    eager: Annotated[
+        bool,
+        typer.Option("--eager", help="Delete row by row even what is dropped whole within hours."),
+    ] = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    env_file: options.EnvFile = None,
+    sets: options.Set = None,
+) -> None:
+    """Remove expired messages and give their space back.
+
+    Expired messages go whatever their status, delivered ones too; pinned ones stay. Where all of
+    a six-hour span has expired, its partition is dropped, which returns the space to the disk at
+    once. Elsewhere rows go in small batches that stop no writer; their space is reused by the
+    database. Rows whose partition is dropped within hours are left for that: nobody can read them.
+
+    Works on a database that is read-only by default, as a Supabase project over its quota is.
+    Exit 0 if all is well, 1 if something that has expired was in use and could not go, 3 if the
+    store could not be reached, 75 if another cleanup is running.
+
+    --json prints: ok, dry_run, messages, payload_bytes, returned_bytes, reusable_bytes,
+    rows_deleted, partitions_dropped (partition, rows, payload_bytes, returned_bytes),
+    partitions_made, partitions_checked, requests_deleted, left (partition, why, detail), seconds.
+
+    \b
+    Examples:
+      busctl cleanup
+      busctl cleanup --dry-run
+      busctl cleanup -q --max-seconds 300
+    """
+    import sys
+    from datetime import timedelta
+
+    from busctl.cli.running import emit_json, run, say, settings_for
+
+    settings = settings_for(env_file, sets, keep_events_days=keep_events)
+    told: dict[str, Any] = {
+        "batch": batch, "max_seconds": max_seconds, "eager": eager, "dry_run": dry_run,
+    }  # fmt: skip
+    talk = say if sys.stderr.isatty() and not (quiet or as_json or dry_run) else None
+    report = run(_cleaned(settings, timedelta(days=settings.keep_events_days), talk, told))
+    if as_json:
+        emit_json(shape(report))
+    elif not quiet:
+        print(summary(report))
+    if not as_json:
+        for one in report.left:
+            if not quiet or one.why == "in_use":
+                say(f"{one.partition}: left, {one.detail}.")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+async def _cleaned(
+    settings: Settings, keep_events: timedelta, talk: Callable[[str], None] | None,
+    told: dict[str, Any],
+) -> CleanupReport:  # fmt: skip
+    from busctl.adapters.clock import SystemClock
+    from busctl.adapters.postgres.retention import PostgresRetention
+    from busctl.connect import open_store
+    from busctl.ops import cleanup as op
+
+    async with open_store(settings) as store, PostgresRetention(store) as retention:
+        return await op.cleanup(
+            retention, keep_events=keep_events, clock=SystemClock(), on_progress=talk, **told
+        )
+
+
+def shape(report: CleanupReport) -> dict[str, Any]:
+    """The JSON shape of a report."""
+    from dataclasses import asdict
+
+    return {"ok": report.ok, **asdict(report)}
+
+
+def summary(report: CleanupReport) -> str:
+    """The report in a line or two, for people."""
+    from busctl.cli.rendering import counted, show_size
+
+    would = "Would remove" if report.dry_run else "Removed"
+    singly, whole = report.rows_deleted, len(report.partitions_dropped)
+    lines = [
+        f"{would} {counted(report.messages, 'message')} of {show_size(report.payload_bytes)}: "
+        f"{report.messages - singly:,} with {counted(whole, 'partition')} dropped "
+        f"({show_size(report.returned_bytes)} returned to the disk), {singly:,} one by one "
+        f"({show_size(report.reusable_bytes)} reusable by the database)."
+    ]
+    if report.requests_deleted or report.partitions_made:
+        lines.append(
+            f"{would} {counted(report.requests_deleted, 'old request record')}; "
+            f"made {counted(report.partitions_made, 'partition')} ahead."
+        )
+    return "\n".join(lines)

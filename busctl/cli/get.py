@@ -1,0 +1,183 @@
+"""`busctl get`: redeem a transaction id; the bytes go to standard output or into a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from busctl.cli import options
+
+if TYPE_CHECKING:
+    from busctl.connect import Bus
+    from busctl.core.settings import Settings
+    from busctl.ops.bus import Opened
+
+Span = tuple[int, int | None]
+"""Offset and length in bytes; a negative offset counts from the end, length None is to the end."""
+
+
+def get(
+    transaction_id: options.Id,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write FILE, whole or not at all."),
+    ] = None,
+    byte_range: Annotated[
+        str | None,
+        typer.Option(
+            "--range", "-r", metavar="A-B", help="Bytes A to B included: 0-99, 100-, -50 (last 50)."
+        ),
+    ] = None,
+    offset: Annotated[int | None, typer.Option(min=0, help="First byte, from 0.")] = None,
+    length: Annotated[int | None, typer.Option(min=0, help="How many bytes at most.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write binary bytes to a terminal all the same.")
+    ] = False,
+    as_json: options.Json = False,
+    env_file: options.EnvFile = None,
+    sets: options.Set = None,
+) -> None:
+    """Redeem a transaction id: the payload, verified, to standard output or into a file.
+
+    The payload's SHA-256 is checked before its last bytes are given; a part of it is checked by
+    the digests of its chunks. If anything is wrong the exit code is 1, the error names the chunk
+    and its bytes, and no FILE is left or changed. An existing FILE is replaced. With -o, --json
+    prints transaction_id, size, checksum (SHA-256 of the whole payload), path and verified.
+
+    \b
+    Examples:
+      busctl get 019aab3c-7e20-7c3a-9d45-6f1b2c3d4e5f | jq .
+      busctl get "$ID" -o answer.json
+      busctl get "$ID" --range 0-99
+    """
+    from busctl.cli.running import emit_json, run, settings_for
+    from busctl.core.errors import ConfigurationError
+    from busctl.core.ids import parse_id
+
+    span = _span(byte_range, offset, length)
+    if as_json and output is None:
+        raise ConfigurationError(
+            "--json needs -o FILE: standard output carries the payload.",
+            remedy="`busctl show ID --json` prints the envelope.",
+        )
+    wanted = parse_id(transaction_id)
+    settings = settings_for(env_file, sets)
+    if output is None:
+        run(_print(settings, wanted, span, force=force))
+        return
+    _check_target(output)
+    opened = run(_save(settings, wanted, span, output))
+    if as_json:
+        emit_json({
+            "transaction_id": str(wanted), "size": opened.stop - opened.start,
+            "checksum": opened.claim.checksum, "path": str(output),
+            "verified": settings.checksum_enabled,
+        })  # fmt: skip
+
+
+async def _save(settings: Settings, wanted: UUID, span: Span, output: Path) -> Opened:
+    import asyncio
+
+    from busctl.cli.progress import Bar
+    from busctl.connect import Bus
+    from busctl.ops.replacing import replacing
+
+    async with Bus.connect(settings) as bus:
+        opened = await _opened(bus, wanted, span)
+        with Bar(f"get {wanted}", opened.stop - opened.start) as bar, replacing(output) as out:
+            async for piece in opened.pieces:
+                await asyncio.to_thread(out.write, piece)
+                bar.add(len(piece))
+    return opened
+
+
+async def _print(settings: Settings, wanted: UUID, span: Span, *, force: bool) -> None:
+    import asyncio
+    import sys
+
+    from busctl.cli.progress import Bar
+    from busctl.cli.streams import standard_output
+    from busctl.connect import Bus
+
+    terminal = sys.stdout.isatty()
+    async with Bus.connect(settings) as bus:
+        opened = await _opened(bus, wanted, span)
+        total = opened.stop - opened.start
+        with Bar(f"get {wanted}", total, wanted=not terminal) as bar, standard_output() as out:
+            async for piece in opened.pieces:
+                if terminal and not force:
+                    _refuse_binary(piece)
+                await asyncio.to_thread(out.write, piece)
+                bar.add(len(piece))
+
+
+async def _opened(bus: Bus, wanted: UUID, span: Span) -> Opened:
+    """Open the message; a range from the end, or past it, needs its size first."""
+    from busctl.core.errors import ConfigurationError
+
+    offset, length = span
+    if offset < 0:
+        offset = max(0, (await bus.stat(wanted)).payload_size_bytes + offset)
+    opened = await bus.open(wanted, offset=offset, length=length)
+    size = opened.claim.payload_size_bytes
+    if offset > 0 and offset >= size:
+        raise ConfigurationError(
+            f"Message {wanted} has {size:,} bytes; none from {offset:,} on.",
+            transaction_id=wanted, remedy="Bytes are counted from 0.",
+        )  # fmt: skip
+    return opened
+
+
+def _span(byte_range: str | None, offset: int | None, length: int | None) -> Span:
+    from busctl.core.errors import ConfigurationError
+
+    if byte_range is None:
+        return offset or 0, length
+    if offset is not None or length is not None:
+        raise ConfigurationError("--range and --offset or --length say the same: give one of them.")
+    first, last = _bounds(byte_range)
+    if first is None:
+        return (-last, None) if last else (0, 0)
+    if last is None:
+        return first, None
+    if last < first:
+        raise ConfigurationError(f"--range {byte_range!r} ends before it begins.")
+    return first, last - first + 1
+
+
+def _bounds(byte_range: str) -> tuple[int | None, int | None]:
+    from busctl.core.errors import ConfigurationError
+
+    match = re.fullmatch(r"(?:bytes=)?(\d{0,18})-(\d{0,18})", byte_range.strip(), re.ASCII)
+    if match is None or not (match[1] or match[2]):
+        raise ConfigurationError(
+            f"--range {byte_range!r} is not a byte range.",
+            remedy="Write 0-99 (the first 100 bytes), 100- (from byte 100) or -50 (the last 50).",
+        )
+    return int(match[1]) if match[1] else None, int(match[2]) if match[2] else None
+
+
+def _check_target(output: Path) -> None:
+    from busctl.core.errors import ConfigurationError
+
+    if output.is_dir():
+        raise ConfigurationError(f"{output} is a folder.", remedy="Name a file in it.")
+    if not output.resolve().parent.is_dir():
+        raise ConfigurationError(
+            f"The folder {output.parent} does not exist.", remedy="Make it, or name another file."
+        )
+
+
+def _refuse_binary(piece: bytes) -> None:
+    """As curl does: NULs on a terminal help nobody and may upset it."""
+    from busctl.core.errors import ConfigurationError
+
+    if b"\x00" in piece:
+        raise ConfigurationError(
+            "The payload is binary, and standard output is a terminal.",
+            remedy="Use -o FILE or a pipe, or --force to see it all the same.",
+        )

@@ -1,0 +1,65 @@
+"""`busctl serve`: the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from busctl.cli import options
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on (BUSCTL_HOST).")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Port, 0 for any free one (BUSCTL_PORT).")
+    ] = None,
+    tools: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tools",
+            metavar="MODULE:ATTRIBUTE",
+            help="Offer these Python callables as tools (repeatable); the working directory is "
+            "searched too.",
+        ),
+    ] = None,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option("--ready-file", help="Write pid, host, port and url here when serving."),
+    ] = None,
+    health_file: Annotated[
+        Path | None,
+        typer.Option("--health-file", help="Rewrite the daemon's health here every 5 seconds."),
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option("--log-format", help="auto, json or text (BUSCTL_LOG_FORMAT).")
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option("--log-level", help="debug, info, warning … (BUSCTL_LOG_LEVEL).")
+    ] = None,
+    env_file: options.EnvFile = None,
+    sets: options.Set = None,
+) -> None:
+    """Serve tools over a WebSocket, and their answers over WebSocket and HTTP.
+
+    Every answer is stored before it is told. Without DATABASE_URL an embedded PostgreSQL is
+    started. SIGTERM or Ctrl-C lets running calls finish (BUSCTL_DRAIN_TIMEOUT_SECS); a second one
+    ends at once. Logs go to stderr.
+
+    \b
+    Examples:
+      busctl serve
+      busctl serve --port 0 --ready-file /run/busctl/ready.json
+      busctl serve --tools mytools:tools --log-format json
+    """
+    from busctl.cli.running import run, settings_for
+    from busctl.cli.serve_run import Files, serve_until_told
+
+    settings = settings_for(
+        env_file, sets, host=host, port=port, tools=",".join(tools) if tools else None,
+        log_format=log_format, log_level=log_level,
+    )  # fmt: skip
+    run(serve_until_told(settings, Files(ready_file, health_file)))

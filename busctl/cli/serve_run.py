@@ -1,0 +1,181 @@
+"""The life of the daemon's process: put together, announced, told to stop, drained."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from busctl import __version__
+from busctl.adapters import asgi, healthfile, logs, metrics, sd_notify
+from busctl.adapters.clock import SystemClock
+from busctl.adapters.postgres.retention import PostgresRetention
+from busctl.adapters.postgres.store import PostgresStore
+from busctl.adapters.tokenfile import Guard
+from busctl.adapters.toolmodules import load_tools
+from busctl.adapters.uvicorn_server import HttpServer
+from busctl.cli.running import say
+from busctl.connect import Bus
+from busctl.core.errors import BusDisabled
+from busctl.core.settings import Settings
+from busctl.ops.cleanup import CleanupReport, cleanup
+from busctl.ops.serve import Daemon, upkeep
+from busctl.ops.serve.calls import PRINCIPAL
+from busctl.ops.serve.context import about
+from busctl.ops.tools import PythonTools
+
+log = logging.getLogger("busctl.serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where others read that the daemon serves, and how it is; None for nowhere."""
+
+    ready: Path | None
+    health: Path | None
+
+
+async def serve_until_told(settings: Settings, files: Files) -> None:
+    """Serve until SIGTERM or SIGINT. Raises the named errors of starting; afterwards none."""
+    if not settings.enabled:
+        raise BusDisabled("The bus is switched off (MESSAGE_BUS_ENABLED=false).")
+    as_json = logs.configure(settings.log_level, settings.log_format, about)
+    stop = _stop_on_signals()
+    tools = _tools(settings)
+    guard = Guard(settings)
+    server = HttpServer(settings)
+    server.bind()
+    try:
+        async with Bus.connect(settings, hop="daemon") as bus:
+            meter = metrics.Metrics(__version__)
+            daemon = Daemon(bus, tools, guard, meter, name=_own_name(bus))
+            await server.start(_app(daemon, guard, meter))
+            async with _upkeep(daemon, files.health, server.url):
+                _announce(settings, server, guard, files.ready, as_json=as_json)
+                await stop.wait()
+                await _leave(daemon, server, files)
+    finally:
+        await server.stop()
+    log.info("stopped")
+
+
+def _tools(settings: Settings) -> PythonTools:
+    if settings.tools:
+        # Last, so that nothing in the working directory stands in for an installed module.
+        sys.path.append(str(Path.cwd()))
+    return PythonTools(load_tools(settings.tools))
+
+
+def _own_name(bus: Bus) -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{bus.clock.new_id().hex[-8:]}"
+
+
+def _app(daemon: Daemon, guard: Guard, meter: metrics.Metrics) -> Any:
+    health = asgi.Health(daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE))
+    return asgi.make_app(
+        daemon.settings, daemon.converse, daemon.bus, guard, meter, health, principal=PRINCIPAL
+    )
+
+
+# --- signals -----------------------------------------------------------------------------------
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second ends the process at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def told(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number)
+    return stop
+
+
+# --- comings and goings ------------------------------------------------------------------------
+
+
+def _announce(
+    settings: Settings, server: HttpServer, guard: Guard, ready: Path | None, *, as_json: bool
+) -> None:
+    store = "configured database" if settings.database_url else "embedded PostgreSQL"
+    token = str(guard.path) if guard.path else "BUSCTL_TOKEN"
+    if as_json:
+        log.info(
+            "serving",
+            extra={"url": server.url, "store": store, "token_from": token, "pid": os.getpid()},
+        )
+    else:
+        say(f"busctl {__version__} serves {server.url} (store: {store}, token: {token})")
+    if ready is not None:
+        place = {
+            "pid": os.getpid(), "host": settings.host, "port": server.port, "url": server.url,
+        }  # fmt: skip
+        healthfile.replace_json(ready, place)
+    sd_notify.notify("READY=1")
+
+
+async def _leave(daemon: Daemon, server: HttpServer, files: Files) -> None:
+    log.info("stopping", extra={"inflight": daemon.calls.inflight})
+    sd_notify.notify("STOPPING=1")
+    server.stop_accepting()
+    await daemon.drain()
+    for path in (files.ready, files.health):
+        if path is not None:
+            healthfile.remove(path)
+
+
+# --- upkeep ------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterator[None]:
+    """The daemon's own tasks, for the time of the block."""
+    every = partial(upkeep.repeat, meter=daemon.meter)
+    settings = daemon.settings
+    tasks = [
+        every("store", daemon.ask_store, upkeep.LOOK_SECS),
+        every("partitions", daemon.bus.ensure_partitions, upkeep.PARTITIONS_SECS),
+        every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
+    ]
+    if health is not None:
+        write = partial(_write_health, daemon, health, url)
+        tasks.append(every("health file", write, upkeep.LOOK_SECS))
+    running = [asyncio.create_task(task) for task in tasks]
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _write_health(daemon: Daemon, path: Path, url: str) -> None:
+    healthfile.replace_json(path, {**daemon.snapshot(), "url": url})
+
+
+async def _clean(daemon: Daemon) -> CleanupReport:
+    settings = daemon.settings
+    store = cast(PostgresStore, daemon.bus.store)
+    async with PostgresRetention(store) as retention:
+        report = await cleanup(
+            retention,
+            keep_events=timedelta(days=settings.keep_events_days),
+            clock=SystemClock(),
+            max_seconds=settings.cleanup_interval_secs,
+        )
+    if report.messages:
+        log.info("cleaned up", extra={"messages": report.messages, "bytes": report.payload_bytes})
+    return report

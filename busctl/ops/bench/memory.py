@@ -1,0 +1,53 @@
+"""Peak memory while one payload is streamed in and out, above what an idle bus takes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from busctl.ops.bench.report import Memory
+from busctl.ops.bench.subjects import LABELS
+from busctl.ops.bus import Bus
+
+WARM_UP_BYTES = 3_000_000
+
+
+class Peaks(Protocol):
+    """Peak bytes above the beginning, known once the block has ended; None: not to be seen."""
+
+    client: int | None
+    backend: int | None
+
+
+async def measure_memory(
+    bus: Bus, source: Path, watch: Callable[[], AbstractContextManager[Peaks]]
+) -> list[Memory]:
+    """Store `source` as a stream, then read it as one. Run it in a process that did nothing else,
+    or memory that was freed but not returned hides the peak."""
+    size = source.stat().st_size
+    await _warm_up(bus)
+    with watch() as storing:
+        claim = await bus.put_file(source, LABELS)
+    with watch() as fetching:
+        async for _ in bus.stream(claim.transaction_id):
+            pass
+    await bus.remove(claim.transaction_id)
+    return [
+        Memory("store", size, storing.client, storing.backend),
+        Memory("fetch", size, fetching.client, fetching.backend),
+    ]
+
+
+async def _warm_up(bus: Bus) -> None:
+    """Connections, threads, modules and caches are there before the first look."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield bytes(WARM_UP_BYTES // 3)
+
+    claim = await bus.put_stream(pieces(), LABELS)
+    async for _ in bus.stream(claim.transaction_id):
+        pass
+    await bus.remove(claim.transaction_id)

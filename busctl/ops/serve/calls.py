@@ -1,0 +1,288 @@
+"""Calls of tools: admitted, run once, their answers stored.
+
+A call belongs to the daemon, not to the session that asked for it: it goes on when the client has
+left, and a repeat of the request joins it or gets its stored answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from busctl.core.envelope import Labels
+from busctl.core.errors import (
+    BusctlError,
+    CallFailed,
+    CallTimedOut,
+    DrainingDaemon,
+    DuplicateRequest,
+    ToolFailed,
+    ToolNotFound,
+)
+from busctl.core.protocol import CallTool
+from busctl.ops.bus import Bus
+from busctl.ops.serve import answers
+from busctl.ops.serve.answers import Kept
+from busctl.ops.serve.context import concerning
+from busctl.ops.serve.limits import Limits
+from busctl.ports import Answer, Meter, ToolHost
+
+PRINCIPAL = "operator"
+"""The one principal of the one token; the command line's messages have the same owner."""
+LEASE = timedelta(seconds=30)
+RENEW_SECS = 10.0
+FIRST_NOTE = "running"
+
+log = logging.getLogger("busctl.serve")
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """One call under way. `note` is what the tool said last; `task` gives its stored answer."""
+
+    request: CallTool
+    request_id: str
+    session_id: str
+    provider: str
+    transaction_id: UUID
+    began: float
+    note: str = FIRST_NOTE
+    stopping: bool = False
+    task: asyncio.Task[Kept] = field(init=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.session_id, self.request_id
+
+    def say(self, note: str) -> None:
+        """Called by the tool, from whatever thread it runs in."""
+        self.note = note
+
+
+class Calls:
+    """The calls of one daemon, whose own name is `daemon` in the store's leases."""
+
+    def __init__(self, bus: Bus, tools: ToolHost, meter: Meter, *, daemon: str) -> None:
+        self._bus = bus
+        self._tools = tools
+        self._meter = meter
+        self._daemon = daemon
+        self._limits = Limits(bus.settings)
+        self._running: dict[tuple[str, str], Running] = {}
+        self.draining = False
+        self.abandoned = 0
+
+    @property
+    def inflight(self) -> int:
+        return self._limits.inflight
+
+    def admit(self, request: CallTool, request_id: str, session_id: str) -> Running:
+        """Start a call, or join the one with this id that runs in this daemon already.
+
+        Raises DuplicateRequest, DrainingDaemon, ToolNotFound and OverCapacity; then nothing runs.
+        """
+        joined = self._running.get((session_id, request_id))
+        if joined is not None:
+            if joined.request.digest != request.digest:
+                raise DuplicateRequest(f"Request {request_id!r} is running with another call.")
+            return joined
+        if self.draining:
+            raise DrainingDaemon("The daemon is stopping and takes no more calls.")
+        provider = self._provider_of(request.name)
+        self._limits.take(provider, session_id)
+        self._meter.inflight(self.inflight)
+        return self._start(request, request_id, session_id, provider)
+
+    def _start(
+        self, request: CallTool, request_id: str, session_id: str, provider: str
+    ) -> Running:
+        clock = self._bus.clock
+        running = Running(
+            request, request_id, session_id, provider, clock.new_id(), clock.monotonic()
+        )
+        self._running[running.key] = running
+        with concerning(
+            session=session_id, request_id=request_id, tool=request.name,
+            transaction_id=str(running.transaction_id),
+        ):  # fmt: skip
+            running.task = asyncio.create_task(self._run(running))
+        running.task.add_done_callback(lambda _: self._ended(running))
+        return running
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more calls, let those running end, and end what takes longer than `seconds`."""
+        self.draining = True
+        tasks = {running.task for running in self._running.values()}
+        if not tasks:
+            return
+        log.info("draining", extra={"calls": len(tasks), "seconds": seconds})
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for running in list(self._running.values()):
+            running.stopping = True
+            running.task.cancel()
+        self.abandoned = len(late)
+        if late:
+            await asyncio.wait(late)
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _provider_of(self, name: str) -> str:
+        for tool in self._tools.list_tools():
+            if tool.name == name:
+                return tool.provider
+        raise ToolNotFound(f"There is no tool {name!r}.")
+
+    def _ended(self, running: Running) -> None:
+        del self._running[running.key]
+        self._limits.release(running.provider, running.session_id)
+        self._meter.inflight(self.inflight)
+        error = None if running.task.cancelled() else running.task.exception()
+        outcome = getattr(error, "error_code", getattr(error, "code", "OK"))
+        seconds = self._bus.clock.monotonic() - running.began
+        self._meter.call_ended(running.request.name, outcome, seconds)
+        log.info(
+            "call ended",
+            extra={
+                "session": running.session_id, "request_id": running.request_id,
+                "tool": running.request.name, "transaction_id": str(running.transaction_id),
+                "outcome": outcome, "seconds": round(seconds, 3),
+            },
+        )  # fmt: skip
+
+    async def _run(self, running: Running) -> Kept:
+        """Run the call under a lease if the client named it. Raises named errors only."""
+        try:
+            if running.request.request_id is None:
+                return await self._execute(running)
+            return await self._execute_once(running)
+        except asyncio.CancelledError:
+            if not running.stopping:
+                raise
+            raise CallFailed(
+                "The daemon is stopping; the call took longer than BUSCTL_DRAIN_TIMEOUT_SECS and "
+                "was ended.",
+                code=CallTimedOut.code,
+                remedy=DrainingDaemon.default_remedy,
+                retry_after=DrainingDaemon.retry_after,
+            ) from None
+
+    async def _execute_once(self, running: Running) -> Kept:
+        lease = await self._bus.store.request_begin(
+            PRINCIPAL, running.session_id, running.request_id, running.transaction_id,
+            daemon=self._daemon, lease=LEASE, ttl=self._bus.settings.ttl,
+        )  # fmt: skip
+        request = running.request
+        if not lease.mine and lease.done:
+            return await answers.recall(
+                self._bus, lease.transaction_id, request.name, request.digest
+            )
+        if not lease.mine:
+            raise DuplicateRequest(
+                f"Request {running.request_id!r} is being answered by another daemon.",
+                retry_after=RENEW_SECS,
+            )
+        async with self._leased(running):
+            return await self._execute(running)
+
+    @asynccontextmanager
+    async def _leased(self, running: Running) -> AsyncIterator[None]:
+        """Renew the lease while the block runs; afterwards the request is answered, or free."""
+        renewing = asyncio.create_task(self._renew(running))
+        answered = False
+        try:
+            yield
+            answered = True
+        except BusctlError as error:
+            # A stored error is an answer as well: the tool is not run again for it.
+            answered = error.transaction_id == running.transaction_id
+            raise
+        finally:
+            renewing.cancel()
+            await self._settle(running, answered=answered)
+
+    async def _renew(self, running: Running) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECS)
+            await self._settle(running, answered=False, lease=LEASE)
+
+    async def _settle(
+        self, running: Running, *, answered: bool, lease: timedelta = timedelta()
+    ) -> None:
+        try:
+            ours = await self._bus.store.request_renew(
+                PRINCIPAL, running.session_id, running.request_id,
+                daemon=self._daemon, lease=lease, answered=answered,
+            )  # fmt: skip
+        except BusctlError as error:
+            # The answer is stored or told already; an unrenewed lease ends by itself.
+            log.warning("lease not renewed", extra={"error": str(error)})
+            return
+        if not ours:
+            log.warning("lease lost: another daemon has taken the request over")
+
+    async def _execute(self, running: Running) -> Kept:
+        """The tool's answer, stored. Its failure is stored too, and raised with its id."""
+        request = running.request
+        labels = Labels(
+            tool_name=request.name, session_id=running.session_id, owner=PRINCIPAL,
+            request_id=running.request_id, metadata={answers.ARGUMENTS_DIGEST: request.digest},
+        )  # fmt: skip
+        try:
+            answer = await self._answer(running)
+            began = self._bus.clock.monotonic()
+            kept = await answers.keep(self._bus, answer, labels, running.transaction_id)
+        except answers.STORE_ERRORS:
+            raise
+        except BusctlError as error:
+            raise await answers.keep_error(
+                self._bus, error, labels, running.transaction_id
+            ) from error
+        self._meter.stored(kept.claim.payload_size_bytes, self._bus.clock.monotonic() - began)
+        return kept
+
+    async def _answer(self, running: Running) -> Answer:
+        request = running.request
+        seconds = self._bus.settings.call_timeout_secs
+        deadline = asyncio.get_running_loop().time() + seconds
+        with _named(running, seconds):
+            async with asyncio.timeout_at(deadline):
+                answer = await self._tools.call(request.name, request.arguments, running.say)
+        if answer.pieces is None:
+            return answer
+        pieces = _until(answer.pieces, deadline, running, seconds)
+        return Answer(None, pieces, answer.content_type)
+
+
+@contextmanager
+def _named(running: Running, seconds: float) -> Iterator[None]:
+    """The errors of a tool that runs in the block, by their names."""
+    try:
+        yield
+    except BusctlError:
+        raise
+    except TimeoutError as error:
+        raise CallTimedOut(
+            f"Tool {running.request.name} gave no whole answer within {seconds:g} s."
+        ) from error
+    except Exception as error:
+        raise ToolFailed(
+            f"Tool {running.request.name} failed: {type(error).__name__}: {error}"
+        ) from error
+
+
+async def _until(
+    pieces: AsyncIterator[bytes], deadline: float, running: Running, seconds: float
+) -> AsyncIterator[bytes]:
+    """The pieces of an answer, each due before `deadline`; storing them takes its own time."""
+    while True:
+        with _named(running, seconds):
+            async with asyncio.timeout_at(deadline):
+                piece = await anext(pieces, None)
+        if piece is None:
+            return
+        yield piece

@@ -1,0 +1,51 @@
+"""How many calls run at once: altogether, per provider of tools, per session."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from busctl.core.errors import OverCapacity
+from busctl.core.settings import Settings
+
+RETRY_AFTER_SECS = 1.0
+
+
+class Limits:
+    """Counts the calls in flight. `take` and `release` come in pairs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._providers: Counter[str] = Counter()
+        self._sessions: Counter[str] = Counter()
+        self.inflight = 0
+
+    def take(self, provider: str, session_id: str) -> None:
+        """Raises OverCapacity, which names the limit that is reached."""
+        settings = self._settings
+        self._check("in all", "BUSCTL_MAX_INFLIGHT", self.inflight, settings.max_inflight)
+        self._check(
+            f"for provider {provider!r}", "BUSCTL_MAX_INFLIGHT_PER_PROVIDER",
+            self._providers[provider], settings.max_inflight_per_provider,
+        )  # fmt: skip
+        self._check(
+            "for this session", "BUSCTL_MAX_INFLIGHT_PER_SESSION",
+            self._sessions[session_id], settings.max_inflight_per_session,
+        )  # fmt: skip
+        self.inflight += 1
+        self._providers[provider] += 1
+        self._sessions[session_id] += 1
+
+    def release(self, provider: str, session_id: str) -> None:
+        self.inflight -= 1
+        for counter, key in ((self._providers, provider), (self._sessions, session_id)):
+            counter[key] -= 1
+            if not counter[key]:
+                del counter[key]
+
+    @staticmethod
+    def _check(scope: str, name: str, running: int, most: int) -> None:
+        if running >= most:
+            raise OverCapacity(
+                f"{running} calls are running {scope}, as many as {name} allows.",
+                retry_after=RETRY_AFTER_SECS,
+            )

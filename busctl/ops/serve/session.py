@@ -1,0 +1,317 @@
+"""One client's session: frames in, answers out. Calls and fetches run beside one another."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from busctl.core import protocol
+from busctl.core.errors import BusctlError, OverCapacity, PeerGone
+from busctl.core.protocol import (
+    CallTool,
+    Close,
+    Fetch,
+    Frame,
+    Health,
+    Hello,
+    InvalidFrame,
+    ListTools,
+    RotateToken,
+    State,
+    Step,
+    encode,
+    error_shape,
+)
+from busctl.core.route import Reader
+from busctl.ops.serve import delivery
+from busctl.ops.serve.answers import as_told
+from busctl.ops.serve.calls import PRINCIPAL, Running
+from busctl.ops.serve.context import concerning
+from busctl.ports import Socket
+
+if TYPE_CHECKING:
+    from busctl.ops.serve.daemon import Daemon
+
+WAITING_PER_CALL = 4
+"""How many unanswered requests a session may have for each call it may run (joined ones count)."""
+
+log = logging.getLogger("busctl.serve")
+
+
+class Session:
+    """Serves one connection until either side leaves. `id` is the client's label or ours."""
+
+    def __init__(self, daemon: Daemon, socket: Socket) -> None:
+        self._daemon = daemon
+        self._socket = socket
+        self._sending = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._fetches = 0
+        self._state = State.NEW
+        self._reader = Reader(False, protocol.DEFAULT_MAX_MESSAGE_BYTES)
+        self.id = ""
+
+    async def converse(self) -> None:
+        """Greet, then serve frame after frame. Returns when the connection is over."""
+        try:
+            if await self._greet():
+                with concerning(session=self.id):
+                    log.info("session opened", extra={"claims": self._reader.accepts_claims})
+                    await self._serve()
+        except PeerGone:
+            log.info("session ended", extra={"session": self.id or None})
+        finally:
+            self._state = State.CLOSED
+            for task in self._tasks:
+                task.cancel()
+
+    async def finish(self, code: Close, reason: str) -> None:
+        """Let what is being told to the client be told, then close."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._socket.close(code, reason)
+
+    async def close(self, code: Close, reason: str) -> None:
+        await self._socket.close(code, reason)
+
+    # --- hello -----------------------------------------------------------------------------
+
+    async def _greet(self) -> bool:
+        settings = self._daemon.settings
+        try:
+            async with asyncio.timeout(settings.hello_timeout_secs):
+                message = await self._socket.receive()
+        except TimeoutError:
+            seconds = f"{settings.hello_timeout_secs:g} s"
+            return await self._turn_away(Close.HELLO_TIMEOUT, f"no hello within {seconds}")
+        try:
+            hello = protocol.parse(message)
+        except InvalidFrame as error:
+            return await self._turn_away(Close.INVALID_HELLO, error.message)
+        if protocol.step_for(self._state, hello) is not Step.GREET or not isinstance(hello, Hello):
+            return await self._turn_away(Close.INVALID_HELLO, "the first frame must be hello")
+        if not hello.token:
+            return await self._turn_away(Close.TOKEN_MISSING, "token missing")
+        if not await self._daemon.guard.check(hello.token):
+            return await self._turn_away(Close.UNAUTHORIZED, "unauthorized")
+        await self._welcome(hello)
+        return True
+
+    async def _welcome(self, hello: Hello) -> None:
+        self.id = hello.session_id or str(self._daemon.bus.clock.new_id())
+        self._reader = Reader(hello.accepts_claims, hello.max_message_bytes)
+        self._state = State.OPEN
+        await self._send("hello_ack", ok=True, session_id=self.id, protocol=protocol.PROTOCOL)
+
+    async def _turn_away(self, code: Close, reason: str) -> bool:
+        log.warning("hello refused", extra={"close_code": int(code), "reason": reason})
+        await self._send("hello_ack", ok=False, error=reason, protocol=protocol.PROTOCOL)
+        await self._socket.close(code, reason[:120])
+        return False
+
+    # --- frames ----------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            frame: Frame | None
+            try:
+                frame = protocol.parse(message)
+            except InvalidFrame as error:
+                await self._refuse(error)
+                continue
+            if protocol.step_for(self._state, frame) is Step.REFUSE:
+                await self._refuse(InvalidFrame("hello was said already."))
+                continue
+            await self._dispatch(frame)
+
+    async def _refuse(self, error: InvalidFrame) -> None:
+        log.warning("frame refused", extra={"reason": error.message})
+        if error.op == "fetch" and error.request_id is not None:
+            await self._send("fetch_res", request_id=error.request_id, error=error_shape(error))
+            return
+        extra = {} if error.request_id is None else {"request_id": error.request_id}
+        await self._send("error", message=error.message, **extra)
+
+    async def _dispatch(self, frame: Frame) -> None:
+        match frame:
+            case ListTools():
+                await self._list_tools()
+            case CallTool():
+                await self._call(frame)
+            case Fetch():
+                await self._begin_fetch(frame)
+            case Health():
+                # The store may take its time to answer; other frames do not wait for it.
+                self._spawn(self._health())
+            case RotateToken():
+                await self._rotate(frame)
+
+    async def _list_tools(self) -> None:
+        tools = [
+            {
+                "name": tool.name,
+                "description": tool.description,
+                "inputSchema": dict(tool.input_schema),
+            }
+            for tool in self._daemon.tools.list_tools()
+        ]
+        await self._send("list_tools_res", tools=tools)
+
+    async def _health(self) -> None:
+        health = await self._daemon.health()
+        await self._send("health_res", ok=health["store"] == "ok", health=health)
+
+    async def _rotate(self, frame: RotateToken) -> None:
+        try:
+            await self._daemon.guard.rotate(frame.old, frame.new)
+        except BusctlError as error:
+            await self._send("rotate_token_res", ok=False, error=str(error))
+            return
+        log.info("token rotated")
+        await self._send("rotate_token_res", ok=True)
+
+    # --- calls -----------------------------------------------------------------------------
+
+    async def _call(self, frame: CallTool) -> None:
+        request_id = frame.request_id or self._daemon.bus.clock.new_id().hex
+        timeout = self._daemon.settings.call_timeout_secs
+        ack = {"request_id": request_id, "timeout": timeout, "name": frame.name}
+        try:
+            self._check_waiting()
+            running = self._daemon.calls.admit(frame, request_id, self.id)
+        except BusctlError as error:
+            log.warning(
+                "call refused",
+                extra={"request_id": request_id, "tool": frame.name, "code": error.code},
+            )
+            await self._send("call_tool_ack", accepted=False, **ack)
+            await self._send_error(request_id, error)
+            return
+        await self._send("call_tool_ack", accepted=True, **ack)
+        self._spawn(self._follow(running))
+
+    def _check_waiting(self) -> None:
+        most = WAITING_PER_CALL * self._daemon.settings.max_inflight_per_session
+        if len(self._tasks) >= most:
+            raise OverCapacity(f"{most} requests of this session wait for their answers.")
+
+    async def _follow(self, running: Running) -> None:
+        """Tell how a call goes, then its answer."""
+        interval = self._daemon.settings.progress_interval_secs
+        while not (await asyncio.wait({running.task}, timeout=interval))[0]:
+            now = self._daemon.bus.clock.unix_ms() / 1000
+            await self._send(
+                "progress", request_id=running.request_id, name=running.request.name,
+                t=now, note=running.note,
+            )  # fmt: skip
+        try:
+            kept = running.task.result()
+            frame = await delivery.frame_for(
+                self._daemon.bus, kept, running.request_id, self._reader
+            )
+        except BusctlError as error:
+            await self._send_error(running.request_id, error)
+            return
+        await self._send_text(frame.text)
+        delivery.record(self._daemon.bus, kept, frame.way)
+
+    async def _send_error(self, request_id: str, error: BusctlError) -> None:
+        shape = error_shape(as_told(error))
+        await self._send("call_tool_res", request_id=request_id, error=shape)
+
+    # --- fetches ---------------------------------------------------------------------------
+
+    async def _begin_fetch(self, frame: Fetch) -> None:
+        most = self._daemon.settings.max_inflight_per_session
+        if self._fetches >= most:
+            error = OverCapacity(f"{most} fetches of this session are under way.")
+            await self._send("fetch_res", request_id=frame.request_id, error=error_shape(error))
+            return
+        self._fetches += 1
+        self._spawn(self._fetch(frame)).add_done_callback(self._fetch_ended)
+
+    def _fetch_ended(self, _: object) -> None:
+        self._fetches -= 1
+
+    async def _fetch(self, frame: Fetch) -> None:
+        daemon, began = self._daemon, self._daemon.bus.clock.monotonic()
+        answer = "fetch_res"
+        sent = 0
+        try:
+            opened = await daemon.bus.open(
+                frame.transaction_id, offset=frame.offset, length=frame.length,
+                principal=PRINCIPAL,
+            )  # fmt: skip
+            await self._send(
+                "fetch_res", request_id=frame.request_id, **opened.claim.as_json(),
+                offset=opened.start, length=opened.stop - opened.start,
+            )  # fmt: skip
+            answer = "fetch_end"
+            digest = await self._send_parts(frame, opened.start, opened.pieces)
+            sent = opened.stop - opened.start
+        except PeerGone:
+            daemon.meter.fetch_failed("websocket", PeerGone.code)
+            raise
+        except BusctlError as error:
+            daemon.meter.fetch_failed("websocket", error.code)
+            log.warning("fetch failed", extra={**_ids(frame), "error": error.message})
+            await self._send(answer, request_id=frame.request_id, error=_fetch_error(frame, error))
+            return
+        await self._send("fetch_end", request_id=frame.request_id, checksum=digest)
+        seconds = daemon.bus.clock.monotonic() - began
+        daemon.meter.fetched("websocket", sent, seconds)
+        if daemon.settings.log_all_operations:
+            log.info("fetched", extra={**_ids(frame), "bytes": sent, "seconds": round(seconds, 3)})
+
+    async def _send_parts(self, frame: Fetch, start: int, pieces: AsyncIterator[bytes]) -> str:
+        """Send raw bytes as they are read; returns their SHA-256 in hex."""
+        digest, offset = hashlib.sha256(), start
+        async with aclosing(pieces) as reading:  # type: ignore[type-var]  # the bus gives a generator
+            async for piece in reading:
+                for at in range(0, len(piece), protocol.PART_BYTES):
+                    raw = piece[at : at + protocol.PART_BYTES]
+                    hashing = asyncio.ensure_future(asyncio.to_thread(digest.update, raw))
+                    await self._send_bytes(protocol.part(frame.transaction_id, offset, raw))
+                    await hashing
+                    offset += len(raw)
+        return digest.hexdigest()
+
+    # --- sending ---------------------------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not isinstance(error, PeerGone):
+            log.error("request failed", exc_info=error)
+
+    async def _send(self, op: str, /, **fields: Any) -> None:
+        await self._send_text(encode(op, **fields))
+
+    async def _send_text(self, text: str) -> None:
+        async with self._sending:
+            await self._socket.send_text(text)
+
+    async def _send_bytes(self, message: bytes) -> None:
+        async with self._sending:
+            await self._socket.send_bytes(message)
+
+
+def _ids(frame: Fetch) -> dict[str, str]:
+    return {"request_id": frame.request_id, "transaction_id": str(frame.transaction_id)}
+
+
+def _fetch_error(frame: Fetch, error: BusctlError) -> dict[str, Any]:
+    return {**error_shape(as_told(error)), "transaction_id": str(frame.transaction_id)}

@@ -1,0 +1,43 @@
+"""What the daemon does by itself: partitions ahead of time, cleanup, looking at the store.
+
+A run that fails is logged and counted, and the next one comes in its time: upkeep never ends the
+daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from busctl.core.errors import BusctlError, LockHeld
+from busctl.ports import Meter
+
+log = logging.getLogger("busctl.upkeep")
+
+PARTITIONS_SECS = 3600.0
+LOOK_SECS = 5.0
+
+Task = Callable[[], Awaitable[object]]
+
+
+async def repeat(name: str, task: Task, seconds: float, meter: Meter) -> None:
+    """Run `task` now and every `seconds`, until cancelled."""
+    while True:
+        await once(name, task, meter)
+        await asyncio.sleep(seconds)
+
+
+async def once(name: str, task: Task, meter: Meter) -> None:
+    """One run, its failure logged and counted."""
+    try:
+        result = await task()
+    except LockHeld:
+        log.info("left to another run", extra={"task": name})
+        return
+    except (BusctlError, OSError) as error:
+        log.warning("upkeep failed", extra={"task": name, "error": str(error)})
+        meter.upkeep(name, ok=False)
+        return
+    meter.upkeep(name, ok=True)
+    log.debug("upkeep done", extra={"task": name, "result": str(result)})
