@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import os
 import secrets
 import stat
@@ -19,6 +20,8 @@ from busctl.core.settings import Settings
 NAME = "token"
 RANDOM_BYTES = 32
 MIN_CHARS = 16
+
+log = logging.getLogger("busctl.token")
 
 
 def path_of(settings: Settings) -> Path:
@@ -82,7 +85,12 @@ class Guard:
         self._changing = asyncio.Lock()
 
     async def check(self, shown: str) -> bool:
-        token = await asyncio.to_thread(read, self._settings)
+        try:
+            token = await asyncio.to_thread(read, self._settings)
+        except Unauthorized as error:
+            # The file has gone since: nobody can show the right token.
+            log.warning("token cannot be read", extra={"error": error.message})
+            return False
         return _same(shown, token)
 
     async def rotate(self, old: str, new: str) -> None:
@@ -98,7 +106,13 @@ class Guard:
         async with self._changing:
             if not await self.check(old):
                 raise Unauthorized("The old token is wrong.", remedy="")
-            await asyncio.to_thread(_replace, self.path, new)
+            try:
+                await asyncio.to_thread(_replace, self.path, new)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The token file {self.path} cannot be written: {error.strerror}.",
+                    remedy="The old token holds.",
+                ) from error
 
 
 def _same(shown: str, token: str) -> bool:

@@ -50,11 +50,11 @@ class HttpServer:
         """Take the address. Raises ConfigurationError when it cannot be had."""
         host, port = self._settings.host, self._settings.port
         try:
-            found = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             family, _, _, _, address = found[0]
             listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+            # Accepted sockets inherit it; asyncio sets it only where the listener names TCP.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             raise ConfigurationError(

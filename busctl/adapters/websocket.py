@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import re
 import tempfile
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from busctl.adapters import tokenfile
 from busctl.adapters.websocket_fetch import Memory, Receipt, Sink
+from busctl.adapters.websocket_line import PARSED_IN_PLACE, Call, Line, Noted
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import (
     BusctlError,
@@ -35,31 +35,18 @@ from busctl.core.replies import (
     read_claim,
     read_error,
     read_frame,
-    read_part,
     read_whole,
     text_size,
 )
 from busctl.core.settings import Settings
 from busctl.ports import ToolInfo
 
-PARSED_IN_PLACE = 64 * 1024
-"""Longer text frames are read in a thread, so that nothing else waits for them."""
 GREET_SECS = 15.0
 PING_SECS = 20.0
 PONG_SECS = 60.0
 
-Noted = Callable[[str], None]
 
-
-class _Call:
-    """A call that waits for its answer."""
-
-    def __init__(self, on_progress: Noted | None) -> None:
-        self.on_progress = on_progress
-        self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-
-
-class BusClient:
+class BusClient(Line):
     """A session with the daemon: `async with BusClient.connect() as client:`.
 
     Any number of calls and fetches may run at once. When the connection is lost, everything that
@@ -67,16 +54,6 @@ class BusClient:
     and the same `request_id`, a call is not run twice. `session_id` is the daemon's answer to the
     one asked for, `received_bytes` what has crossed the socket towards us so far.
     """
-
-    def __init__(self, connection: ClientConnection, url: str) -> None:
-        self._connection = connection
-        self._url = url
-        self._calls: dict[str, _Call] = {}
-        self._fetches: dict[UUID, Receipt] = {}
-        self._replies: dict[str, deque[asyncio.Future[dict[str, Any]]]] = {}
-        self._lost: BusctlError | None = None
-        self.session_id = ""
-        self.received_bytes = 0
 
     @classmethod
     @asynccontextmanager
@@ -92,9 +69,9 @@ class BusClient:
     ) -> AsyncIterator[BusClient]:
         """Say hello and keep the session for the time of the block.
 
-        `url` (ws:// or wss://) and `token` default to those of `settings`, which default to the
-        environment. `max_message_bytes` is the largest frame taken. Raises DaemonUnreachable,
-        Unauthorized, and ConfigurationError for an url that is none.
+        `url` (ws, wss, http or https) and `token` default to those of `settings`, which default
+        to the environment. `max_message_bytes` is the largest frame taken. Raises
+        DaemonUnreachable, Unauthorized, and ConfigurationError for an url that is none.
         """
         if settings is None and (url is None or token is None):
             from busctl.adapters.environment import load
@@ -104,6 +81,7 @@ class BusClient:
             url = url_of(settings or Settings())
         if token is None:
             token = await asyncio.to_thread(tokenfile.read, settings or Settings())
+        url = re.sub(r"^http(?=s?://)", "ws", url)
         connection = await _opened(url, max_message_bytes)
         client = cls(connection, url)
         try:
@@ -252,7 +230,7 @@ class BusClient:
         chosen = request_id or uuid4().hex
         if chosen in self._calls:
             raise ConfigurationError(f"Request {chosen!r} waits for its answer already.")
-        waiting = self._calls[chosen] = _Call(on_progress)
+        waiting = self._calls[chosen] = Call(on_progress)
         try:
             async with asyncio.timeout(timeout):
                 await self._send(
@@ -308,124 +286,6 @@ class BusClient:
         except BusctlError as error:
             receipt.fail(error)
             self._forget(receipt)
-
-    async def _ask(self, op: str, **fields: Any) -> dict[str, Any]:
-        """A request without an id; its answers come in order."""
-        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._replies.setdefault(f"{op}_res", deque()).append(reply)
-        await self._send(op, **fields)
-        return await reply
-
-    async def _send(self, op: str, **fields: Any) -> None:
-        if self._lost is not None:
-            raise self._lost
-        try:
-            # ASCII, so that lone surrogates of an argument cross as JSON's own escapes.
-            await self._connection.send(json.dumps({"op": op, **fields}, allow_nan=False))
-        except ConnectionClosed as error:
-            raise self._closed(error) from error
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"The arguments are not JSON: {error}.") from error
-
-    # --- reading ---------------------------------------------------------------------------
-
-    async def _read(self) -> None:
-        """Give every frame to who waits for it, until the connection ends."""
-        try:
-            while True:
-                await self._take(await self._connection.recv())
-        except ConnectionClosed as error:
-            self._fail(self._closed(error))
-        except (KeyError, TypeError, ValueError) as error:
-            self._fail(ProtocolError(f"{self._url} sent a frame that cannot be read: {error!r}."))
-        except BusctlError as error:
-            self._fail(error)
-
-    async def _take(self, message: str | bytes) -> None:
-        if isinstance(message, bytes):
-            self.received_bytes += len(message)
-            part = read_part(message)
-            if receipt := self._fetches.get(part.transaction_id):
-                await receipt.add(part)
-            return
-        if len(message) <= PARSED_IN_PLACE:
-            frame = read_frame(message)
-        else:
-            frame = await asyncio.to_thread(read_frame, message)
-        self.received_bytes += len(message) if message.isascii() else len(message.encode())
-        await self._dispatch(frame)
-
-    async def _dispatch(self, frame: dict[str, Any]) -> None:
-        match frame["op"]:
-            case "call_tool_res":
-                self._answer(frame)
-            case "progress":
-                call = self._calls.get(frame["request_id"])
-                if call and call.on_progress:
-                    call.on_progress(str(frame["note"]))
-            case "fetch_res" | "fetch_end" as op:
-                await self._fetch_frame(op, frame)
-            case "error":
-                self._error(frame)
-            case op if waiting := self._replies.get(op):
-                reply = waiting.popleft()
-                if not reply.done():
-                    reply.set_result(frame)
-
-    def _answer(self, frame: dict[str, Any]) -> None:
-        call = self._calls.get(frame["request_id"])
-        if call and not call.answer.done():
-            call.answer.set_result(frame)
-
-    async def _fetch_frame(self, op: str, frame: dict[str, Any]) -> None:
-        for receipt in self._fetches.values():
-            if receipt.request_id == frame["request_id"]:
-                break
-        else:
-            return
-        if op == "fetch_res":
-            receipt.begin(frame)
-        else:
-            await receipt.end(frame)
-        if receipt.ended.is_set():
-            self._forget(receipt)
-
-    def _error(self, frame: dict[str, Any]) -> None:
-        """The daemon could not read a request of ours; without an id it may be any of them."""
-        error = ProtocolError(f"The daemon refused a frame: {frame['message']}")
-        call = self._calls.get(frame.get("request_id", ""))
-        if call is None:
-            raise error
-        if not call.answer.done():
-            call.answer.set_exception(error)
-
-    def _forget(self, receipt: Receipt) -> None:
-        if self._fetches.get(receipt.transaction_id) is receipt:
-            del self._fetches[receipt.transaction_id]
-
-    def _fail(self, error: BusctlError) -> None:
-        self._lost = error
-        for call in self._calls.values():
-            if not call.answer.done():
-                call.answer.set_exception(error)
-        for replies in self._replies.values():
-            for reply in replies:
-                if not reply.done():
-                    reply.set_exception(error)
-        for receipt in list(self._fetches.values()):
-            receipt.fail(error)
-        self._fetches.clear()
-
-    def _closed(self, error: ConnectionClosed) -> BusctlError:
-        close = error.rcvd or error.sent
-        why = f" ({close.code} {close.reason}".rstrip() + ")" if close else ""
-        waiting = ", ".join([f"request {each}" for each in self._calls]
-                            + [f"message {each}" for each in self._fetches])  # fmt: skip
-        waiting = f" while waiting for {waiting}" if waiting else ""
-        return DaemonUnreachable(
-            f"The connection to {self._url} was lost{why}{waiting}.",
-            remedy="Connect again; the same session and request id get the same answer.",
-        )
 
 
 def url_of(settings: Settings) -> str:

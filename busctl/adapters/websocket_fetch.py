@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from busctl.core.envelope import ClaimCheck
-from busctl.core.errors import BusctlError, MessageCorrupt
+from busctl.core.errors import BusctlError, DaemonUnreachable, MessageCorrupt
 from busctl.core.replies import Part, read_claim, read_error
 
+STALL_SECS = 60.0
+"""Longest wait for the next frame of a fetch; never for a whole transfer."""
 AHEAD_PARTS = 2
 """Parts that may wait while the ones before them are written: at most 2 MiB."""
+
+
+Frame = TypeVar("Frame")
 
 
 class Sink(Protocol):
@@ -74,9 +79,9 @@ class Receipt:
             self.fail(read_error(frame["error"]))
             return
         self._checksum = str(frame["checksum"]).lower()
-        self.ended.set()
         if not self._left:
             await self._parts.put(None)
+        self.ended.set()
 
     def fail(self, error: BusctlError) -> None:
         """Nothing more will come."""
@@ -96,10 +101,10 @@ class Receipt:
         `length` is what was asked for, `claim` what must come if it is known. Raises the daemon's
         errors, and MessageCorrupt naming the first offset that did not come as promised.
         """
-        told = await self._head
+        told = await self._next(self._head)
         self._check_promise(told, length, claim)
         digest, at = sha256(), self._offset
-        while (part := await self._parts.get()) is not None:
+        while (part := await self._next(self._parts.get())) is not None:
             if part.offset != at:
                 raise self._corrupt(f"bytes from {part.offset:,} came in place of {at:,}")
             await asyncio.to_thread(_take, sink, digest, part.raw)
@@ -113,6 +118,17 @@ class Receipt:
         if found != self._checksum or (whole and found != told.checksum):
             raise self._corrupt(f"the SHA-256 from {self._offset:,} on is {found}")
         return told
+
+    async def _next(self, frame: Awaitable[Frame]) -> Frame:
+        try:
+            async with asyncio.timeout(STALL_SECS):
+                return await frame
+        except TimeoutError as error:
+            raise DaemonUnreachable(
+                f"Nothing more of message {self.transaction_id} came for {STALL_SECS:g} s.",
+                transaction_id=self.transaction_id,
+                remedy="Fetch it again; nothing was lost.",
+            ) from error
 
     def leave(self) -> None:
         """Whatever still comes is dropped."""

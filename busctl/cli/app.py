@@ -4,16 +4,57 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from busctl import __version__
-from busctl.cli import archive, bench, config, get, ls, migrate, pin, put, rm, serve, show
+from busctl.cli import (
+    archive,
+    bench,
+    call,
+    cleanup,
+    config,
+    demo,
+    generate,
+    get,
+    ls,
+    migrate,
+    pin,
+    put,
+    rm,
+    serve,
+    show,
+    store,
+    test_integrity,
+)
 from busctl.core.errors import BusctlError
+
+
+class Root(TyperGroup):
+    """Ends quietly, with the shell's own exit codes, where typer would say 1 or nothing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        from busctl.cli.running import say
+
+        try:
+            result = super().invoke(ctx)
+            # Here, where a reader that has gone can be told from a failure, not at exit.
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader of stdout has gone (`busctl ls | head`): not our failure, nobody to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+        except KeyboardInterrupt:
+            say("busctl: interrupted.")
+            sys.exit(130)
+        return result
+
 
 app = typer.Typer(
     name="busctl",
+    cls=Root,
     help="Tool answers that never get cut: a claim-check message bus on PostgreSQL.",
     epilog="Exit codes: 0 fine, 1 something is wrong, 2 wrong command line or configuration, "
     "3 could not look, 75 another run holds the lock.",
@@ -35,10 +76,16 @@ app.command()(rm.rm)
 app.command()(archive.export)
 app.command("import")(archive.import_)
 app.command()(serve.serve)
+app.command()(call.call)
+app.add_typer(store.app, name="store")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")
+app.command()(cleanup.cleanup)
+app.add_typer(generate.app, name="generate")
 
+app.command("test-integrity")(test_integrity.integrity)
 app.command()(bench.bench)
+app.command()(demo.demo)
 
 
 def _version(wanted: bool) -> None:
@@ -66,13 +113,6 @@ def main() -> None:
     except BusctlError as error:
         report_error(error, as_json="--json" in sys.argv)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of stdout has gone (`busctl ls | head`): not our failure, nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except KeyboardInterrupt:
-        say("busctl: interrupted.")
-        sys.exit(130)
     except OSError as error:
         say(f"busctl: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
         sys.exit(1)

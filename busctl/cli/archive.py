@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from busctl.core.errors import ArchiveError
     from busctl.core.settings import Settings
-    from busctl.ops.archive import Exported, Imported, Problem, Selection
+    from busctl.ops.archive import Exported, Problem, Selection
+    from busctl.ops.archive_importing import Imported
 
 STANDARD = "-"
 
@@ -150,11 +151,11 @@ async def _exported(
     from busctl.connect import Bus
     from busctl.ops.archive import export_file, export_stream
 
-    _check_target(file)
-    with Bar(f"export {file}") as bar:
+    target = _target(file)
+    with Bar(file) as bar:
         async with Bus.connect(settings) as bus:
             if file != STANDARD:
-                return await export_file(bus, Path(file), selection, tell=tell, moved=bar.add)
+                return await export_file(bus, target, selection, tell=tell, moved=bar.add)
             with standard_output() as out:
                 return await export_stream(bus, out, selection, tell=tell, moved=bar.add)
 
@@ -168,10 +169,10 @@ async def _imported(
     from busctl.cli.progress import Bar
     from busctl.cli.streams import source
     from busctl.connect import Bus
-    from busctl.ops.archive import import_archive, verify_archive
+    from busctl.ops.archive_importing import import_archive, verify_archive
     from busctl.ops.sealing import size_of_file
 
-    with Bar(f"import {file}") as bar, source(file, bar.add) as opened:
+    with Bar(file) as bar, source(file, bar.add) as opened:
         bar.total = size_of_file(opened) or None
         if settings is None:
             return await verify_archive(opened, tell=tell)
@@ -179,7 +180,8 @@ async def _imported(
             return await import_archive(bus, opened, ttl=ttl, tell=tell)
 
 
-def _check_target(file: str) -> None:
+def _target(file: str) -> Path:
+    """The file to write; a link is followed, not replaced."""
     import sys
 
     from busctl.core.errors import ConfigurationError
@@ -190,7 +192,7 @@ def _check_target(file: str) -> None:
                 "An archive is binary, and standard output is a terminal.",
                 remedy="Name a FILE, or use a pipe.",
             )
-        return
+        return Path(file)
     path = Path(file)
     if path.is_dir():
         raise ConfigurationError(f"{file} is a folder.", remedy="Name a file in it.")
@@ -200,6 +202,7 @@ def _check_target(file: str) -> None:
         raise ConfigurationError(
             f"The folder {path.parent} does not exist.", remedy="Make it, or name another file."
         )
+    return path.resolve() if path.is_symlink() else path
 
 
 def _teller(problems: list[Problem], as_json: bool) -> Callable[[Problem], None]:

@@ -21,9 +21,7 @@ def bench(
     contents: Annotated[
         str, typer.Option(metavar="LIST", help="json (as tools answer), random, and others.")
     ] = "json,random",
-    paths: Annotated[
-        str, typer.Option(metavar="LIST", help="store, put_many.")
-    ] = "store,put_many",
+    paths: Annotated[str, typer.Option(metavar="LIST", help="store, put_many.")] = "store,put_many",
     baselines: Annotated[
         str, typer.Option(metavar="LIST", help="raw, jsonb (up to 10 MB), or none.")
     ] = "raw,jsonb",

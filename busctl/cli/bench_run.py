@@ -27,7 +27,7 @@ from busctl.core.errors import ConfigurationError, StoreFailed
 from busctl.core.settings import Settings
 from busctl.ops.bench import run as op
 from busctl.ops.bench.memory import measure_memory
-from busctl.ops.bench.report import BenchReport, Memory, Row
+from busctl.ops.bench.report import BenchReport, Memory, RoundTrips, Row
 from busctl.ops.bench.subjects import Subject
 from busctl.ops.bench.trips import count_round_trips
 
@@ -48,9 +48,7 @@ class Wanted:
     memory: bool
 
 
-def plan_of(
-    sizes: str, contents: str, paths: str, repeat: int | None, quick: bool
-) -> op.Plan:
+def plan_of(sizes: str, contents: str, paths: str, repeat: int | None, quick: bool) -> op.Plan:
     """Raises ConfigurationError for what it cannot read."""
     return op.Plan(
         sizes=[_size_of(text) for text in sizes.split(",")],
@@ -84,15 +82,17 @@ async def measure(
         dsn, is_embedded = await stack.enter_async_context(store_dsn(settings))
         # Migrates the embedded store, and says what a configured one lacks.
         await stack.enter_async_context(open_store(settings))
-        direct = settings.model_copy(update={"database_url": SecretStr(dsn)})
-        measured = direct
+        led = dsn
         if wanted.rtt_ms:
-            measured, _ = await stack.enter_async_context(_proxied(direct, wanted.rtt_ms / 1000))
-        bus = await stack.enter_async_context(Bus.connect(measured, hop="bench"))
-        subjects = await stack.enter_async_context(_subjects(measured, wanted.baselines))
+            led, _ = await stack.enter_async_context(_proxied(dsn, wanted.rtt_ms / 1000))
+        bus = await stack.enter_async_context(Bus.connect(_of(settings, led), hop="bench"))
+        scratch = Scratch(led, connect_timeout=settings.connect_timeout_secs)
+        pool = (await stack.enter_async_context(scratch)).pool
+        kinds: dict[str, type[RawTable]] = {"raw": RawTable, "jsonb": JsonbTable}
+        subjects: list[Subject] = [kinds[name](pool) for name in wanted.baselines if name in kinds]
         with _telling() as step:
             report = await op.bench(bus, subjects, wanted.plan, clock, step)
-        report.round_trips += await _round_trips(direct, clock)
+        report.round_trips += await _round_trips(settings, dsn, clock)
         if wanted.memory:
             report.memory += await _memory(dsn, max(wanted.plan.sizes), child_args)
         return report, "embedded" if is_embedded else "configured"
@@ -160,32 +160,22 @@ def _mib(size: int | None) -> str:
     return "unseen" if size is None else f"{size / 1e6:.1f} MB"
 
 
+def _of(settings: Settings, dsn: str) -> Settings:
+    return settings.model_copy(update={"database_url": SecretStr(dsn)})
+
+
 @asynccontextmanager
-async def _proxied(
-    settings: Settings, rtt_seconds: float
-) -> AsyncIterator[tuple[Settings, LatencyProxy]]:
-    dsn = settings.database_dsn()
-    assert dsn is not None
+async def _proxied(dsn: str, rtt_seconds: float) -> AsyncIterator[tuple[str, LatencyProxy]]:
     async with LatencyProxy(address_of(dsn), rtt_seconds=rtt_seconds) as proxy:
-        led = SecretStr(through(dsn, proxy.address))
-        yield settings.model_copy(update={"database_url": led}), proxy
+        yield through(dsn, proxy.address), proxy
 
 
-@asynccontextmanager
-async def _subjects(settings: Settings, names: Sequence[str]) -> AsyncIterator[list[Subject]]:
-    dsn = settings.database_dsn()
-    assert dsn is not None
-    kinds: dict[str, type[RawTable]] = {"raw": RawTable, "jsonb": JsonbTable}
-    async with Scratch(dsn, connect_timeout=settings.connect_timeout_secs) as scratch:
-        yield [kinds[name](scratch.pool) for name in names if name in kinds]
-
-
-async def _round_trips(settings: Settings, clock: SystemClock) -> list[Any]:
+async def _round_trips(settings: Settings, dsn: str, clock: SystemClock) -> list[RoundTrips]:
     async with (
-        _proxied(settings, 0) as (led, proxy),
-        Bus.connect(led, hop="bench") as bus,
+        _proxied(dsn, 0) as (led, proxy),
+        Bus.connect(_of(settings, led), hop="bench") as bus,
     ):
-        counts = []
+        counts: list[RoundTrips] = []
         for size in TRIP_SIZES:
             payload = samples.sample("json", size, seed=2)
             counts += await count_round_trips(bus, payload, clock, lambda: proxy.round_trips)

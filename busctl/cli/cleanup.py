@@ -28,7 +28,7 @@ def cleanup(
         float | None,
         typer.Option(
             metavar="DAYS",
-            help="Days the audit trail outlives its messages. Default: MESSAGE_BUS_KEEP_EVENTS_DAYS.",
+            help="Days the audit trail is kept. Default: MESSAGE_BUS_KEEP_EVENTS_DAYS.",
         ),
     ] = None,
     eager: Annotated[

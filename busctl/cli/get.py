@@ -24,7 +24,9 @@ def get(
     transaction_id: options.Id,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write FILE, whole or not at all."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write FILE, whole or not at all; - is stdout."
+        ),
     ] = None,
     byte_range: Annotated[
         str | None,
@@ -59,6 +61,7 @@ def get(
     from busctl.core.ids import parse_id
 
     span = _span(byte_range, offset, length)
+    output = None if output == Path("-") else output
     if as_json and output is None:
         raise ConfigurationError(
             "--json needs -o FILE: standard output carries the payload.",
@@ -88,7 +91,7 @@ async def _save(settings: Settings, wanted: UUID, span: Span, output: Path) -> O
 
     async with Bus.connect(settings) as bus:
         opened = await _opened(bus, wanted, span)
-        with Bar(f"get {wanted}", opened.stop - opened.start) as bar, replacing(output) as out:
+        with Bar(str(wanted), opened.stop - opened.start) as bar, replacing(output) as out:
             async for piece in opened.pieces:
                 await asyncio.to_thread(out.write, piece)
                 bar.add(len(piece))
@@ -107,7 +110,7 @@ async def _print(settings: Settings, wanted: UUID, span: Span, *, force: bool) -
     async with Bus.connect(settings) as bus:
         opened = await _opened(bus, wanted, span)
         total = opened.stop - opened.start
-        with Bar(f"get {wanted}", total, wanted=not terminal) as bar, standard_output() as out:
+        with Bar(str(wanted), total, wanted=not terminal) as bar, standard_output() as out:
             async for piece in opened.pieces:
                 if terminal and not force:
                     _refuse_binary(piece)

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from busctl.core.settings import Settings
     from busctl.ports import Filter
 
-NARROWEST = 72
-"""A table narrower than this would cut ids; lines then wrap."""
-
 
 def ls(
     message_type: selecting.Type = None,
@@ -102,33 +99,34 @@ def _fields(envelope: Envelope) -> list[str]:
 
 
 def _print_table(envelopes: Sequence[Envelope]) -> None:
-    from datetime import UTC, datetime
+    """Fits the terminal by cutting the last column; an id is never cut."""
+    import shutil
 
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len, set_cell_size
+
+    rows = [("ID", "AGE", "SIZE", "STATUS", "LEFT", "TOOL"), *map(_row, envelopes)]
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(5)]
+    room = max(10, shutil.get_terminal_size().columns - sum(widths) - 2 * len(widths))
+    for row in rows:
+        fixed = "  ".join(set_cell_size(*one) for one in zip(row, widths, strict=False))
+        tool = row[-1]
+        if cell_len(tool) > room:
+            tool = set_cell_size(tool, room - 1) + "…"
+        print(f"{fixed}  {tool}")
+
+
+def _row(envelope: Envelope) -> tuple[str, str, str, str, str, str]:
+    from datetime import UTC, datetime
 
     from busctl.cli.rendering import printable, show_size
 
-    console = Console()
-    if console.width < NARROWEST:
-        console = Console(width=NARROWEST)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("ID", no_wrap=True, min_width=36)
-    table.add_column("AGE", no_wrap=True, justify="right")
-    table.add_column("SIZE", no_wrap=True, justify="right")
-    table.add_column("STATUS", no_wrap=True)
-    table.add_column("LEFT", no_wrap=True)
-    table.add_column("TOOL", overflow="ellipsis", no_wrap=True, ratio=1)
     now = datetime.now(UTC)
-    for one in envelopes:
-        label = one.labels.tool_name or one.labels.message_type.value
-        table.add_row(
-            str(one.transaction_id), _largest(now - one.created_at),
-            show_size(one.payload_size_bytes), one.status.value,
-            "pinned" if one.pinned else _largest(one.expires_at - now), Text(printable(label)),
-        )  # fmt: skip
-    console.print(table)
+    label = envelope.labels.tool_name or envelope.labels.message_type.value
+    left = "pinned" if envelope.pinned else _largest(envelope.expires_at - now)
+    return (
+        str(envelope.transaction_id), _largest(now - envelope.created_at),
+        show_size(envelope.payload_size_bytes), envelope.status.value, left, printable(label),
+    )  # fmt: skip
 
 
 def _largest(duration: timedelta) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SHOWN_FROM_BYTES = 1_000_000
+TITLE_CHARS = 24
 
 
 class Bar:
@@ -19,7 +20,8 @@ class Bar:
     """
 
     def __init__(self, title: str, total: int | None = None, *, wanted: bool = True) -> None:
-        self.title = title
+        # The end of a long path says more than its beginning.
+        self.title = title if len(title) <= TITLE_CHARS else f"…{title[1 - TITLE_CHARS :]}"
         self.total = total
         self.done = 0
         self._wanted = wanted and sys.stderr.isatty()
@@ -61,7 +63,7 @@ class Bar:
         )
 
         progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
+            TextColumn("{task.description}"), BarColumn(bar_width=16), DownloadColumn(),
             TransferSpeedColumn(), TimeRemainingColumn(),
             console=Console(stderr=True), transient=True,
         )  # fmt: skip

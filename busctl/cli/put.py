@@ -89,7 +89,7 @@ async def _stored(
     from busctl.connect import Bus
     from busctl.ops.sealing import size_of_file
 
-    with Bar(f"put {file}") as bar, source(file, bar.add) as opened:
+    with Bar(file) as bar, source(file, bar.add) as opened:
         # Devices say 0 and have no end.
         bar.total = size_of_file(opened) or None
         async with Bus.connect(settings) as bus:

@@ -117,9 +117,7 @@ def orphan_chunks(partitions: Sequence[Partition], now: datetime) -> list[Partit
     ]
 
 
-def old_events(
-    partitions: Sequence[Partition], now: datetime, keep: timedelta
-) -> list[Partition]:
+def old_events(partitions: Sequence[Partition], now: datetime, keep: timedelta) -> list[Partition]:
     """Event partitions older than `keep` whose messages have all gone, and half detached ones."""
     messages = of(MESSAGES, partitions)
     return [

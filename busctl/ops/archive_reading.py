@@ -82,7 +82,7 @@ class ArchiveReader:
         try:
             entry = self._entry()
         except ArchiveError as error:
-            if self.offset in (0, BLOCK_BYTES):
+            if self.offset <= BLOCK_BYTES:
                 raise archive.not_ours() from error
             raise
         if entry is None or entry.name != archive.HEADER_NAME:

@@ -126,10 +126,9 @@ class _Run:
     async def work(self) -> CleanupReport:
         now = await self.retention.now()
         made = await self.retention.ensure_partitions(now, now + AHEAD)
+        await self._finish_interrupted(now)
         found = await self.retention.partitions()
-        self.report = replace(
-            self.report, partitions_made=made, partitions_checked=len(found)
-        )
+        self.report = replace(self.report, partitions_made=made, partitions_checked=len(found))
         whole, rows = await self._sorted_out(found, now)
         for partition in whole:
             if not await self._drop([*plan.companions(partition, found), partition], now):
@@ -140,12 +139,24 @@ class _Run:
         await self._delete_requests(now)
         return self._finished()
 
+    async def _finish_interrupted(self, now: datetime) -> None:
+        """Before all else: one half detached partition keeps its siblings from being detached."""
+        found = await self.retention.partitions()
+        for partition in sorted(found, key=lambda one: one.parent != plan.MESSAGES):
+            if not partition.attached:
+                is_message = partition.parent == plan.MESSAGES
+                chunks = plan.companions(partition, found) if is_message else []
+                await self._drop([*chunks, partition], now)
+
     async def _sorted_out(
         self, found: Sequence[Partition], now: datetime
     ) -> tuple[list[Partition], list[Partition]]:
         """The message partitions to drop whole and those to delete rows from, oldest first."""
         by_action: dict[Action, list[Partition]] = {action: [] for action in Action}
+        tried = {one.partition for one in self.report.left}
         for partition in plan.of(plan.MESSAGES, found):
+            if partition.name in tried:
+                continue
             contents = (
                 await self.retention.contents(partition, now)
                 if partition.attached
@@ -209,8 +220,10 @@ class _Run:
         """Chunk and event partitions that have no messages any more."""
         found = await self.retention.partitions()
         old = plan.old_events(found, now, self.keep_events)
+        tried = {one.partition for one in self.report.left}
         for partition in [*plan.orphan_chunks(found, now), *old]:
-            await self._drop([partition], now)
+            if partition.name not in tried:
+                await self._drop([partition], now)
 
     async def _delete_requests(self, now: datetime) -> None:
         while not self._is_late():

@@ -173,9 +173,8 @@ class Putting(Access):
         largest = max((memoryview(one.payload).nbytes for one in wanted), default=0)
         if largest > self.settings.max_payload_bytes:
             raise too_large(largest, self.settings.max_payload_bytes)
-        small = [
-            (place, *self._packed_row(wanted[place], ttl)) for place in _small_places(wanted)
-        ]
+        kept = self.settings.ttl if ttl is None else ttl
+        small = [(place, *self._packed_row(wanted[place], kept)) for place in _small_places(wanted)]
         claims: dict[int, ClaimCheck] = {}
         for batch in _batches(small):
             now = self.clock.now()
@@ -187,7 +186,7 @@ class Putting(Access):
                     stored = await self.store.put(draft, body)
                 one = wanted[place]
                 claims[place] = _claim(
-                    draft, stored, preview_of(memoryview(one.payload), one.labels.content_type)
+                    draft, stored, preview_of(one.payload, one.labels.content_type)
                 )
         for place, one in enumerate(wanted):
             if place not in claims:
@@ -239,11 +238,12 @@ class Putting(Access):
         self, chosen: UUID, labels: Labels, raw: codec.Buffer, ttl: timedelta | None
     ) -> tuple[Draft, bytes]:
         compression = codec.choose(self.settings.compression, raw)
-        body = codec.Encoder(compression).encode(raw)
         checksum = hashlib.sha256(raw).digest()
-        stored_checksum = (
-            checksum if compression is Compression.NONE else hashlib.sha256(body).digest()
-        )
+        if compression is Compression.NONE:
+            body, stored_checksum = bytes(raw), checksum
+        else:
+            body = codec.Encoder(compression).encode(raw)
+            stored_checksum = hashlib.sha256(body).digest()
         return Draft(
             chosen, labels, len(raw), checksum, compression, len(body),
             stored_checksum, 0, self.settings.ttl if ttl is None else ttl,

@@ -10,20 +10,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from busctl.core.codec import CodecError, Decoder
 from busctl.core.envelope import CHUNK_BYTES, Chunk
 from busctl.core.errors import ConfigurationError, MessageCorrupt
+from busctl.ops.ahead import ahead
 from busctl.ports import Found, Store
-
-Result = TypeVar("Result")
 
 WORKERS = 2
 BATCH_BYTES = 4 << 20
 BATCH_CHUNKS = 16
+GROUP_CHUNKS = 2
+"""A thread does that much at a time: handing over a single chunk costs a tenth of its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +125,41 @@ class Redemption:
             yield held
 
     async def _decoded(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Raw chunks in order. While one group is hashed, the next one is decoded."""
         decoders = [Decoder(self._found.compression) for _ in range(WORKERS)]
-        waiting: deque[tuple[int, asyncio.Future[bytes]]] = deque()
+        begun: deque[tuple[int, asyncio.Task[list[bytes]]]] = deque()
+        hashed: asyncio.Task[list[bytes]] | None = None
+        async for group in self._groups():
+            if len(begun) == WORKERS:
+                first, earlier = begun.popleft()
+                for place, raw in enumerate(await earlier):
+                    yield first + place, raw
+            decoders.reverse()
+            opening = asyncio.to_thread(self._open_all, decoders[0], group)
+            hashed = ahead(self._hashed(opening, hashed))
+            begun.append((group[0].seq, hashed))
+        while begun:
+            first, earlier = begun.popleft()
+            for place, raw in enumerate(await earlier):
+                yield first + place, raw
 
-        async def take() -> tuple[int, bytes]:
-            seq, decoding = waiting.popleft()
-            raw = await decoding
-            if self._verify and self._whole:
-                # Hashed in order, beside the decoding of the chunk that follows.
-                await asyncio.to_thread(self._digest.update, raw)
-            return seq, raw
+    async def _hashed(
+        self, opening: Awaitable[list[bytes]], before: asyncio.Task[list[bytes]] | None
+    ) -> list[bytes]:
+        """A group once it is decoded and, after the one before it, hashed."""
+        raws = await opening
+        if self._verify and self._whole:
+            if before is not None:
+                await before
+            await asyncio.to_thread(self._hash_all, raws)
+        return raws
 
-        async for chunk in self._chunks():
-            decoder = decoders[chunk.seq % WORKERS]
-            opening = asyncio.to_thread(self._open, decoder, chunk)
-            waiting.append((chunk.seq, _begun(opening)))
-            if len(waiting) == WORKERS:
-                yield await take()
-        while waiting:
-            yield await take()
+    def _hash_all(self, raws: Sequence[bytes]) -> None:
+        for raw in raws:
+            self._digest.update(raw)
+
+    def _open_all(self, decoder: Decoder, group: Sequence[Chunk]) -> list[bytes]:
+        return [self._open(decoder, chunk) for chunk in group]
 
     def _open(self, decoder: Decoder, chunk: Chunk) -> bytes:
         """Decode one chunk; a part of a payload is verified by the digests of its chunks."""
@@ -156,19 +172,25 @@ class Redemption:
         return raw
 
     async def _chunks(self) -> AsyncIterator[Chunk]:
+        async for group in self._groups():
+            for chunk in group:
+                yield chunk
+
+    async def _groups(self) -> AsyncIterator[Sequence[Chunk]]:
+        """What one hop to a thread is worth: the chunks of a batch, a few at a time."""
         found, last = self._found, self._span.last
         average = max(1, found.stored_size_bytes // found.chunk_count)
         step = max(1, min(BATCH_CHUNKS, BATCH_BYTES // average))
         wanted = self._span.first
-        coming = _begun(self._batch(wanted, min(last, wanted + step - 1)))
+        coming = ahead(self._batch(wanted, min(last, wanted + step - 1)))
         try:
             while wanted <= last:
                 batch = await coming
                 following = wanted + step
                 if following <= last:
-                    coming = _begun(self._batch(following, min(last, following + step - 1)))
-                for chunk in batch:
-                    yield chunk
+                    coming = ahead(self._batch(following, min(last, following + step - 1)))
+                for start in range(0, len(batch), GROUP_CHUNKS):
+                    yield batch[start : start + GROUP_CHUNKS]
                 wanted = following
         finally:
             coming.cancel()
@@ -204,14 +226,6 @@ def stored_row(found: Found) -> bytes:
     if _digest(body) != found.stored_checksum:
         raise corrupt(found, "does not match its stored SHA-256")
     return body
-
-
-def _begun(work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-    """A task that works ahead. When the reader has met an error or left, nobody awaits it: then
-    its own error must not be printed as one that nobody saw."""
-    task = asyncio.ensure_future(work)
-    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-    return task
 
 
 def _digest(raw: bytes) -> bytes:

@@ -38,7 +38,12 @@ begin
         if pg_catalog.to_regclass('bus.' || child) is null then
             -- One at a time, and only where something is missing: the normal case takes no lock.
             perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('bus.ensure_partitions'));
-            if pg_catalog.to_regclass('bus.' || child) is null then
+            -- to_regclass would repeat what this session remembers from before it waited.
+            if not exists (
+                select from pg_catalog.pg_class made_meanwhile
+                where made_meanwhile.relname = child
+                  and made_meanwhile.relnamespace = 'bus'::pg_catalog.regnamespace)
+            then
                 execute pg_catalog.format(
                     'create table bus.%I (like bus.%I including defaults including constraints '
                     'including storage including comments)', child, parent);

@@ -5,8 +5,8 @@ drop function bus.damaged_parts(uuid);
 drop function bus.chunk_get(uuid, integer, integer);
 drop function bus.message_get(uuid);
 drop function bus.message_put_many(
-    uuid[], timestamptz, double precision, bigint[], text[], text[], text[], text[], text[],
-    text[], text[], bytea[], bytea[], jsonb[], bytea[]);
+    uuid[], timestamptz, double precision, bigint[], bytea[], bytea[], bytea[], integer[], text[],
+    text[], text[], text[], text[], text[], text[], jsonb[]);
 drop function bus.message_put(
     uuid, timestamptz, double precision, bigint, bigint, integer, text, text, text, text, text,
     text, text, bytea, bytea, jsonb, bytea);

@@ -46,13 +46,17 @@ begin
 end
 $$;
 
--- Many small messages in one statement; returns the ids that were new.
+-- Many small messages in one statement; returns the ids that were new. Labels come once a sort of
+-- message: `sorts` numbers, from 1, the elements of the eight arrays behind it.
 create function bus.message_put_many(
     ids uuid[], created timestamptz, ttl_seconds double precision, raw_sizes bigint[],
+    raw_digests bytea[], stored_digests bytea[], bodies bytea[], sorts integer[],
     kinds text[], packings text[], mimes text[], principals text[], tools text[], sessions text[],
-    requests text[], raw_digests bytea[], stored_digests bytea[], extras jsonb[], bodies bytea[])
+    requests text[], extras jsonb[])
     returns setof uuid
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = ''
+    -- Array sizes are unknown to the plan: were they underrated, loops over loops would be dear.
+    set enable_nestloop = off as $$
 begin
     return query
     with message as (
@@ -62,16 +66,23 @@ begin
             request_id, checksum, stored_checksum, metadata, payload, write_duration_ms)
         select one.id, coalesce(created, pg_catalog.now()),
                coalesce(created, pg_catalog.now()) + pg_catalog.make_interval(secs => ttl_seconds),
-               one.raw_size, pg_catalog.octet_length(one.body), one.kind::bus.message_type,
-               case one.kind when 'error' then 'error' else 'pending' end::bus.message_status,
-               one.packing::bus.compression, one.mime, one.principal, one.tool, one.session,
-               one.request, one.raw_digest, coalesce(one.stored_digest, one.raw_digest),
-               coalesce(one.extra, '{}'), one.body,
+               one.raw_size, pg_catalog.octet_length(one.body), label.kind, label.status,
+               label.packing, label.mime, label.principal, label.tool, label.session,
+               label.request, one.raw_digest, coalesce(one.stored_digest, one.raw_digest),
+               label.extra, one.body,
                extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000
-        from unnest(ids, raw_sizes, kinds, packings, mimes, principals, tools, sessions, requests,
-                    raw_digests, stored_digests, extras, bodies)
-            as one (id, raw_size, kind, packing, mime, principal, tool, session, request,
-                    raw_digest, stored_digest, extra, body)
+        from unnest(ids, raw_sizes, raw_digests, stored_digests, bodies, sorts)
+            as one (id, raw_size, raw_digest, stored_digest, body, sort)
+        join (
+            select each.sort, each.kind::bus.message_type as kind,
+                   case each.kind when 'error' then 'error' else 'pending' end
+                       ::bus.message_status as status,
+                   each.packing::bus.compression as packing, each.mime, each.principal, each.tool,
+                   each.session, each.request, coalesce(each.extra, '{}') as extra
+            from unnest(kinds, packings, mimes, principals, tools, sessions, requests, extras)
+                with ordinality
+                as each (kind, packing, mime, principal, tool, session, request, extra, sort)
+        ) label on label.sort = one.sort
         on conflict do nothing
         returning transaction_id, payload_size_bytes, checksum
     ), trail as (
@@ -188,12 +199,17 @@ begin
         -- Only a lease that ran out without an answer, or a record past its time, is taken over.
         set transaction_id = excluded.transaction_id, daemon = excluded.daemon,
             lease_until = excluded.lease_until, expires_at = excluded.expires_at, answered = false
-        where (not known.answered and known.lease_until < pg_catalog.clock_timestamp())
+        -- A daemon that died after its answer was stored, before it could say so, did answer.
+        where (not known.answered and known.lease_until < pg_catalog.clock_timestamp()
+               and not exists (select from bus.message_bus stored
+                               where stored.transaction_id = known.transaction_id))
            or known.expires_at < pg_catalog.clock_timestamp()
     returning known.transaction_id, known.answered into answer_id, done;
     mine := found;
     if not mine then
-        select known.transaction_id, known.answered into answer_id, done from bus.request known
+        select known.transaction_id, known.answered or exists (
+            select from bus.message_bus stored where stored.transaction_id = known.transaction_id)
+        into answer_id, done from bus.request known
         where known.owner = principal and known.session_id = session
           and known.request_id = request;
     end if;

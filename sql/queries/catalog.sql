@@ -157,7 +157,10 @@ select version, name, checksum,
 from bus.migration order by version
 
 -- name: migration_table :one
-select to_regclass('bus.migration') is not null
+-- Not to_regclass: it repeats what this session remembers from before it waited for the lock.
+select exists (
+    select from pg_class class join pg_namespace space on space.oid = class.relnamespace
+    where space.nspname = 'bus' and class.relname = 'migration')
 
 -- name: migration_forget :none
 delete from bus.migration where version = %(version)s

@@ -9,9 +9,10 @@ select stored, stored_at, expires, known_checksum from bus.message_put(
 -- name: message_put_many :many
 select bus.message_put_many(
     %(ids)b, %(created)b::timestamptz, %(ttl)b::double precision, %(raw_sizes)b::bigint[],
-    %(kinds)b::text[], %(packings)b::text[], %(mimes)b::text[], %(owners)b::text[],
-    %(tools)b::text[], %(sessions)b::text[], %(requests)b::text[], %(raw_digests)b::bytea[],
-    %(stored_digests)b::bytea[], %(extras)b::jsonb[], %(bodies)b::bytea[])
+    %(raw_digests)b::bytea[], %(stored_digests)b::bytea[], %(bodies)b::bytea[],
+    %(sorts)b::integer[], %(kinds)b::text[], %(packings)b::text[], %(mimes)b::text[],
+    %(owners)b::text[], %(tools)b::text[], %(sessions)b::text[], %(requests)b::text[],
+    %(extras)b::jsonb[])
 
 -- name: message_get :one
 select raw_size, stored_size, chunks, packing, mime, principal, raw_digest, stored_digest, live,

@@ -1,4 +1,4 @@
-"""What goes in comes out: any bytes, any way in, any way out, on the newest and the oldest server."""
+"""What goes in comes out: any bytes, any way in, any way out, on both versions of the server."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_buffers_of_every_type(bus: Bus) -> None:
     import array
 
     numbers = array.array("I", range(500_000))
-    for buffer in (bytearray(b"\x00\xff"), memoryview(b"abcdef")[::2].tobytes(), memoryview(numbers)):
+    for buffer in (bytearray(b"\x00\xff"), memoryview(b"abcdef")[1:], memoryview(numbers)):
         claim = await bus.put(buffer)
         assert await bus.get(claim.transaction_id) == bytes(buffer)
     text = await bus.put("naïve \x00 text")
@@ -170,8 +170,8 @@ async def test_a_file_from_a_pipe(bus: Bus, size: int) -> None:
 
 
 async def test_files_in_and_out(bus: Bus, tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
     for size in (0, 5_000, MIB, 2 * MIB + 1):
-        source, target = tmp_path / "in", tmp_path / "out"
         source.write_bytes(sample("hostile", size))
         claim = await bus.put_file(source)
         assert (await bus.get_file(claim.transaction_id, target)).checksum == claim.checksum

@@ -79,7 +79,8 @@ async def test_of_different_payloads_at_the_same_time_one_is_stored(bus: Bus, si
     payloads, chosen = [sample("json", size, seed) for seed in range(6)], new_id()
     putting = (bus.put(payload, transaction_id=chosen) for payload in payloads)
     outcomes = await asyncio.gather(*putting, return_exceptions=True)
-    stored = [p for p, outcome in zip(payloads, outcomes, strict=True) if isinstance(outcome, ClaimCheck)]
+    tried = zip(payloads, outcomes, strict=True)
+    stored = [payload for payload, outcome in tried if isinstance(outcome, ClaimCheck)]
     assert [await bus.get(chosen)] == stored
     assert sum(isinstance(outcome, TransactionConflict) for outcome in outcomes) == 5
 
@@ -102,16 +103,17 @@ async def test_a_list_larger_than_one_statement(bus: Bus) -> None:
     assert [await bus.get(claim.transaction_id) for claim in claims] == payloads
 
 
-@WAYS
 @pytest.mark.parametrize("size", [100, MIB, 3 * MIB])
-async def test_bytes_other_than_announced_are_not_stored(bus: Bus, way: Way, size: int) -> None:
+async def test_bytes_other_than_announced_are_not_stored(bus: Bus, size: int) -> None:
     payload, chosen = sample("json", size), new_id()
     digest = hashlib.sha256(payload).hexdigest()
     wrong = hashlib.sha256(b"other").hexdigest()
-    for source in (payload, io.BytesIO(payload)):
-        put = bus.put if isinstance(source, bytes) else bus.put_file
+    for refused in (
+        bus.put(payload, transaction_id=chosen, checksum=wrong),
+        bus.put_file(io.BytesIO(payload), transaction_id=chosen, checksum=wrong),
+    ):
         with pytest.raises(DigestMismatch, match=digest) as caught:
-            await put(source, transaction_id=chosen, checksum=wrong)  # type: ignore[operator]
+            await refused
         assert caught.value.transaction_id == chosen
     with pytest.raises(MessageMissing):
         await bus.get(chosen)

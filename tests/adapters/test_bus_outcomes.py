@@ -63,9 +63,10 @@ async def test_an_id_that_never_was(bus: Bus, act: Act) -> None:
 async def test_a_message_past_its_time(bus: Bus, act: Act, size: int) -> None:
     claim = await bus.put(sample("json", size), ttl=timedelta(milliseconds=1))
     await asyncio.sleep(0.01)
-    with pytest.raises(MessageExpired, match=f"expired at {claim.expires_at.isoformat()}") as caught:
+    with pytest.raises(MessageExpired, match="expired at ") as caught:
         await act(bus, claim.transaction_id)
     assert caught.value.transaction_id == claim.transaction_id
+    assert claim.expires_at.isoformat() in caught.value.message
     assert (await bus.stat(claim.transaction_id)).status.value == "expired"
 
 
@@ -184,20 +185,30 @@ async def test_a_label_that_no_store_can_hold(bus: Bus, label: str, text: str) -
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), float("inf"), *BAD_TEXTS, ["a\x00"], {"a": "\ud800"}, b"bytes", {1, 2}, object()],
+    [
+        float("nan"),
+        float("inf"),
+        *BAD_TEXTS,
+        ["a\x00"],
+        {"a": "\ud800"},
+        b"bytes",
+        {1, 2},
+        object(),
+    ],
 )
 async def test_metadata_that_no_store_can_hold(bus: Bus, value: Any) -> None:
     for payload in (b"x", sample("json", 3 * MIB)):
         with pytest.raises(InvalidLabel, match="metadata"):
             await bus.put(payload, Labels(metadata={"k": value}))
-    with pytest.raises(InvalidLabel, match="metadata"):
-        await bus.put(b"x", Labels(metadata={str(value): 1} if isinstance(value, str) else {"k": value}))
+    if isinstance(value, str):
+        with pytest.raises(InvalidLabel, match="metadata"):
+            await bus.put(b"x", Labels(metadata={value: 1}))
     assert await bus.list() == []
 
 
 async def test_metadata_that_only_looks_bad_is_kept(bus: Bus) -> None:
     metadata = {
-        "escape": "\\u0000", "two": "\\\\u0000 \\", "": None, "emoji": "\U0001f600", "n": 1e300,
+        "escape": "\\u0000", "two": "\\\\u0000 \\", "": None, "emoji": "\U0001f600", "n": 1e15,
         "nested": [{"a": [1, -2.5, True]}], "line": "\r\n\t\x01",
     }  # fmt: skip
     claim = await bus.put(b"x", Labels(metadata=metadata))

@@ -24,6 +24,7 @@ from busctl.core.errors import LockHeld
 from busctl.core.ids import make_id, unix_ms
 from busctl.core.settings import Settings
 from busctl.ops.cleanup import CleanupReport, Why, cleanup
+from tests.bench import expiry
 from tests.conftest import dsn_of, make_database
 
 HOUR = timedelta(hours=1)
@@ -183,7 +184,8 @@ async def test_what_will_soon_be_dropped_whole_waits_unless_eager(dsn: str) -> N
     live = await put(dsn, old, ends=datetime.now(UTC) + 3 * HOUR)
     report = await clean(dsn)
     assert await stored(dsn) == {gone, live}
-    assert [(one.partition, one.why) for one in report.left] == [(partition_of(old), Why.SOON_WHOLE)]
+    left = [(one.partition, one.why) for one in report.left]
+    assert left == [(partition_of(old), Why.SOON_WHOLE)]
     assert report.ok
     assert (await clean(dsn, eager=True)).rows_deleted == 1
     assert await stored(dsn) == {live}
@@ -298,24 +300,25 @@ async def test_idle_in_transaction_time_out_does_not_end_the_lock(dsn: str) -> N
         assert not await other.lock()
 
 
-async def test_a_partition_in_use_is_left_and_goes_the_next_time(dsn: str) -> None:
-    old = past(3 * DAY)
+async def test_partitions_in_use_are_left_and_go_the_next_time(dsn: str) -> None:
+    old, older = past(3 * DAY), past(4 * DAY)
     await put(dsn, old)
+    await put(dsn, older)
     async with await psycopg.AsyncConnection.connect(dsn) as reader:
         await reader.execute("select count(*) from bus.message_bus")
         async with opened(dsn, lock_timeout=0.1) as retention:
             report = await run(retention)
         assert not report.ok
+        # The first is half detached; the server lets the second one begin only after it.
         assert [(one.partition, one.why) for one in report.left] == [
-            (partition_of(old), Why.IN_USE)
-        ]
-        # Detaching had begun: its rows no longer show, and it is not lost from sight.
-        assert partition_of(old) in await tables(dsn)
+            (partition_of(older), Why.IN_USE), (partition_of(old), Why.IN_USE)
+        ]  # fmt: skip
+        assert {partition_of(old), partition_of(older)} <= await tables(dsn)
         pending = await ask(dsn, "select count(*) from pg_inherits where inhdetachpending")
-        assert int(pending[0][0]) >= 1  # type: ignore[call-overload]
+        assert pending == [(1,)]
     report = await clean(dsn)
-    assert report.ok and partition_of(old) not in await tables(dsn)
-    assert report.messages == 1
+    assert report.ok and not {partition_of(old), partition_of(older)} & await tables(dsn)
+    assert report.messages == 2
 
 
 async def test_a_message_that_turns_up_during_a_detach_comes_back(dsn: str) -> None:
@@ -345,30 +348,78 @@ async def test_a_message_that_turns_up_during_a_detach_comes_back(dsn: str) -> N
 async def test_a_live_message_in_a_pending_detach_comes_back(dsn: str) -> None:
     old = past(3 * DAY)
     live = await put(dsn, old, ends=datetime.now(UTC) + 2 * DAY)
-    async with await psycopg.AsyncConnection.connect(dsn) as reader:
-        await reader.execute("select count(*) from bus.message_bus")
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            async with admin(dsn) as interrupted:
-                await interrupted.execute("set lock_timeout = 100")
-                await interrupted.execute(
-                    f"alter table bus.message_bus detach partition bus.{partition_of(old)} "
-                    "concurrently".encode()
-                )
+    await leave_pending(dsn, partition_of(old))
     assert await stored(dsn) == set()
     assert (await clean(dsn)).ok
     assert await stored(dsn) == {live}
 
 
-async def test_through_a_pooler_partitions_are_dropped_in_plain_transactions(dsn: str) -> None:
-    old = past(3 * DAY)
-    await put(dsn, old, os.urandom(2_000_000))
+@asynccontextmanager
+async def opened_as_through_a_pooler(dsn: str) -> AsyncIterator[PostgresRetention]:
+    """What a transaction pooler makes of it: no session settings, no DETACH CONCURRENTLY."""
     store = await PostgresStore.open(dsn)
     store.pool.without_prepared_statements()
-    async with PostgresRetention(store) as retention:
+    try:
+        async with PostgresRetention(store) as retention:
+            yield retention
+    finally:
+        await store.close()
+
+
+async def test_through_a_pooler_partitions_leave_in_plain_transactions(dsn: str) -> None:
+    old = past(3 * DAY)
+    message = await put(dsn, old, os.urandom(2_000_000))
+    async with opened_as_through_a_pooler(dsn) as retention:
+        async with await psycopg.AsyncConnection.connect(dsn) as reader:
+            await reader.execute("select count(*) from bus.message_bus")
+            report = await run(retention)
+            assert [one.why for one in report.left] == [Why.IN_USE]
+            assert await stored(dsn) == {message}  # nothing is half gone
         report = await run(retention)
-    await store.close()
-    assert report.ok and report.messages == 1
+    assert report.ok and report.messages == 1 and report.payload_bytes == 2_000_000
     assert partition_of(old) not in await tables(dsn)
+
+
+@pytest.mark.parametrize("lives", [False, True], ids=["gone", "back"])
+async def test_through_a_pooler_an_interrupted_detach_is_finished(dsn: str, lives: bool) -> None:
+    old = past(3 * DAY)
+    ends = datetime.now(UTC) + 2 * DAY if lives else None
+    message = await put(dsn, old, ends=ends)
+    await leave_pending(dsn, partition_of(old))
+    async with opened_as_through_a_pooler(dsn) as retention:
+        report = await run(retention)
+    assert report.ok and report.messages == (0 if lives else 1)
+    assert await stored(dsn) == ({message} if lives else set())
+    assert (partition_of(old) in await tables(dsn)) is lives
+
+
+async def test_a_half_detached_partition_does_not_keep_older_ones_from_leaving(dsn: str) -> None:
+    young, older = past(3 * DAY), past(4 * DAY)
+    await put(dsn, young)
+    await put(dsn, older)
+    await leave_pending(dsn, partition_of(young))
+    async with await psycopg.AsyncConnection.connect(dsn) as reader:
+        await reader.execute("select count(*) from bus.message_bus")
+        async with opened(dsn, lock_timeout=0.1) as retention:
+            report = await run(retention)
+        # The server detaches one at a time: without the first being finished, the second could
+        # not even begin. It begins, and waits for the reader.
+        assert [one.partition for one in report.left] == [partition_of(older)]
+        assert report.messages == 1 and not report.ok
+    report = await clean(dsn)
+    assert report.ok and report.messages == 1
+    assert not {partition_of(young), partition_of(older)} & await tables(dsn)
+
+
+async def leave_pending(dsn: str, table: str) -> None:
+    """A DETACH CONCURRENTLY that gave up between its two transactions."""
+    async with await psycopg.AsyncConnection.connect(dsn) as reader:
+        await reader.execute("select count(*) from bus.message_bus")
+        async with admin(dsn) as interrupted:
+            await interrupted.execute("set lock_timeout = 100")
+            detach = f"alter table bus.message_bus detach partition bus.{table} concurrently"
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                await interrupted.execute(detach.encode())
 
 
 CLEANUP = "set transaction read write; select messages, partitions, note from bus.cleanup({})"
@@ -459,6 +510,18 @@ async def test_nothing_live_is_lost_beside_writers(dsn: str) -> None:
         await asyncio.gather(*writers)
         assert report.ok and report.messages == 12
         assert claims and await stored(dsn) == set(claims)
+
+
+async def test_twenty_thousand_messages_leave_beside_a_writer(dsn: str) -> None:
+    outcome = await expiry.measure(dsn, 20_000, quiet_seconds=0.2)
+    report = outcome.report
+    assert report.ok and not outcome.lost and outcome.during_ms
+    # All but what shares a partition with messages that are still alive.
+    whole = 20_000 // expiry.SPREAD_HOURS * (43 - 6)
+    assert report.messages >= whole and outcome.expired_left <= 20_000 - whole
+    assert {one.why for one in report.left} <= {Why.SOON_WHOLE}
+    assert report.returned_bytes > whole * 1000
+    assert outcome.before_bytes - outcome.after_bytes > whole * 800
 
 
 async def test_a_non_superuser_owner_that_bypasses_policies_cleans(

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busctl.core.codec import AUTO, CodecError, Decoder, Encoder, choose, chunk_count_of
-from busctl.core.envelope import CHUNK_BYTES, Compression
+from busctl.core.envelope import Compression
 from busctl.core.samples import sample
 
 COMPRESSIONS = st.sampled_from(list(Compression))
-REPETITIVE = st.builds(lambda unit, times: unit * times, st.binary(max_size=64), st.integers(0, 999))
+TIMES = st.integers(0, 999)
+REPETITIVE = st.builds(lambda unit, times: unit * times, st.binary(max_size=64), TIMES)
+ZEROS = bytes(50_000_000)
 PAYLOADS = st.one_of(st.binary(max_size=5_000), REPETITIVE)
 
 
@@ -92,9 +94,9 @@ def test_a_frame_that_does_not_declare_its_size_is_read() -> None:
 @pytest.mark.parametrize(
     ("compression", "bomb"),
     [
-        (Compression.ZSTD, zstandard.ZstdCompressor().compress(bytes(50_000_000))),
-        (Compression.ZSTD, zstandard.ZstdCompressor(write_content_size=False).compress(bytes(50_000_000))),
-        (Compression.GZIP, zlib.compress(bytes(50_000_000), wbits=31)),
+        (Compression.ZSTD, zstandard.ZstdCompressor().compress(ZEROS)),
+        (Compression.ZSTD, zstandard.ZstdCompressor(write_content_size=False).compress(ZEROS)),
+        (Compression.GZIP, zlib.compress(ZEROS, wbits=31)),
     ],
     ids=["zstd-declared", "zstd-undeclared", "gzip"],
 )  # fmt: skip
@@ -131,7 +133,7 @@ def test_auto_packs_what_shrinks_and_leaves_the_rest() -> None:
 
 @pytest.mark.parametrize(
     ("size", "chunks"),
-    [(0, 0), (1, 0), (CHUNK_BYTES, 0), (CHUNK_BYTES + 1, 2), (2 * CHUNK_BYTES, 2), (100_000_000, 96)],
+    [(0, 0), (1, 0), (1 << 20, 0), ((1 << 20) + 1, 2), (2 << 20, 2), (100_000_000, 96)],
 )  # fmt: skip
 def test_how_many_chunks_a_payload_has(size: int, chunks: int) -> None:
     assert chunk_count_of(size) == chunks

@@ -44,7 +44,7 @@ def test_the_example_of_the_rfc() -> None:
 
 @pytest.mark.parametrize("moment", [-1, MAX_UNIX_MS + 1])
 def test_a_time_that_does_not_fit_is_refused(moment: int) -> None:
-    with pytest.raises(InvalidId, match="cannot|can hold"):
+    with pytest.raises(InvalidId, match=r"that a UUIDv7 can hold"):
         make_id(moment, bytes(10))
 
 

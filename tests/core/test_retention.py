@@ -116,8 +116,7 @@ def test_events_stay_for_their_messages_and_their_days(messages: list[datetime],
     assert len(gone) == sum(
         1
         for one in begins
-        if one + DAY <= NOW - days * DAY
-        and not any(one <= each < one + DAY for each in messages)
+        if one + DAY <= NOW - days * DAY and not any(one <= each < one + DAY for each in messages)
     )
 
 

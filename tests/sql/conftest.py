@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from busctl.adapters import embedded
+from busctl.adapters.postgres.migrator import Migrator
 from tests.conftest import dsn_of, make_database
 
 _numbers = itertools.count()
@@ -41,7 +42,7 @@ def cluster(request: pytest.FixtureRequest) -> embedded.Server:
 
 
 def unique(word: str) -> str:
-    return f"{word}_{os.getpid()}_{next(_numbers)}"
+    return f"sql_{word}_{os.getpid()}_{next(_numbers)}"
 
 
 def login(dsn: str, user: str) -> str:
@@ -61,27 +62,33 @@ async def empty(cluster: embedded.Server) -> str:
 
 
 @pytest.fixture
-async def hosted(cluster: embedded.Server) -> str:
-    """The DSN of `hosted` for a database of its own, in which whatever it makes is granted to the
+def hosted(cluster: embedded.Server) -> str:
+    """The DSN of `hosted` for an empty database of its own."""
+    return make_hosted(cluster)
+
+
+def make_hosted(cluster: embedded.Server) -> str:
+    """As a hosted database is: its owner is no superuser, and whatever it makes is granted to the
     API's roles at once. The bus roles may have been made by somebody else before."""
     name = unique("hosted")
-    async with await psycopg.AsyncConnection.connect(cluster.dsn, autocommit=True) as admin:
-        await admin.execute(f"create database {name} owner hosted".encode())
-        row = await (await admin.execute("select to_regrole('bus_writer') is not null")).fetchone()
-        if row == (True,):
-            # From 16 on, roles that another made can be granted on by their makers alone.
-            await admin.execute("grant bus_writer, bus_reader, bus_janitor to hosted")
+    run(cluster.dsn, f"create database {name} owner hosted")
+    if run(cluster.dsn, "select to_regrole('bus_writer') is not null") == [(True,)]:
+        # From 16 on, roles that another made can be granted by their makers alone.
+        run(cluster.dsn, "grant bus_writer, bus_reader, bus_janitor to hosted")
     dsn = login(dsn_of(cluster, name), "hosted")
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as owner:
-        for kind in ("tables", "functions", "sequences", "types", "schemas"):
-            await owner.execute(
-                f"alter default privileges grant all on {kind} to anon, authenticated".encode()
-            )
+    for kind in ("tables", "functions", "sequences", "types", "schemas"):
+        run(dsn, f"alter default privileges grant all on {kind} to anon, authenticated")
     return dsn
+
+
+async def up(dsn: str) -> list[str]:
+    """Migrate; the titles of what was applied."""
+    async with await Migrator.connect(dsn) as migrator:
+        return [one.title for one in await migrator.up()]
 
 
 def run(dsn: str, statement: str) -> list[tuple[object, ...]]:
     """One statement on a connection of its own; its rows."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.description is not None else []

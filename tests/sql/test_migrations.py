@@ -23,14 +23,9 @@ from busctl.core.migration import script
 from busctl.core.settings import Settings
 from busctl.ops.migrate import verify
 from tests.conftest import dsn_of, make_database
-from tests.sql.conftest import login, run, unique
+from tests.sql.conftest import login, run, unique, up
 
 ALL = [one.title for one in migrations()]
-
-
-async def up(dsn: str) -> list[str]:
-    async with await Migrator.connect(dsn) as migrator:
-        return [one.title for one in await migrator.up()]
 
 
 async def down(dsn: str, target: str) -> list[str]:
@@ -58,7 +53,7 @@ async def assert_up_down_up(dsn: str) -> None:
     assert await up(dsn) == []
     await assert_as_shipped(dsn)
     assert await down(dsn, "0") == ALL[::-1]
-    assert run(dsn, "select from pg_namespace where nspname = 'bus'") == []
+    assert run(dsn, "select 1 from pg_namespace where nspname = 'bus'") == []
     assert await up(dsn) == ALL
     await assert_as_shipped(dsn)
 
@@ -115,7 +110,7 @@ async def test_printed_sql_makes_what_up_makes(empty: str) -> None:
 
 
 async def test_printed_sql_fails_whole_on_a_migrated_database(migrated: str) -> None:
-    with pytest.raises(psycopg.errors.DuplicateTable), psycopg.connect(migrated) as session:
+    with pytest.raises(psycopg.errors.DuplicateObject), psycopg.connect(migrated) as session:
         session.execute(script(migrations()).encode())
     await assert_as_shipped(migrated)
 

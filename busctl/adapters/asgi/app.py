@@ -61,7 +61,9 @@ def make_app(
         text, content_type = health.metrics()
         return Response(text, headers={"Content-Type": content_type})
 
-    redemption = Redemption(reading, guard, meter, principal=principal)
+    redemption = Redemption(
+        reading, guard, meter, principal=principal, log_all=settings.log_all_operations
+    )
     return Starlette(
         routes=[
             WebSocketRoute("/", websocket),

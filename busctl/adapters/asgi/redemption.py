@@ -47,8 +47,9 @@ class Redemption:
     """Serves the messages of one principal to whoever shows the token."""
 
     def __init__(
-        self, reading: Reading, guard: TokenGuard, meter: Meter, *, principal: str
+        self, reading: Reading, guard: TokenGuard, meter: Meter, *, principal: str, log_all: bool
     ) -> None:
+        self._log_all = log_all
         self._reading = reading
         self._guard = guard
         self._meter = meter
@@ -103,8 +104,16 @@ class Redemption:
         first = await anext(opened.pieces, b"")
         return Payload(self, opened, first, status, headers)
 
-    def delivered(self, size_bytes: int, seconds: float) -> None:
+    def delivered(self, claim: ClaimCheck, size_bytes: int, seconds: float) -> None:
         self._meter.fetched(VIA, size_bytes, seconds)
+        if self._log_all:
+            log.info(
+                "fetched",
+                extra={
+                    "transaction_id": str(claim.transaction_id),
+                    "bytes": size_bytes, "seconds": round(seconds, 3),
+                },
+            )  # fmt: skip
 
     def cut(self, error: BusctlError) -> None:
         """The stream ends here, unfinished."""
@@ -127,6 +136,7 @@ class Payload(StreamingResponse):
     ) -> None:  # fmt: skip
         super().__init__(_after(first, opened.pieces), status, headers)
         self._redemption = redemption
+        self._claim = opened.claim
 
     async def stream_response(self, send: Send) -> None:
         began, sent = time.monotonic(), 0
@@ -145,7 +155,7 @@ class Payload(StreamingResponse):
             self._redemption.cut(error)
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-        self._redemption.delivered(sent, time.monotonic() - began)
+        self._redemption.delivered(self._claim, sent, time.monotonic() - began)
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

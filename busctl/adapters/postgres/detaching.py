@@ -107,8 +107,6 @@ class Group:
         if state not in DETACHED:
             return
         parent, child = f"bus.{partition.parent}", f"bus.{partition.name}"
-        if state == "pending":
-            await session.command(f"alter table {parent} detach partition {child} finalize")
         first, end = first_id(unix_ms(partition.lower)), first_id(unix_ms(partition.upper))
         await session.command(
             f"alter table {child} force row level security; alter table {parent} "
@@ -128,6 +126,10 @@ DETACHED = frozenset({"pending", "detached"})
 async def _guard(session: Session, partition: Partition, state: str) -> None:
     """Nobody writes from here on. What is attached stays readable until the drop itself; what is
     detached is shown to its owner, since a partition has no policies of its own."""
+    if state == "pending":
+        await session.command(
+            f"alter table bus.{partition.parent} detach partition bus.{partition.name} finalize"
+        )
     if state in DETACHED:
         await session.command(f"alter table bus.{partition.name} no force row level security")
     else:

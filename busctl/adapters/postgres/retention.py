@@ -144,7 +144,7 @@ class PostgresRetention:
         except StoreTimeout as error:
             names = ", ".join(one.name for one in partitions)
             raise StoreTimeout(
-                f"Partition {names} was in use for longer than {self._lock_ms} ms.",
+                f"Partition {names} could not be had within {self._lock_ms} ms: {error.message}",
                 remedy="Run `busctl cleanup` again; `pg_stat_activity` shows who uses it.",
             ) from error
 
@@ -157,7 +157,11 @@ class PostgresRetention:
                 "set default_transaction_read_only = off; set role bus_janitor; "
                 f"set lock_timeout = {self._lock_ms}"
             )
-            await detaching.detach(session, partition, self._sql)
+            try:
+                await detaching.detach(session, partition, self._sql)
+            except psycopg.errors.ObjectNotInPrerequisiteState as error:
+                # The server detaches one partition of a table at a time.
+                raise StoreTimeout(f"The store said: {first_line(error)}.") from error
             await session.command(
                 "reset lock_timeout; reset role; reset default_transaction_read_only"
             )

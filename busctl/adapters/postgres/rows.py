@@ -38,25 +38,36 @@ def put_values(draft: Draft, body: bytes | None) -> dict[str, Any]:
 
 
 def put_many_values(messages: Sequence[tuple[Draft, bytes]]) -> dict[str, Any]:
-    """The parameters of `message_put_many`: one array a column."""
+    """The parameters of `message_put_many`: one array a column, and what most messages have in
+    common, labels and compression, once a kind of message (`sorts` points at them, from 1)."""
     drafts = [draft for draft, _ in messages]
-    labels = [draft.labels for draft in drafts]
+    known: dict[tuple[int, Compression], int] = {}
+    sorts = [
+        known.setdefault((id(draft.labels), draft.compression), len(known) + 1) for draft in drafts
+    ]
+    first_of = dict(zip(reversed(sorts), reversed(drafts), strict=True))
+    kinds = [first_of[sort] for sort in range(1, len(known) + 1)]
+    labels = [draft.labels for draft in kinds]
     return {
         "ids": [draft.transaction_id for draft in drafts],
         "created": None,
         "ttl": Float8(drafts[0].ttl.total_seconds()),
         "raw_sizes": [Int8(draft.payload_size_bytes) for draft in drafts],
+        "raw_digests": [draft.checksum for draft in drafts],
+        "stored_digests": [
+            None if draft.compression is Compression.NONE else draft.stored_checksum
+            for draft in drafts
+        ],
+        "bodies": [body for _, body in messages],
+        "sorts": [Int4(sort) for sort in sorts],
         "kinds": [label.message_type.value for label in labels],
-        "packings": [draft.compression.value for draft in drafts],
+        "packings": [draft.compression.value for draft in kinds],
         "mimes": [label.content_type for label in labels],
         "owners": [label.owner for label in labels],
         "tools": [label.tool_name for label in labels],
         "sessions": [label.session_id for label in labels],
         "requests": [label.request_id for label in labels],
-        "raw_digests": [draft.checksum for draft in drafts],
-        "stored_digests": [draft.stored_checksum for draft in drafts],
         "extras": [json_or_null(label.metadata) for label in labels],
-        "bodies": [body for _, body in messages],
     }
 
 

@@ -27,6 +27,7 @@ from busctl.core.envelope import Chunk, Envelope, Event
 from busctl.core.errors import (
     MessageCorrupt,
     SchemaMissing,
+    StoreFailed,
     StoreTimeout,
     TransactionConflict,
 )
@@ -96,12 +97,13 @@ class PostgresStore:
 
     async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
         values = rows.put_many_values(drafts)
-        ids = sorted(draft.transaction_id for draft, _ in drafts)
+        ids = [draft.transaction_id.int for draft, _ in drafts]
+        first, last = UUID(int=min(ids)), UUID(int=max(ids))
 
         async def insert(session: Session) -> set[UUID]:
             return {row[0] for row in await session.all(self._sql["message_put_many"], values)}
 
-        return await self._with_partition(ids[0], ids[-1], insert)
+        return await self._with_partition(first, last, insert)
 
     async def put_chunks(
         self, transaction_id: UUID, chunks: AsyncIterator[Chunk], seal: Callable[[], Draft]
@@ -194,10 +196,10 @@ class PostgresStore:
         # The time-out is per chunk: a batch over a thin line may take as long as it moves.
         allowed = self._read_timeout * (last - first + 1)
 
-        async def select(session: Session) -> list[Row]:
-            return await session.all(self._sql["chunk_get"], values)
+        async def select(session: Session) -> list[Chunk]:
+            return [Chunk(*row) async for row in session.each(self._sql["chunk_get"], values)]
 
-        return [Chunk(*row) for row in await self.pool.run(select, timeout=allowed)]
+        return await self.pool.run(select, timeout=allowed)
 
     async def damaged_parts(self, transaction_id: UUID) -> set[int]:
         """Chunk numbers whose stored bytes do not match their digest (server-side); -1: the row."""
@@ -215,7 +217,8 @@ class PostgresStore:
             "hops": [one.hop for one in deliveries],
             "details": [Jsonb(dict(one.detail)) for one in deliveries],
         }
-        await self._write_one("record_deliveries", values)
+        ids = [one.transaction_id for one in deliveries]
+        await self._noting(ids, lambda: self._write_one("record_deliveries", values))
 
     async def record_events(self, events: Sequence[Event]) -> None:
         values = {
@@ -225,9 +228,12 @@ class PostgresStore:
             "hops": [one.hop for one in events],
             "details": [rows.json_or_null(one.detail) for one in events],
         }
-        await self.as_role(
-            "bus_writer", lambda session: session.run(self._sql["event_insert"], values)
-        )
+
+        async def insert(session: Session) -> None:
+            await session.run(self._sql["event_insert"], values)
+
+        ids = [one.transaction_id for one in events]
+        await self._noting(ids, lambda: self.as_role("bus_writer", insert))
 
     async def stat(self, transaction_id: UUID) -> Envelope | None:
         row = await self.as_role(
@@ -263,7 +269,9 @@ class PostgresStore:
             await session.run(self._sql["event_insert"], _event(transaction_id, kind, None))
             return True
 
-        changed = await self.as_role("bus_janitor", change)
+        changed = await self._noting(
+            [transaction_id], lambda: self.as_role("bus_janitor", change)
+        )
         return await self.stat(transaction_id) if changed else None
 
     async def remove(self, transaction_id: UUID) -> bool:
@@ -276,7 +284,7 @@ class PostgresStore:
             await session.run(self._sql["event_insert"], _event(transaction_id, "removed", detail))
             return True
 
-        return await self.as_role("bus_janitor", delete)
+        return await self._noting([transaction_id], lambda: self.as_role("bus_janitor", delete))
 
     async def ensure_partitions(self, first: datetime, last: datetime) -> int:
         row = await self._write_one("ensure_partitions", {"first": first, "last": last})
@@ -365,13 +373,30 @@ class PostgresStore:
             result = await self.pool.run(work, timeout=self._write_timeout)
         return result
 
+    async def _noting(self, ids: Sequence[UUID], work: Callable[[], Awaitable[Result]]) -> Result:
+        """Run what adds events. Those of a message that is kept for long may have left already:
+        then their partitions are made again."""
+        try:
+            return await work()
+        except StoreFailed as error:
+            cause = error.__cause__
+            if not (isinstance(cause, psycopg.Error) and is_no_partition(cause)):
+                raise
+        for moment in sorted({_hour(one) for one in ids}):
+            await self.ensure_partitions(moment, moment)
+        return await work()
+
     async def _ensure_partition(self, transaction_id: UUID) -> None:
         """Before chunks are sent, which cannot be sent twice; asked once per hour of ids."""
-        made = time_of(transaction_id)
-        hour = made.replace(minute=0, second=0, microsecond=0)
+        hour = _hour(transaction_id)
         if hour not in self._hours:
-            await self.ensure_partitions(made, made)
+            await self.ensure_partitions(hour, hour)
             self._hours.add(hour)
+
+
+def _hour(transaction_id: UUID) -> datetime:
+    """The hour of an id's own time; partitions begin with an hour."""
+    return time_of(transaction_id).replace(minute=0, second=0, microsecond=0)
 
 
 def check_version(version: str | None) -> None:

@@ -37,16 +37,16 @@ async def compare(
     fetches = {subject.name: Series() for subject in subjects}
     warm_up = 1 if len(payload) > SETTLED_BYTES else WARM_UP_ROUNDS
     for number in range(-warm_up, repeat):
-        id = clock.new_id()
+        chosen = clock.new_id()
         for subject in in_turn(subjects, number):
-            seconds, _ = await timed(subject.store(id, payload), clock)
+            seconds, _ = await timed(subject.store(chosen, payload), clock)
             await subject.settle()
             if number >= 0:
                 stores[subject.name].add(seconds)
         for subject in in_turn(subjects, number):
-            seconds, fetched = await timed(subject.fetch(id), clock)
+            seconds, fetched = await timed(subject.fetch(chosen), clock)
             if subject.name == "bus":
-                same_bytes(id, payload, fetched)
+                same_bytes(chosen, payload, fetched)
             await subject.settle()
             if number >= 0:
                 fetches[subject.name].add(seconds)

@@ -26,13 +26,13 @@ async def measure_memory(
 ) -> list[Memory]:
     """Store `source` as a stream, then read it as one. Run it in a process that did nothing else,
     or memory that was freed but not returned hides the peak."""
-    size = source.stat().st_size
     await _warm_up(bus)
     with watch() as storing:
         claim = await bus.put_file(source, LABELS)
     with watch() as fetching:
         async for _ in bus.stream(claim.transaction_id):
             pass
+    size = claim.payload_size_bytes
     await bus.remove(claim.transaction_id)
     return [
         Memory("store", size, storing.client, storing.backend),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from uuid import UUID
 
+from busctl.core.errors import MessageCorrupt
 from busctl.ops.bench.compare import timed
 from busctl.ops.bench.report import Row, ratios
 from busctl.ops.bench.series import Series
@@ -22,7 +23,12 @@ async def compare_streaming(
     claim = await bus.put(payload, LABELS)
     for number in range(-1, repeat):
         streamed, size = await timed(_read(bus, claim.transaction_id), clock)
-        assert size == len(payload)
+        if size != len(payload):
+            raise MessageCorrupt(
+                f"Message {claim.transaction_id} came back with {size} bytes, not {len(payload)}.",
+                transaction_id=claim.transaction_id,
+                byte_range=(min(size, len(payload)), len(payload)),
+            )
         await bus.deliveries.flush()
         hashed, _ = await timed(_hash(payload), clock)
         if number >= 0:

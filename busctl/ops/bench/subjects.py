@@ -41,7 +41,7 @@ class BusSubject:
     async def store_many(self, ids: Sequence[UUID], payloads: Sequence[bytes]) -> None:
         self._stored.extend(ids)
         await self._bus.put_many(
-            [Outgoing(payload, LABELS, id) for id, payload in zip(ids, payloads, strict=True)]
+            [Outgoing(payload, LABELS, one) for one, payload in zip(ids, payloads, strict=True)]
         )
 
     async def fetch(self, id: UUID) -> bytes:
@@ -52,5 +52,5 @@ class BusSubject:
 
     async def empty(self) -> None:
         stored, self._stored = self._stored, []
-        for id in stored:
-            await self._bus.remove(id)
+        for one in stored:
+            await self._bus.remove(one)

@@ -22,11 +22,11 @@ async def count_round_trips(
     puts: list[int] = []
     gets: list[int] = []
     for number in range(WARM_UP_ROUNDS + COUNTED):
-        id = clock.new_id()
-        put = await _counted(bus.put(payload, LABELS, transaction_id=id), so_far)
-        got = await _counted(bus.get(id), so_far)
+        chosen = clock.new_id()
+        put = await _counted(bus.put(payload, LABELS, transaction_id=chosen), so_far)
+        got = await _counted(bus.get(chosen), so_far)
         await bus.deliveries.flush()
-        await bus.remove(id)
+        await bus.remove(chosen)
         if number >= WARM_UP_ROUNDS:
             puts.append(put)
             gets.append(got)

@@ -98,9 +98,7 @@ class Calls:
         self._meter.inflight(self.inflight)
         return self._start(request, request_id, session_id, provider)
 
-    def _start(
-        self, request: CallTool, request_id: str, session_id: str, provider: str
-    ) -> Running:
+    def _start(self, request: CallTool, request_id: str, session_id: str, provider: str) -> Running:
         clock = self._bus.clock
         running = Running(
             request, request_id, session_id, provider, clock.new_id(), clock.monotonic()
@@ -170,6 +168,14 @@ class Calls:
                 remedy=DrainingDaemon.default_remedy,
                 retry_after=DrainingDaemon.retry_after,
             ) from None
+        except BusctlError:
+            raise
+        except Exception as error:
+            log.exception("call failed in the daemon")
+            raise ToolFailed(
+                f"The daemon failed at this call: {type(error).__name__}: {error}.",
+                remedy="The daemon's log says where; call again.",
+            ) from error
 
     async def _execute_once(self, running: Running) -> Kept:
         lease = await self._bus.store.request_begin(
@@ -242,7 +248,11 @@ class Calls:
             raise await answers.keep_error(
                 self._bus, error, labels, running.transaction_id
             ) from error
-        self._meter.stored(kept.claim.payload_size_bytes, self._bus.clock.monotonic() - began)
+        seconds = self._bus.clock.monotonic() - began
+        self._meter.stored(kept.claim.payload_size_bytes, seconds)
+        if self._bus.settings.log_all_operations:
+            size = kept.claim.payload_size_bytes
+            log.info("stored", extra={"bytes": size, "seconds": round(seconds, 3)})
         return kept
 
     async def _answer(self, running: Running) -> Answer:

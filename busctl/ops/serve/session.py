@@ -64,6 +64,9 @@ class Session:
                     await self._serve()
         except PeerGone:
             log.info("session ended", extra={"session": self.id or None})
+        except Exception:
+            log.exception("session failed", extra={"session": self.id or None})
+            await self._socket.close(Close.INTERNAL_ERROR, "internal error, see the daemon's log")
         finally:
             self._state = State.CLOSED
             for task in self._tasks:
@@ -73,9 +76,6 @@ class Session:
         """Let what is being told to the client be told, then close."""
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self._socket.close(code, reason)
-
-    async def close(self, code: Close, reason: str) -> None:
         await self._socket.close(code, reason)
 
     # --- hello -----------------------------------------------------------------------------
@@ -295,7 +295,9 @@ class Session:
             return
         error = task.exception()
         if error is not None and not isinstance(error, PeerGone):
-            log.error("request failed", exc_info=error)
+            log.error("request failed", exc_info=error, extra={"session": self.id})
+            # A request that will never be answered: the client must not wait for it.
+            self._spawn(self._socket.close(Close.INTERNAL_ERROR, "internal error, see the log"))
 
     async def _send(self, op: str, /, **fields: Any) -> None:
         await self._send_text(encode(op, **fields))

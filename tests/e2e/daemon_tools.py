@@ -1,0 +1,69 @@
+"""Tools that the daemon's tests call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from busctl.tools import Progress, ToolSet
+
+tools = ToolSet()
+
+
+@tools.tool
+def text(value: str) -> str:
+    return value
+
+
+@tools.tool
+def blob(size_bytes: int) -> bytes:
+    return bytes(index % 251 for index in range(size_bytes))
+
+
+@tools.tool
+def letters(count: int) -> str:
+    return "é" * count
+
+
+@tools.tool
+def structured() -> dict[str, object]:
+    return {"b": 1, "a": [None, True, "\x00"]}
+
+
+@tools.tool
+async def stream(pieces: int, piece_bytes: int) -> AsyncIterator[bytes]:
+    for index in range(pieces):
+        await asyncio.sleep(0)
+        yield bytes([index % 256]) * piece_bytes
+
+
+@tools.tool
+def fail(words: str) -> str:
+    raise ValueError(words)
+
+
+@tools.tool
+async def wait_for(path: str, note: Progress, marker: str = "") -> str:
+    """Write a line to `marker`, then wait until the file at `path` is there."""
+    if marker:
+        with Path(marker).open("a") as out:
+            out.write("ran\n")
+    note("waiting for the file")
+    while not Path(path).exists():
+        await asyncio.sleep(0.02)
+    return Path(path).read_text()
+
+
+@tools.tool
+def hang(seconds: float) -> str:
+    time.sleep(seconds)
+    return "woke up"
+
+
+@tools.tool
+def surrogate_note(note: Progress) -> str:
+    note("half \ud800 a pair")
+    time.sleep(1.0)
+    return "done"

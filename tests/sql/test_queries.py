@@ -1,0 +1,75 @@
+"""Every named query is used, and runs on both ends of what is supported."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+from psycopg.types.numeric import Float8, Int4, Int8
+
+import busctl
+from busctl.adapters.sqlfiles import queries
+from busctl.core.ids import first_id, unix_ms
+from tests.sql.test_partitions import current
+
+NOW = datetime.now(UTC)
+DIGEST = b"\x00" * 32
+MESSAGE = first_id(unix_ms(NOW))
+PARTS = {
+    "span": f"(transaction_id >= '{MESSAGE}' and transaction_id <= '{MESSAGE}')",
+    "where": "true",
+    "direction": "desc",
+    "rows": "(%b, %b, %b, %b, %b, %b)",
+}
+"""What the code writes into a query's braces; {table} and {partition} are found in the database."""
+
+VALUES: dict[str, Any] = {
+    "id": MESSAGE, "ids": [MESSAGE], "created": NOW, "moments": [NOW], "now": NOW, "later": NOW,
+    "first": NOW, "last": NOW, "lower": NOW, "after": MESSAGE, "ttl": Float8(60),
+    "lease": Float8(60), "raw_size": Int8(1), "raw_sizes": [Int8(1)], "stored_size": Int8(1),
+    "chunks": Int4(0), "kind": "tool_response", "kinds": ["tool_response"], "packing": "none",
+    "packings": ["none"], "mime": "text/plain", "mimes": ["text/plain"], "owner": "me",
+    "owners": ["me"], "tool": "t", "tools": ["t"], "session": "s", "sessions": ["s"],
+    "request": "r", "requests": ["r"], "raw_digest": DIGEST, "raw_digests": [DIGEST],
+    "stored_digest": DIGEST, "stored_digests": [DIGEST], "extra": Jsonb({}), "extras": [Jsonb({})],
+    "body": b"x", "bodies": [b"x"], "durations": [1.0], "hops": ["h"], "details": [Jsonb({})],
+    "detail": Jsonb({}), "daemon": "d", "answered": True, "limit": Int4(10), "batch": Int4(10),
+    "pinned": True, "sorts": [Int4(1)], "names": ["message_bus"], "table": "bus.message_bus",
+    "parent": "bus.message_bus", "version": "29990101000000",
+}  # fmt: skip
+OWN: dict[str, Any] = {
+    "chunk_get": {"id": MESSAGE, "first": Int4(0), "last": Int4(1)},
+    "chunk_insert": [MESSAGE, Int4(0), Int4(1), DIGEST, DIGEST, b"x"],
+}
+"""Values of the queries that give one of those names another type, or take them by position."""
+FRAGMENTS = {"chunk_insert_row"}
+"""Not a statement: a piece that is written into another one."""
+
+
+@pytest.mark.parametrize("name", sorted(queries().keys() - FRAGMENTS))
+def test_query_runs(migrated: str, name: str) -> None:
+    text = queries()[name]
+    for part in (part for part in ("table", "partition") if f"{{{part}}}" in text):
+        text = text.replace(f"{{{part}}}", current("message_bus", migrated))
+    for part, value in PARTS.items():
+        text = text.replace(f"{{{part}}}", value)
+    wanted = set(re.findall(r"%\((\w+)\)", text))
+    values = OWN.get(name, {key: VALUES[key] for key in wanted} or None)
+    with psycopg.connect(migrated) as session:
+        session.execute(text.encode(), values, binary=True)
+
+
+@pytest.mark.parametrize("name", sorted(queries()))
+def test_query_is_used(name: str) -> None:
+    package = Path(busctl.__file__).parent
+    quoted = re.compile(rf"""["']{name}["']""")
+    assert any(quoted.search(path.read_text(encoding="utf-8")) for path in package.rglob("*.py"))
+
+
+def test_chunk_row_is_what_the_test_of_chunk_insert_writes() -> None:
+    assert queries()["chunk_insert_row"] == PARTS["rows"]

@@ -1,0 +1,214 @@
+"""What each role may do, as one table: all that is not allowed is refused with 42501."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from busctl.adapters import embedded
+from tests.sql.conftest import login, make_hosted, run, up
+from tests.sql.test_partitions import INSERT, current
+
+W, R, J, H = "bus_writer", "bus_reader", "bus_janitor", "hosted"
+NOBODY: set[str] = set()
+ROLES = (W, R, J, H, "anon", "authenticated")
+"""`hosted` owns the schema, is no superuser, bypasses row security and is in all bus roles."""
+
+ID = "(select bus.first_id(timestamptz 'today'))"
+NEW = "'{new}'::uuid"
+CHUNK = f"({NEW}, 0, 1, sha256(''), sha256(''), '')"
+PUT = (
+    f"{NEW}, null, 60, 1, 1, 0, 'tool_response', 'none', 'text/plain', 'me', null, null, null, "
+    "sha256('x'), null, null, 'x'"
+)
+PUT_MANY = (
+    f"array[{NEW}], null, 60, array[1::bigint], array[sha256('x')], array[null::bytea], "
+    "array['x'::bytea], array[1], array['tool_response'], array['none'], array['text/plain'], "
+    "array['me'], array[null::text], array[null::text], array[null::text], array[null::jsonb]"
+)
+MAY: list[tuple[str, set[str]]] = [
+    # messages
+    ("select payload from bus.message_bus", {R, J, H}),
+    ("select transaction_id, checksum from bus.message_bus", {W, R, J, H}),
+    ("select metadata from bus.message_bus", {R, J, H}),
+    (INSERT.replace("bus.first_id(now())", NEW), {W, H}),
+    ("update bus.message_bus set payload = 'other'", NOBODY),
+    ("update bus.message_bus set checksum = sha256('other')", NOBODY),
+    ("update bus.message_bus set owner = 'other'", NOBODY),
+    ("update bus.message_bus set status = 'delivered', retrieved_count = 1", {R, H}),
+    ("update bus.message_bus set status = 'expired'", {H}),  # R: by policy; H bypasses it
+    ("update bus.message_bus set pinned = true", {J, H}),
+    ("select from bus.message_bus for update", {R, J, H}),
+    ("delete from bus.message_bus", {J, H}),
+    ("truncate bus.message_bus", NOBODY),
+    ("select nextval('bus.message_bus_seq_seq')", {J, H}),
+    # chunks
+    ("select body from bus.message_chunk", {R, J, H}),
+    (f"insert into bus.message_chunk values {CHUNK}", {W, H}),
+    ("update bus.message_chunk set body = 'other'", NOBODY),
+    ("delete from bus.message_chunk", {J, H}),
+    ("truncate bus.message_chunk", NOBODY),
+    # events
+    ("select from bus.message_event", {R, J, H}),
+    (f"insert into bus.message_event values ({NEW}, now(), 'kind', 'hop', null)", {W, R, J, H}),
+    ("update bus.message_event set kind = 'other'", NOBODY),
+    ("delete from bus.message_event", NOBODY),
+    ("truncate bus.message_event", NOBODY),
+    # requests, cursors, migrations
+    ("select from bus.request", {W, R, J, H}),
+    (f"insert into bus.request values ('a', 'b', 'c', {NEW}, 'd', now(), now())", {W, J, H}),
+    ("update bus.request set answered = true", {W, J, H}),
+    ("delete from bus.request", {J, H}),
+    ("select from bus.watcher_cursor", {R, J, H}),
+    ("insert into bus.watcher_cursor values ('a', 1, '1', 1)", {R, H}),  # J owns, without a policy
+    ("select from bus.migration", {W, R, J, H}),
+    ("update bus.migration set name = 'other'", {H}),
+    ("delete from bus.migration", {H}),
+    # partitions by name
+    ("select payload from bus.{message_bus}", {J, H}),
+    ("update bus.{message_bus} set payload = 'other'", NOBODY),
+    ("insert into bus.{message_bus} default values", NOBODY),
+    ("delete from bus.{message_bus}", {J, H}),
+    ("truncate bus.{message_bus}", NOBODY),
+    ("select body from bus.{message_chunk}", {J, H}),
+    ("update bus.{message_chunk} set body = 'other'", NOBODY),
+    ("select from bus.{message_event}", {J, H}),
+    ("update bus.{message_event} set kind = 'other'", NOBODY),
+    ("delete from bus.{message_event}", NOBODY),
+    ("truncate bus.{message_event}", NOBODY),
+    # views
+    ("select * from bus.messages", {R, H}),
+    ("select * from bus.message_history", {R, H}),
+    ("select * from bus.tool_activity", {R, H}),
+    ("select * from bus.storage", {R, H}),
+    ("select * from bus.partitions", {R, J, H}),
+    # functions
+    ("select bus.first_id(now())", {W, R, J, H}),
+    (f"select bus.time_of({NEW})", {W, R, J, H}),
+    ("select bus.partition_width('message_event')", {W, R, J, H}),
+    ("select bus.ensure_partitions(now(), now() + interval '3 days')", {W, J, H}),
+    ("select bus.ensure_partitions_of('message_bus', now(), now() + interval '3 days')", {J, H}),
+    (f"select * from bus.message_put({PUT})", {W, H}),
+    (f"select bus.message_put_many({PUT_MANY})", {W, H}),
+    (f"select * from bus.message_get({NEW})", {R, H}),
+    (f"select * from bus.chunk_get({NEW}, 0, 1)", {R, H}),
+    (f"select bus.damaged_parts({NEW})", {R, H}),
+    (f"select bus.record_deliveries(array[{NEW}, {NEW}], array[now(), now()], array[1, 2]::real[], "
+     "array['a', 'b'], array[null, null]::jsonb[])", {R, H}),
+    (f"select * from bus.request_begin('a', 'b', 'c', {NEW}, 'd', 1, 1)", {W, H}),
+    ("select bus.request_renew('a', 'b', 'c', 'd', 1, true)", {W, H}),
+    ("select * from bus.cleanup()", {J, H}),
+    # the schema itself
+    ("create table bus.stranger ()", {J, H}),
+    ("alter table bus.message_bus disable row level security", {J, H}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def arena(cluster: embedded.Server) -> Iterator[dict[str, psycopg.Connection[tuple[object, ...]]]]:
+    """A connection of each role to one database that holds a message and an event of today."""
+    dsn = make_hosted(cluster)
+    asyncio.run(up(dsn))
+    run(dsn, f"select bus.message_put({PUT.format(new=new_id(dsn))})")
+    admin = login(dsn, str(psycopg.conninfo.conninfo_to_dict(cluster.dsn)["user"]))
+    sessions = {}
+    for role in ROLES:
+        bus_role = role.startswith("bus_")
+        session = psycopg.connect(admin if bus_role else login(dsn, role))
+        if bus_role:
+            session.execute(f"set role {role}".encode())
+            session.commit()
+        sessions[role] = session
+    yield sessions
+    for session in sessions.values():
+        session.close()
+
+
+def new_id(dsn: str) -> str:
+    return str(run(dsn, "select bus.first_id(now())")[0][0])
+
+
+@pytest.mark.parametrize(("statement", "allowed"), MAY, ids=[statement for statement, _ in MAY])
+def test_role_may(
+    arena: dict[str, psycopg.Connection[tuple[object, ...]]], statement: str, allowed: set[str]
+) -> None:
+    text = concrete(statement, arena[H].info.dsn)
+    assert {role for role, session in arena.items() if may(session, text)} == allowed
+
+
+def concrete(statement: str, dsn: str) -> str:
+    """With the names of today's partitions and a new id in place."""
+    parents = ("message_bus", "message_chunk", "message_event")
+    for parent in (parent for parent in parents if f"{{{parent}}}" in statement):
+        statement = statement.replace(f"{{{parent}}}", current(parent, dsn))
+    return statement.replace("{new}", new_id(dsn))
+
+
+def may(session: psycopg.Connection[tuple[object, ...]], text: str) -> bool:
+    """Whether it succeeds; 42501 is a no, any other error an error of this test."""
+    try:
+        session.execute(text.encode())
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    finally:
+        session.rollback()
+    return True
+
+
+def test_the_table_names_all_there_is(
+    arena: dict[str, psycopg.Connection[tuple[object, ...]]],
+) -> None:
+    names = run(
+        arena[H].info.dsn,
+        "select relname from pg_class where relnamespace = 'bus'::regnamespace "
+        "and relkind in ('r', 'p', 'v', 'm', 'S') and not relispartition "
+        "union all select proname from pg_proc where pronamespace = 'bus'::regnamespace",
+    )
+    statements = " ".join(statement for statement, _ in MAY)
+    missing = [name for (name,) in names if f"bus.{name}" not in statements]
+    assert not missing
+
+
+def test_nobody_outside_holds_any_right(
+    arena: dict[str, psycopg.Connection[tuple[object, ...]]],
+) -> None:
+    dsn = arena[H].info.dsn
+    for role in ("anon", "authenticated", "public"):
+        assert (
+            run(
+                dsn,
+                "select 'function', proname from pg_proc where pronamespace = 'bus'::regnamespace "
+                f"and has_function_privilege('{role}', oid, 'execute') union all "
+                "select 'relation', relname from pg_class where relnamespace = 'bus'::regnamespace "
+                "and relkind in ('r', 'p', 'v') and "
+                f"has_table_privilege('{role}', oid, 'select, insert, update, delete, truncate') "
+                "union all select 'schema', nspname from pg_namespace where nspname = 'bus' "
+                f"and has_schema_privilege('{role}', oid, 'usage, create') union all "
+                "select 'type', typname from pg_type where typnamespace = 'bus'::regnamespace "
+                f"and typtype in ('e', 'd') and has_type_privilege('{role}', oid, 'usage')",
+            )
+            == []
+        )
+
+
+def test_calls_of_the_hot_path_drop_to_the_least_role(
+    arena: dict[str, psycopg.Connection[tuple[object, ...]]],
+) -> None:
+    rows = run(
+        arena[H].info.dsn,
+        "select proname, proowner::regrole::text from pg_proc "
+        "where pronamespace = 'bus'::regnamespace and prosecdef",
+    )
+    owners = {row[0]: row[1] for row in rows}
+    assert set(owners.values()) == {W, R, J}
+    assert owners["message_put"] == owners["request_begin"] == W
+    assert owners["message_get"] == owners["record_deliveries"] == R
+    for role, flags in run(
+        arena[H].info.dsn,
+        "select rolname, rolsuper or rolcanlogin or rolcreaterole or rolcreatedb or rolbypassrls "
+        "from pg_roles where rolname like 'bus\\_%'",
+    ):
+        assert not flags, role
