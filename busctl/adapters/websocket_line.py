@@ -36,7 +36,7 @@ class Line:
     def __init__(self, connection: ClientConnection, url: str) -> None:
         self._connection = connection
         self._url = url
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, Call] = {}
         self._fetches: dict[UUID, Receipt] = {}
         self._replies: dict[str, deque[asyncio.Future[dict[str, Any]]]] = {}
         self._lost: BusctlError | None = None

@@ -32,9 +32,7 @@ def left_behind(dsn: str) -> tuple[int, int]:
 
 
 def test_json_has_every_subject_round_trips_and_memory(database: str) -> None:
-    done = bench(
-        database, "--sizes", "1KB,2MB", "--contents", "json", "--repeat", "2", "--json"
-    )
+    done = bench(database, "--sizes", "1KB,2MB", "--contents", "json", "--repeat", "2", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     shape = json.loads(done.stdout)
     assert shape["version"] == 1

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import aclosing
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from busctl.core import protocol
@@ -23,14 +21,15 @@ from busctl.core.protocol import (
     RotateToken,
     State,
     Step,
-    encode,
     error_shape,
 )
 from busctl.core.route import Reader
 from busctl.ops.serve import delivery
 from busctl.ops.serve.answers import as_told
-from busctl.ops.serve.calls import PRINCIPAL, Running
+from busctl.ops.serve.calls import Running
 from busctl.ops.serve.context import concerning
+from busctl.ops.serve.fetching import fetch
+from busctl.ops.serve.sending import Sender
 from busctl.ports import Socket
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class Session:
     def __init__(self, daemon: Daemon, socket: Socket) -> None:
         self._daemon = daemon
         self._socket = socket
-        self._sending = asyncio.Lock()
+        self._sender = Sender(socket)
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetches = 0
         self._state = State.NEW
@@ -217,7 +216,7 @@ class Session:
         except BusctlError as error:
             await self._send_error(running.request_id, error)
             return
-        await self._send_text(frame.text)
+        await self._sender.text(frame.text)
         delivery.record(self._daemon.bus, kept, frame.way)
 
     async def _send_error(self, request_id: str, error: BusctlError) -> None:
@@ -233,55 +232,12 @@ class Session:
             await self._send("fetch_res", request_id=frame.request_id, error=error_shape(error))
             return
         self._fetches += 1
-        self._spawn(self._fetch(frame)).add_done_callback(self._fetch_ended)
+        self._spawn(fetch(self._daemon, frame, self._sender)).add_done_callback(self._fetch_ended)
 
     def _fetch_ended(self, _: object) -> None:
         self._fetches -= 1
 
-    async def _fetch(self, frame: Fetch) -> None:
-        daemon, began = self._daemon, self._daemon.bus.clock.monotonic()
-        answer = "fetch_res"
-        sent = 0
-        try:
-            opened = await daemon.bus.open(
-                frame.transaction_id, offset=frame.offset, length=frame.length,
-                principal=PRINCIPAL,
-            )  # fmt: skip
-            await self._send(
-                "fetch_res", request_id=frame.request_id, **opened.claim.as_json(),
-                offset=opened.start, length=opened.stop - opened.start,
-            )  # fmt: skip
-            answer = "fetch_end"
-            digest = await self._send_parts(frame, opened.start, opened.pieces)
-            sent = opened.stop - opened.start
-        except PeerGone:
-            daemon.meter.fetch_failed("websocket", PeerGone.code)
-            raise
-        except BusctlError as error:
-            daemon.meter.fetch_failed("websocket", error.code)
-            log.warning("fetch failed", extra={**_ids(frame), "error": error.message})
-            await self._send(answer, request_id=frame.request_id, error=_fetch_error(frame, error))
-            return
-        await self._send("fetch_end", request_id=frame.request_id, checksum=digest)
-        seconds = daemon.bus.clock.monotonic() - began
-        daemon.meter.fetched("websocket", sent, seconds)
-        if daemon.settings.log_all_operations:
-            log.info("fetched", extra={**_ids(frame), "bytes": sent, "seconds": round(seconds, 3)})
-
-    async def _send_parts(self, frame: Fetch, start: int, pieces: AsyncIterator[bytes]) -> str:
-        """Send raw bytes as they are read; returns their SHA-256 in hex."""
-        digest, offset = hashlib.sha256(), start
-        async with aclosing(pieces) as reading:  # type: ignore[type-var]  # the bus gives a generator
-            async for piece in reading:
-                for at in range(0, len(piece), protocol.PART_BYTES):
-                    raw = piece[at : at + protocol.PART_BYTES]
-                    hashing = asyncio.ensure_future(asyncio.to_thread(digest.update, raw))
-                    await self._send_bytes(protocol.part(frame.transaction_id, offset, raw))
-                    await hashing
-                    offset += len(raw)
-        return digest.hexdigest()
-
-    # --- sending ---------------------------------------------------------------------------
+    # --- tasks -----------------------------------------------------------------------------
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -300,20 +256,4 @@ class Session:
             self._spawn(self._socket.close(Close.INTERNAL_ERROR, "internal error, see the log"))
 
     async def _send(self, op: str, /, **fields: Any) -> None:
-        await self._send_text(encode(op, **fields))
-
-    async def _send_text(self, text: str) -> None:
-        async with self._sending:
-            await self._socket.send_text(text)
-
-    async def _send_bytes(self, message: bytes) -> None:
-        async with self._sending:
-            await self._socket.send_bytes(message)
-
-
-def _ids(frame: Fetch) -> dict[str, str]:
-    return {"request_id": frame.request_id, "transaction_id": str(frame.transaction_id)}
-
-
-def _fetch_error(frame: Fetch, error: BusctlError) -> dict[str, Any]:
-    return {**error_shape(as_told(error)), "transaction_id": str(frame.transaction_id)}
+        await self._sender.send(op, **fields)
