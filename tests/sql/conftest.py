@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -50,21 +52,41 @@ def login(dsn: str, user: str) -> str:
 
 
 @pytest.fixture
-async def migrated(cluster: embedded.Server) -> str:
+async def migrated(cluster: embedded.Server) -> AsyncIterator[str]:
     """The DSN (superuser) of a fresh, migrated database."""
-    return await make_database(cluster, unique("migrated"))
+    dsn = await make_database(cluster, unique("migrated"))
+    yield dsn
+    drop(cluster, dsn)
+
+
+@pytest.fixture(scope="module")
+def shared(cluster: embedded.Server) -> Iterator[str]:
+    """The DSN (superuser) of a migrated database for tests that leave nothing in it."""
+    dsn = asyncio.run(make_database(cluster, unique("shared")))
+    yield dsn
+    drop(cluster, dsn)
 
 
 @pytest.fixture
-async def empty(cluster: embedded.Server) -> str:
+async def empty(cluster: embedded.Server) -> AsyncIterator[str]:
     """The DSN (superuser) of a fresh database without a schema."""
-    return await make_database(cluster, unique("empty"), migrated=False)
+    dsn = await make_database(cluster, unique("empty"), migrated=False)
+    yield dsn
+    drop(cluster, dsn)
 
 
 @pytest.fixture
-def hosted(cluster: embedded.Server) -> str:
+def hosted(cluster: embedded.Server) -> Iterator[str]:
     """The DSN of `hosted` for an empty database of its own."""
-    return make_hosted(cluster)
+    dsn = make_hosted(cluster)
+    yield dsn
+    drop(cluster, dsn)
+
+
+def drop(cluster: embedded.Server, dsn: str) -> None:
+    """Now, file by file: at the end of the run all of them together take minutes."""
+    name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+    run(cluster.dsn, f"drop database {name} with (force)")
 
 
 def make_hosted(cluster: embedded.Server) -> str:

@@ -91,12 +91,12 @@ def test_partitions_are_alike_whoever_asked(migrated: str, role: str) -> None:
         ("'-infinity'", "now()"),
     ],
 )
-def test_absurd_spans_are_refused(migrated: str, first: str, last: str) -> None:
-    before = run(migrated, "select count(*) from bus.partitions")
+def test_absurd_spans_are_refused(shared: str, first: str, last: str) -> None:
+    before = run(shared, "select count(*) from bus.partitions")
     with pytest.raises(psycopg.Error) as caught:
-        run(migrated, f"select bus.ensure_partitions({first}, {last})")
+        run(shared, f"select bus.ensure_partitions({first}, {last})")
     assert caught.value.sqlstate in ("22023", "22008")
-    assert run(migrated, "select count(*) from bus.partitions") == before
+    assert run(shared, "select count(*) from bus.partitions") == before
 
 
 def test_past_partitions_can_be_made_for_an_import(migrated: str) -> None:
@@ -119,10 +119,10 @@ def test_janitor_sees_the_rows_of_a_partition_by_its_name(migrated: str) -> None
             assert janitor.execute(statement.encode()).fetchone() == (1,)
 
 
-def test_ids_and_times_agree(migrated: str) -> None:
+def test_ids_and_times_agree(shared: str) -> None:
     moment = "timestamptz '2026-11-22 17:59:59.999+00'"
-    assert run(migrated, f"select bus.time_of(bus.first_id({moment})) = {moment}") == [(True,)]
-    ids = run(migrated, f"select bus.first_id({moment})::text, "
+    assert run(shared, f"select bus.time_of(bus.first_id({moment})) = {moment}") == [(True,)]
+    ids = run(shared, f"select bus.first_id({moment})::text, "
                         f"bus.first_id({moment} + interval '1 ms')::text")  # fmt: skip
     assert ids[0] == (
         "01a2046a-38ff-0000-0000-000000000000", "01a2046a-3900-0000-0000-000000000000",
