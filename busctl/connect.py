@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
@@ -48,9 +49,7 @@ async def store_dsn(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
     if dsn is not None:
         yield dsn, False
         return
-    lease = await asyncio.to_thread(
-        embedded.acquire, settings.store_dir or embedded.default_home(), bin_dir=settings.pg_bin
-    )
+    lease = await asyncio.to_thread(embedded.acquire, _home(settings), bin_dir=settings.pg_bin)
     try:
         yield lease.server.dsn, True
     finally:
@@ -59,16 +58,20 @@ async def store_dsn(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[PostgresStore]:
-    """The store of these settings, connected and with its schema checked."""
+    """The store of these settings, connected and with its schema checked. An embedded server that
+    dies meanwhile is started again when it is next needed."""
     async with store_dsn(settings) as (dsn, is_embedded):
-        store = await _open(settings, dsn, migrate=is_embedded)
+        store = await _open(settings, dsn, is_embedded=is_embedded)
         try:
             yield store
         finally:
             await store.close()
 
 
-async def _open(settings: Settings, dsn: str, *, migrate: bool) -> PostgresStore:
+async def _open(settings: Settings, dsn: str, *, is_embedded: bool) -> PostgresStore:
+    async def start_again() -> None:
+        await asyncio.to_thread(embedded.start, _home(settings), bin_dir=settings.pg_bin)
+
     async def attempt() -> PostgresStore:
         return await PostgresStore.open(
             dsn,
@@ -77,13 +80,18 @@ async def _open(settings: Settings, dsn: str, *, migrate: bool) -> PostgresStore
             write_timeout=settings.write_timeout_secs,
             read_timeout=settings.read_timeout_secs,
             verify=settings.verify_integrity,
+            revive=start_again if is_embedded else None,
         )
 
     try:
         return await attempt()
     except (SchemaMissing, SchemaOutdated):
-        if not migrate:
+        if not is_embedded:
             raise
         async with await Migrator.connect(dsn) as migrator:
             await migrator.up()
         return await attempt()
+
+
+def _home(settings: Settings) -> Path:
+    return settings.store_dir or embedded.default_home()

@@ -48,7 +48,7 @@ async def queue(settings: Settings) -> AsyncIterator[Queue]:
     dsn = settings.database_dsn()
     assert dsn is not None
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        await connection.execute(get_embedded_install_sql())  # type: ignore[call-overload]  # pgmq's
+        await connection.execute(get_embedded_install_sql())
         await connection.execute("select pgmq.create('bench')")
         yield Queue(connection)
 

@@ -23,6 +23,9 @@ Result = TypeVar("Result")
 Row = tuple[Any, ...]
 
 
+Revive = Callable[[], Awaitable[None]]
+
+
 class Session:
     """One connection and the binary cursor that all its statements use."""
 
@@ -65,8 +68,12 @@ class Session:
 class Pool:
     """At most `size` connections, made when needed, the last used taken first."""
 
-    def __init__(self, dsn: str, *, size: int, connect_timeout: float) -> None:
+    def __init__(
+        self, dsn: str, *, size: int, connect_timeout: float, revive: Revive | None = None
+    ) -> None:
+        """`revive` brings back a server of our own that no longer answers."""
         self._dsn = dsn
+        self._revive = revive
         self._connect_timeout = connect_timeout
         self._free = asyncio.Semaphore(size)
         self._idle: list[Session] = []
@@ -155,7 +162,9 @@ class Pool:
 
     def sibling(self, size: int) -> Pool:
         """Another pool to the same store, for work that must not use up this one's connections."""
-        other = Pool(self._dsn, size=size, connect_timeout=self._connect_timeout)
+        other = Pool(
+            self._dsn, size=size, connect_timeout=self._connect_timeout, revive=self._revive
+        )
         other.prepare_threshold, other.behind_pooler = self.prepare_threshold, self.behind_pooler
         return other
 
@@ -165,6 +174,15 @@ class Pool:
             await self._idle.pop().connection.close()
 
     async def _connect(self) -> Session:
+        try:
+            return await self._connect_once()
+        except StoreUnreachable:
+            if self._revive is None:
+                raise
+        await self._revive()
+        return await self._connect_once()
+
+    async def _connect_once(self) -> Session:
         try:
             connection: AsyncConnection[Row] = await AsyncConnection.connect(
                 self._dsn,
@@ -186,8 +204,7 @@ class Pool:
 
     @staticmethod
     async def _discard(session: Session) -> None:
-        # A half-done statement or transaction must not meet the next user; an error that the
-        # server named is over once it is rolled back, so the connection is still good then.
+        # A half-done statement or transaction must not meet the next user.
         await session.connection.close()
 
     def without_prepared_statements(self) -> None:

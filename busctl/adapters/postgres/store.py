@@ -20,7 +20,7 @@ from psycopg.types.numeric import Float8, Int4
 from busctl.adapters.postgres import rows
 from busctl.adapters.postgres.errors import is_no_partition, mapped
 from busctl.adapters.postgres.listing import listing
-from busctl.adapters.postgres.pool import Pool, Row, Session
+from busctl.adapters.postgres.pool import Pool, Revive, Row, Session
 from busctl.adapters.sqlfiles import migrations, queries
 from busctl.core import migration
 from busctl.core.envelope import Chunk, Envelope, Event
@@ -60,10 +60,12 @@ class PostgresStore:
     async def open(
         cls, dsn: str, *, pool_size: int = 4, connect_timeout: float = 10,
         write_timeout: float = 10, read_timeout: float = 5, verify: bool = False,
+        revive: Revive | None = None,
     ) -> PostgresStore:  # fmt: skip
         """Connect, prove what kind of connection it is, and check the schema, in one round trip
-        after connecting. Raises StoreUnreachable, SchemaMissing, SchemaOutdated."""
-        pool = Pool(dsn, size=pool_size, connect_timeout=connect_timeout)
+        after connecting. `revive` starts a server of our own again that has died.
+        Raises StoreUnreachable, SchemaMissing, SchemaOutdated."""
+        pool = Pool(dsn, size=pool_size, connect_timeout=connect_timeout, revive=revive)
         store = cls(pool, write_timeout=write_timeout, read_timeout=read_timeout, verify=verify)
         try:
             await store._probe()
@@ -269,9 +271,7 @@ class PostgresStore:
             await session.run(self._sql["event_insert"], _event(transaction_id, kind, None))
             return True
 
-        changed = await self._noting(
-            [transaction_id], lambda: self.as_role("bus_janitor", change)
-        )
+        changed = await self._noting([transaction_id], lambda: self.as_role("bus_janitor", change))
         return await self.stat(transaction_id) if changed else None
 
     async def remove(self, transaction_id: UUID) -> bool:

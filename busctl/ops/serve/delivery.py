@@ -68,6 +68,7 @@ def _result(kept: Kept, payload: bytes, request_id: str) -> str:
         "request_id": request_id,
         "transaction_id": str(kept.claim.transaction_id),
         "checksum": kept.claim.checksum,
+        "content_type": kept.claim.content_type,
         "outputs": outputs(payload, kept.claim.content_type),
     }
     return encode("call_tool_res", **fields)
