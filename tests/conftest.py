@@ -45,6 +45,7 @@ def open_folder() -> Iterator[Path]:
 def server(open_folder: Path) -> Iterator[embedded.Server]:
     """The embedded PostgreSQL 18, running for this test process."""
     with embedded.acquire(open_folder / "store18") as lease:
+        without_fsync(lease.server)
         yield lease.server
 
 
@@ -55,7 +56,15 @@ def server15(open_folder: Path) -> Iterator[embedded.Server]:
         f"{DEBIAN_BIN}/postgres is missing: install Debian's postgresql-15 (as .ci/run does)"
     )
     with embedded.acquire(open_folder / "store15", bin_dir=DEBIAN_BIN) as lease:
+        without_fsync(lease.server)
         yield lease.server
+
+
+def without_fsync(server: embedded.Server) -> None:
+    """A test server need not survive the machine; dozens of databases make its stop slow else."""
+    with psycopg.connect(server.dsn, autocommit=True) as admin:
+        admin.execute("alter system set fsync = off")
+        admin.execute("select pg_reload_conf()")
 
 
 async def make_database(server: embedded.Server, name: str, *, migrated: bool = True) -> str:

@@ -156,7 +156,7 @@ class PostgresStore:
     async def _insert(self, session: Session, transaction_id: UUID, group: list[Chunk]) -> None:
         row = self._sql["chunk_insert_row"]
         query = self._sql["chunk_insert"].format(rows=", ".join([row] * len(group)))
-        await self._within(session.run(query, rows.chunk_values(transaction_id, group)))
+        await self._within(session.send(query, rows.chunk_values(transaction_id, group)))
 
     async def _within(self, step: Awaitable[Result]) -> Result:
         """The time-out bounds one statement or chunk, never the transfer as a whole."""

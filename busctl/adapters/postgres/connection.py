@@ -1,0 +1,65 @@
+"""A psycopg connection that can carry bulk in a thread.
+
+An asynchronous connection wakes the event loop for every 200 kB that the kernel hands over, which
+takes two thirds of the time of a large transfer (100 MB read: 230 ms of the client's CPU against 40
+in one C loop, same run). With `bulk()` around a statement, psycopg's own waiting loop runs in a
+thread until that statement is done; between statements the connection is as asynchronous as ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, waiting
+
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen
+
+Result = TypeVar("Result")
+CANCEL_SECONDS = 2.0
+
+
+class Connection(AsyncConnection[tuple[Any, ...]]):
+    """An AsyncConnection whose statements inside `bulk()` are awaited in a thread."""
+
+    _in_thread = False
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """Statements of this block carry much."""
+        self._in_thread = True
+        try:
+            yield
+        finally:
+            self._in_thread = False
+
+    async def wait(
+        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
+    ) -> Result:
+        """As psycopg's, in a thread inside `bulk()`."""
+        if not self._in_thread:
+            return await super().wait(gen, interval, timeout)
+        moving = asyncio.ensure_future(
+            asyncio.to_thread(waiting.wait, gen, self.pgconn.socket, interval, timeout)
+        )
+        try:
+            return await asyncio.shield(moving)
+        except asyncio.CancelledError:
+            await self._end(moving)
+            raise
+
+    async def _end(self, moving: asyncio.Future[Any]) -> None:
+        """Stop the thread before anybody closes what it reads from: first ask the server to give
+        up the statement, then cut the line. The connection is not used again."""
+        with suppress(psycopg.Error):  # a server that cannot be asked is cut off below
+            await self.cancel_safe(timeout=CANCEL_SECONDS)
+        with socket.socket(fileno=os.dup(self.pgconn.socket)) as line, suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+        with suppress(psycopg.Error):  # the cut line, reported to a caller who has left
+            await moving
