@@ -1,8 +1,8 @@
 """busctl: tool answers that never get cut.
 
-    async with Bus.connect(settings) as bus:
-        claim = await bus.put(payload)
-        payload = await bus.get(claim.transaction_id)
+async with Bus.connect(settings) as bus:
+    claim = await bus.put(payload)
+    payload = await bus.get(claim.transaction_id)
 """
 
 from __future__ import annotations

@@ -222,7 +222,7 @@ class ToolNotFound(BusctlError):
     """No tool has this name."""
 
     code = "TOOL_NOT_FOUND"
-    default_remedy = "List the tools with `list_tools`."
+    default_remedy = "List the tools with `busctl call --list`, or `list_tools`."
 
 
 class ToolFailed(BusctlError):

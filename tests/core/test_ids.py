@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -55,7 +55,9 @@ def test_a_time_past_the_year_9999_is_refused_by_name() -> None:
     assert caught.value.transaction_id == far
 
 
-@pytest.mark.parametrize("text", ["", "x", "bus://", "0" * 31, "76223d8d-41e7-419e-aff9-7ff4bf4aeb9a", str(first_id(5))])
+@pytest.mark.parametrize(
+    "text", ["", "x", "bus://", "0" * 31, "76223d8d-41e7-419e-aff9-7ff4bf4aeb9a", str(first_id(5))]
+)
 def test_what_is_not_an_id_is_refused(text: str) -> None:
     with pytest.raises(InvalidId):
         parse_id(text)

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +28,7 @@ from typing import Any
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCRIPTS = Path(sys.executable).parent
-PROGRAMS = ("bash", "curl", "sha256sum", "psql", "pg_dump", "pg_restore")
+PROGRAMS = ("bash", "curl", "cmp", "psql", "pg_dump", "pg_restore")
 _FENCE = re.compile(
     r"(?:<!-- ([a-z ]+): ([^>]+?) -->\n)?```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
@@ -156,6 +158,8 @@ class Machine:
 
 def run_all(page: str, machine: Machine) -> dict[str, Ran]:
     """Run the examples of a page in order, up to the first that fails."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    assert not missing, f"{missing} must be installed to run the examples (as .ci/run does)"
     ended: dict[str, Ran] = {}
     for block in blocks(page):
         if block.kind == "run":
@@ -166,9 +170,11 @@ def run_all(page: str, machine: Machine) -> dict[str, Ran]:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Below those that the system hands out, so that no other test is given it meanwhile."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):  # in use: another one
+            return port
 
 
 # --- comparing ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The command pages: `python -m tests.docs.reference` writes docs/commands/ from the commands' help.
+"""The command pages: `python -m tests.docs.reference` writes them from the commands' help.
 
 One page a top-level command, its sub-commands on the same page. `make docs` runs it, and
 test_reference.py holds the pages to what the commands say.

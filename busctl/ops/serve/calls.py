@@ -184,6 +184,7 @@ class Calls:
         )  # fmt: skip
         request = running.request
         if not lease.mine and lease.done:
+            running.transaction_id = lease.transaction_id
             return await answers.recall(
                 self._bus, lease.transaction_id, request.name, request.digest
             )
