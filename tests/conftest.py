@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -22,6 +23,12 @@ from busctl.core.settings import Settings
 
 DEBIAN_BIN = Path("/usr/lib/postgresql/15/bin")
 _numbers = itertools.count()
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background has them ignore SIGINT, and every process
+    they start would inherit that: what Ctrl-C does could not be tested."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +54,7 @@ def server(open_folder: Path) -> Iterator[embedded.Server]:
     with embedded.acquire(open_folder / "store18") as lease:
         without_fsync(lease.server)
         yield lease.server
+        os.kill(lease.server.pid, signal.SIGQUIT)  # no checkpoint of what is removed next
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +66,7 @@ def server15(open_folder: Path) -> Iterator[embedded.Server]:
     with embedded.acquire(open_folder / "store15", bin_dir=DEBIAN_BIN) as lease:
         without_fsync(lease.server)
         yield lease.server
+        os.kill(lease.server.pid, signal.SIGQUIT)  # no checkpoint of what is removed next
 
 
 def without_fsync(server: embedded.Server) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import UsageError  # the base of typer.BadParameter, not exported
 from typer.core import TyperGroup
 
 from busctl import __version__
@@ -35,11 +38,16 @@ from busctl.core.errors import BusctlError
 class Root(TyperGroup):
     """Ends quietly, with the shell's own exit codes, where typer would say 1 or nothing."""
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        with _usage_as_json():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: Any) -> Any:
         from busctl.cli.running import say
 
         try:
-            result = super().invoke(ctx)
+            with _usage_as_json():
+                result = super().invoke(ctx)
             # Here, where a reader that has gone can be told from a failure, not at exit.
             sys.stdout.flush()
         except BrokenPipeError:
@@ -50,6 +58,22 @@ class Root(TyperGroup):
             say("busctl: interrupted.")
             sys.exit(130)
         return result
+
+
+@contextmanager
+def _usage_as_json() -> Iterator[None]:
+    """With --json a wrong command line, which typer tells in prose, is told as every error is."""
+    try:
+        yield
+    except UsageError as error:
+        if "--json" not in sys.argv:
+            raise
+        from busctl.core.errors import ConfigurationError
+
+        where = error.ctx.command_path if error.ctx else "busctl"
+        raise ConfigurationError(
+            error.format_message(), remedy=f"`{where} -h` shows how it is written."
+        ) from error
 
 
 app = typer.Typer(
@@ -106,13 +130,16 @@ def root(
 
 def main() -> None:
     """Run the command line; named errors become their exit codes, never a traceback."""
-    from busctl.cli.running import report_error, say
+    from busctl.cli.running import report_error
+    from busctl.core.errors import FileFailed
 
+    as_json = "--json" in sys.argv
     try:
         app()
     except BusctlError as error:
-        report_error(error, as_json="--json" in sys.argv)
+        report_error(error, as_json=as_json)
         sys.exit(error.exit_code)
     except OSError as error:
-        say(f"busctl: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
-        sys.exit(1)
+        said = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        report_error(FileFailed(f"{said}."), as_json=as_json)
+        sys.exit(FileFailed.exit_code)

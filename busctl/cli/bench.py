@@ -11,6 +11,7 @@ from busctl.cli import options
 
 DEFAULT_SIZES = "1KB,10KB,100KB,1MB,10MB,100MB"
 QUICK_SIZES = "1KB,100KB,10MB"
+DEFAULT_PATHS = "store,put_many,claim,websocket,http"
 
 
 def bench(
@@ -21,7 +22,7 @@ def bench(
     contents: Annotated[
         str, typer.Option(metavar="LIST", help="json (as tools answer), random, and others.")
     ] = "json,random",
-    paths: Annotated[str, typer.Option(metavar="LIST", help="store, put_many.")] = "store,put_many",
+    paths: Annotated[str, typer.Option(metavar="LIST", help="Paths to take.")] = DEFAULT_PATHS,
     baselines: Annotated[
         str, typer.Option(metavar="LIST", help="raw, jsonb (up to 10 MB), or none.")
     ] = "raw,jsonb",
@@ -48,21 +49,31 @@ def bench(
     verified bytes are in hand; recording the delivery comes after it and is not timed. Round trips
     are counted on the line; memory is measured in a process of its own.
 
+    Paths: store (the library straight to the store: store, fetch and stream), put_many (100 in one
+    call, up to 10 KB), and three ways of a tool's answer through a daemon that the command starts:
+    claim (the id over the WebSocket, redeemed there), websocket (the answer whole, in one frame),
+    http (the id over the WebSocket, redeemed by GET /messages/ID). Those three are timed from the
+    call to the verified bytes, and all of them store the answer; the tool has its bytes ready.
+
     Works on the configured store or the embedded one: it removes its messages, and its scratch
     tables are in the schema busctl_bench, which it drops.
 
     --json: `rows` (path, content, size_bytes, operation, subject, messages, repeats, median_ms,
     p99_ms, mb_per_s, messages_per_s, against: ratio of medians by subject), `round_trips`
     (operation, size_bytes, round_trips), `memory` (operation, size_bytes, client_bytes and
-    backend_bytes above idle, null where unseen), `rtt_ms`, `store`.
+    backend_bytes above idle, null where unseen), `left_out` (path, content, size_bytes, why: a
+    frame has no room for that much), `rtt_ms`, `store` (embedded or configured).
 
     \b
     Examples:
       busctl bench --quick
       busctl bench --sizes 10MB,100MB --contents json --json
-      busctl bench --sizes 1KB --rtt-ms 30
+      busctl bench --sizes 10MB --paths claim,websocket,http
+      busctl bench --sizes 1KB --paths store --rtt-ms 30
     """
     from busctl.cli import bench_run
+    from busctl.cli.bench_table import lines_of
+    from busctl.cli.lists import names_of
     from busctl.cli.running import emit_json, run, settings_for
 
     settings = settings_for(env_file, sets)
@@ -73,7 +84,7 @@ def bench(
         plan=bench_run.plan_of(
             sizes or (QUICK_SIZES if quick else DEFAULT_SIZES), contents, paths, repeat, quick
         ),
-        baselines=bench_run.names_of(baselines, bench_run.BASELINES, "--baselines"),
+        baselines=names_of(baselines, bench_run.BASELINES, "--baselines"),
         rtt_ms=rtt_ms,
         memory=memory,
     )
@@ -84,5 +95,5 @@ def bench(
     if as_json:
         emit_json({"store": store, "rtt_ms": rtt_ms, **report.shape()})
         return
-    for line in bench_run.lines_of(report, rtt_ms):
+    for line in lines_of(report, rtt_ms):
         typer.echo(line)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -91,7 +93,8 @@ async def _save(settings: Settings, wanted: UUID, span: Span, output: Path) -> O
 
     async with Bus.connect(settings) as bus:
         opened = await _opened(bus, wanted, span)
-        with Bar(str(wanted), opened.stop - opened.start) as bar, replacing(output) as out:
+        bar = Bar(str(wanted), opened.stop - opened.start)
+        with bar, _writing(wanted, str(output)), replacing(output) as out:
             async for piece in opened.pieces:
                 await asyncio.to_thread(out.write, piece)
                 bar.add(len(piece))
@@ -110,12 +113,29 @@ async def _print(settings: Settings, wanted: UUID, span: Span, *, force: bool) -
     async with Bus.connect(settings) as bus:
         opened = await _opened(bus, wanted, span)
         total = opened.stop - opened.start
-        with Bar(str(wanted), total, wanted=not terminal) as bar, standard_output() as out:
+        bar = Bar(str(wanted), total, wanted=not terminal)
+        with bar, _writing(wanted, "standard output"), standard_output() as out:
             async for piece in opened.pieces:
                 if terminal and not force:
                     _refuse_binary(piece)
                 await asyncio.to_thread(out.write, piece)
                 bar.add(len(piece))
+
+
+@contextmanager
+def _writing(wanted: UUID, place: str) -> Iterator[None]:
+    """Names the message that could not be written. A reader that left is no failure (see app)."""
+    from busctl.core.errors import FileFailed
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FileFailed(
+            f"Message {wanted} was not written to {place}: {reason}.", transaction_id=wanted
+        ) from error
 
 
 async def _opened(bus: Bus, wanted: UUID, span: Span) -> Opened:

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import TypeVar
-
-from pydantic import SecretStr
 
 from busctl.adapters import tokenfile
 from busctl.adapters.clock import SystemClock
-from busctl.adapters.daemon_process import running_daemon
 from busctl.adapters.http_redemption import HttpRedemption
 from busctl.adapters.websocket import BusClient
+from busctl.cli.lists import names_of, sizes_of
+from busctl.cli.own_daemon import own_daemon
 from busctl.cli.progress import Bar
 from busctl.connect import Bus
-from busctl.core import settings_field
 from busctl.core.comparison import Case, Comparison, Verdict
 from busctl.core.errors import BusctlError, ConfigurationError
 from busctl.core.samples import KINDS
-from busctl.core.settings import Settings, canonical_name, is_path
+from busctl.core.settings import Settings, canonical_name
 from busctl.core.sizes import parse_size, show_size
 from busctl.ops import integrity as op
 from busctl.ops.integrity.report import reason_of
 
-Name = TypeVar("Name", bound=str)
 PATHS = ("store", "websocket", "claim", "http")
 CODINGS = ("identity", "zstd")
 COULD_NOT_LOOK = 3
-NOT_ITS_OWN = frozenset({
-    "host", "port", "token", "tls_cert", "tls_key", "allow_remote", "allowed_hosts",
-    "allowed_origins", "state_dir", "tools", "log_format",
-})  # fmt: skip
-"""Settings of the configured daemon that the test's own daemon does without."""
-UPKEEP_SECS = "604800"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +47,7 @@ def wanted_of(
     url: str | None, find_max: bool, max_bytes: str | None,
 ) -> Wanted:  # fmt: skip
     """Raises ConfigurationError for what it cannot read, or a size over the configured maximum."""
-    chosen = sorted({parse_size(text) for text in sizes.split(",")})
+    chosen = sizes_of(sizes)
     most = settings.max_payload_bytes
     if chosen[-1] > most:
         raise ConfigurationError(
@@ -78,15 +67,6 @@ def _bound(settings: Settings, max_bytes: str | None) -> tuple[int, str]:
     if max_bytes is not None and (asked := parse_size(max_bytes)) < most:
         return asked, f"--max-bytes ({show_size(asked)})"
     return most, f"the configured maximum, MESSAGE_BUS_MAX_PAYLOAD_MB ({show_size(most)})"
-
-
-def names_of(text: str, known: Sequence[Name], option: str) -> list[Name]:
-    """The names of a comma-separated list, once each. Raises ConfigurationError."""
-    asked = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    found = [one for name in asked for one in known if one == name]
-    if len(found) != len(asked):
-        raise ConfigurationError(f"{option} {text!r}: known are {', '.join(known)}.")
-    return found
 
 
 async def measure(
@@ -182,38 +162,12 @@ async def _daemon(settings: Settings, wanted: Wanted) -> AsyncIterator[tuple[str
         url = wanted.url.replace("ws://", "http://", 1).replace("wss://", "https://", 1)
         yield url, tokenfile.read(settings)
         return
-    token = secrets.token_urlsafe(32)
-    with tempfile.TemporaryDirectory(prefix="busctl-integrity-") as name:
-        environment = _environment(settings, token, wanted.plan.concurrency)
-        async with running_daemon(Path(name), environment) as daemon:
-            yield daemon.url, token
-
-
-def _environment(settings: Settings, token: str, concurrency: int) -> dict[str, str]:
-    """The same store and rules, but a token, limits and a short time to live of its own."""
-    inherited = {
-        canonical_name(field): _written(settings, field)
-        for field in settings.model_fields_set - NOT_ITS_OWN
-        if getattr(settings, field) is not None
-    }
     limits = {
-        canonical_name(field): str(max(getattr(settings, field), concurrency))
+        canonical_name(field): str(max(getattr(settings, field), wanted.plan.concurrency))
         for field in ("max_inflight", "max_inflight_per_provider", "max_inflight_per_session")
     }
-    return {
-        **inherited,
-        **limits,
-        "BUSCTL_TOKEN": token,
-        "MESSAGE_BUS_TTL_HOURS": "1",
-        "MESSAGE_BUS_CLEANUP_INTERVAL_SECS": UPKEEP_SECS,
-    }
-
-
-def _written(settings: Settings, field: str) -> str:
-    value = getattr(settings, field)
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return str(value.resolve()) if is_path(field) else settings_field.plain(value)
+    async with own_daemon(settings, limits) as place:
+        yield place
 
 
 async def _limit(comparer: op.Comparer, path: op.Path, wanted: Wanted) -> op.Limit:

@@ -48,10 +48,32 @@ def settings_for(
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run one coroutine to its end."""
+    """Run one coroutine to its end. SIGTERM ends it as Ctrl-C does: what it was doing is undone
+    (no half-written file stays), then the process leaves with 143, as a shell expects."""
     import asyncio
+    import signal
 
-    return asyncio.run(work)
+    terminated = False
+
+    async def main() -> Result:
+        task = asyncio.current_task()
+
+        def end() -> None:
+            nonlocal terminated
+            terminated = True
+            if task is not None:
+                task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        if not terminated:
+            raise
+        say("busctl: terminated.")
+        sys.exit(128 + signal.SIGTERM)
 
 
 def say(text: str) -> None:

@@ -11,6 +11,7 @@ SCHEMES = ("postgresql", "postgres")
 _HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(?::\d{0,5})?")
 _MASKED_KEYS = r"(?:password|sslpassword|oauth_client_secret)"
 _URI_SECRET = re.compile(rf"(?i)([?&]{_MASKED_KEYS}=)[^&#]*")
+_NOT_ENCODED = re.compile(r"\s|%(?![0-9A-Fa-f]{2})|%00")
 _PAIR = r"(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s'\\])*)"
 _PAIRS = re.compile(rf"(?s)\s*(?:[a-z_]+\s*=\s*{_PAIR}(?:\s+|$))+")
 _PAIR_SECRET = re.compile(rf"(?s)\b({_MASKED_KEYS}\s*=\s*){_PAIR}")
@@ -27,7 +28,10 @@ def dsn_fault(dsn: str) -> str | None:
     if dsn.partition("://")[0] not in SCHEMES:
         return "does not start with postgresql://"
     if not _is_uri(dsn):
-        return "cannot be read; percent-encode / ? # [ ] @ : in the password (/ is %2F, @ is %40)"
+        return (
+            "cannot be read; percent-encode / ? # [ ] @ : % and spaces in the password "
+            "(/ is %2F, @ is %40, % is %25)"
+        )
     return None
 
 
@@ -39,8 +43,14 @@ def _is_uri(dsn: str) -> bool:
         return False
     # An @ or # behind the hosts is the end of a password that holds a bare / ? or #.
     rest = dsn.partition("://")[2][len(parts.netloc) :]
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    return not set("@#") & set(rest) and all(_HOST_PORT.fullmatch(host) for host in hosts)
+    # libpq ends the password at the first @ and would name the remainder as a host it cannot find.
+    hosts = parts.netloc.partition("@")[2] if "@" in parts.netloc else parts.netloc
+    return (
+        not set("@#") & set(rest)
+        and not _NOT_ENCODED.search(dsn.strip())
+        and "@" not in hosts
+        and all(_HOST_PORT.fullmatch(host) for host in hosts.split(","))
+    )
 
 
 def mask_dsn(dsn: str) -> str:

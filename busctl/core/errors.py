@@ -209,6 +209,13 @@ class LockHeld(BusctlError):
     default_remedy = "Wait for the other run, or find it with `busctl ls` on its host."
 
 
+class FileFailed(BusctlError):
+    """A file or stream could not be read or written; the store is not concerned."""
+
+    code = "FILE_FAILED"
+    default_remedy = "Free space, correct the permissions or name another file, then try again."
+
+
 class ArchiveError(BusctlError):
     """An archive of messages is damaged, incomplete or not one of ours."""
 

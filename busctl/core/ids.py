@@ -6,15 +6,18 @@ and expiry stand on. It is not commit order.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from busctl.core.errors import InvalidId
 
+UUID_VERSION = 7
 MAX_UNIX_MS = (1 << 48) - 1
 RANDOM_BYTES = 10
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+_PRINTED = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def make_id(unix_ms: int, random: bytes) -> UUID:
@@ -55,10 +58,11 @@ def unix_ms(moment: datetime) -> int:
 
 def parse_id(text: str) -> UUID:
     """Read an id as printed (`bus://` in front is allowed). Raises InvalidId."""
-    try:
-        found = UUID(text.strip().removeprefix("bus://"))
-    except ValueError as error:
-        raise InvalidId(f"{text!r} is not a transaction id.") from error
-    if found.version != 7:
+    printed = text.strip().removeprefix("bus://")
+    # Not UUID alone: it takes signs, underscores and other scripts' digits for hexadecimal.
+    if not _PRINTED.fullmatch(printed):
+        raise InvalidId(f"{text!r} is not a transaction id.")
+    found = UUID(printed)
+    if found.version != UUID_VERSION:
         raise InvalidId(f"{found} is not a UUIDv7, so it is no transaction id.")
     return found

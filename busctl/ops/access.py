@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -68,6 +70,20 @@ class Access:
         return MessageMissing(
             f"No message {transaction_id} was ever stored here.", transaction_id=transaction_id
         )
+
+
+@contextmanager
+def naming(transaction_id: UUID) -> Iterator[None]:
+    """The store's errors of this block name the message. Whoever let the bus make the id needs it
+    most: when an answer got lost on its way the message may be stored, and a retry under the same
+    id stores it once."""
+    try:
+        yield
+    except BusctlError as error:
+        if error.transaction_id is None:
+            error.transaction_id = transaction_id
+            error.message = f"{error.message.removesuffix('.')} (message {transaction_id})."
+        raise
 
 
 def _ms(span: timedelta) -> int:

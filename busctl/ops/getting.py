@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from busctl.core.envelope import ClaimCheck
-from busctl.core.errors import AccessDenied, MessageCorrupt, MessageExpired
-from busctl.ops.access import Access
+from busctl.core.errors import AccessDenied, BusctlError, MessageCorrupt, MessageExpired
+from busctl.ops.access import Access, naming
 from busctl.ops.redeeming import Redemption, Span, open_row, span_of, stored_row
 from busctl.ops.replacing import replacing
 from busctl.ports import Delivery, Found
+
+log = logging.getLogger("busctl.bus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ class Getting(Access):
     ) -> Opened:
         """As `open`, for the operator: an expired message that is still there is read too, the
         digests are always checked, and no delivery is recorded."""
-        found = await self.store.find(transaction_id)
+        with naming(transaction_id):
+            found = await self.store.find(transaction_id)
         if found is None:
             raise await self.absent(transaction_id)
         span = span_of(found, offset, length)
@@ -121,7 +125,8 @@ class Getting(Access):
 
     async def _find(self, transaction_id: UUID, principal: str | None) -> Found:
         self.require_enabled(transaction_id)
-        found = await self.store.find(transaction_id)
+        with naming(transaction_id):
+            found = await self.store.find(transaction_id)
         if found is None:
             raise await self.absent(transaction_id)
         if principal is not None and found.owner != principal:
@@ -156,8 +161,13 @@ class Getting(Access):
         if found.chunk_count == 0:
             yield open_row(found, verify=True)[span.start : span.stop]
         elif span.stop > span.start:
-            async for piece in Redemption(self.store, found, span, verify=True).pieces():
-                yield piece
+            try:
+                async for piece in Redemption(self.store, found, span, verify=True).pieces():
+                    yield piece
+            except MessageCorrupt as error:
+                if await self._is_gone(found.transaction_id):
+                    raise await self.absent(found.transaction_id) from error
+                raise
 
     async def _stored_pieces(self, found: Found) -> AsyncIterator[bytes]:
         span = span_of(found, 0, None)
@@ -180,8 +190,19 @@ class Getting(Access):
             raise
 
     async def _note_corrupt(self, found: Found, error: MessageCorrupt) -> None:
+        """Raises MessageExpired in its place for a message that was removed while it was read."""
+        if found.chunk_count and await self._is_gone(found.transaction_id):
+            raise await self.absent(found.transaction_id) from error
         place = {"chunk": error.chunk, "bytes": list(error.byte_range or ())}
         await self.note(found.transaction_id, "corrupt", place)
+
+    async def _is_gone(self, transaction_id: UUID) -> bool:
+        try:
+            return await self.store.find(transaction_id) is None
+        except BusctlError as error:
+            # It accompanies an error already, which must reach the caller in its place.
+            log.warning("message %s not looked at again: %s", transaction_id, error)
+            return False
 
     def _deliver(self, found: Found, span: Span, duration_ms: float) -> None:
         whole = span.start == 0 and span.stop == found.payload_size_bytes

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from datetime import datetime, timedelta
@@ -15,11 +16,11 @@ from uuid import UUID
 
 from busctl.core import codec
 from busctl.core.envelope import CHUNK_BYTES, ClaimCheck, Compression, Labels, preview_of
-from busctl.core.errors import DigestMismatch, OutsideHorizon
-from busctl.core.ids import unix_ms_of
+from busctl.core.errors import DigestMismatch, InvalidId, OutsideHorizon
+from busctl.core.ids import UUID_VERSION, unix_ms_of
 from busctl.core.labels import as_text, checked
-from busctl.ops.access import Access
-from busctl.ops.sealing import Totals, read_file, sealed, size_of_file, slices, too_large
+from busctl.ops.access import Access, naming
+from busctl.ops.sealing import Totals, read_file, read_pipe, sealed, size_of_file, slices, too_large
 from busctl.ports import Draft, Stored
 
 AHEAD = timedelta(days=1)
@@ -81,7 +82,8 @@ class Putting(Access):
             )
         draft, body = await self._sealed_row(chosen, labels, raw, ttl, created_at)
         _same_digest(chosen, draft.checksum, checksum)
-        stored = await self.store.put(draft, body)
+        with naming(chosen):
+            stored = await self.store.put(draft, body)
         return _claim(draft, stored, preview_of(raw, labels.content_type))
 
     async def put_file(
@@ -104,15 +106,15 @@ class Putting(Access):
                     opened, labels, transaction_id=transaction_id, ttl=ttl,
                     created_at=created_at, checksum=checksum,
                 )  # fmt: skip
-        chunks = read_file(source)
         size = size_of_file(source)
         if size is None:
             return await self.put_stream(
-                chunks, labels, transaction_id=transaction_id, ttl=ttl,
+                read_pipe(source), labels, transaction_id=transaction_id, ttl=ttl,
                 created_at=created_at, checksum=checksum,
             )  # fmt: skip
         if size > self.settings.max_payload_bytes:
             raise too_large(size, self.settings.max_payload_bytes)
+        chunks = read_file(source)
         head = await anext(chunks, b"")
         following = await anext(chunks, b"")
         if not following:
@@ -146,7 +148,7 @@ class Putting(Access):
         size = 0
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as waiting:
             async for piece in source:
-                size += len(piece)
+                size += memoryview(piece).nbytes
                 if size > self.settings.max_payload_bytes:
                     raise too_large(size, self.settings.max_payload_bytes)
                 await asyncio.to_thread(waiting.write, piece)
@@ -169,8 +171,8 @@ class Putting(Access):
         Larger ones are stored one by one after them. Claims come in the order given. Ids known
         already, or twice in the list, are checked to be the same payload, as in `put`.
         """
-        wanted = [one if isinstance(one, Outgoing) else Outgoing(one) for one in messages]
-        largest = max((memoryview(one.payload).nbytes for one in wanted), default=0)
+        wanted = [_outgoing(one) for one in messages]
+        largest = max((len(one.payload) for one in wanted), default=0)
         if largest > self.settings.max_payload_bytes:
             raise too_large(largest, self.settings.max_payload_bytes)
         kept = self.settings.ttl if ttl is None else ttl
@@ -183,7 +185,8 @@ class Putting(Access):
                 if draft.transaction_id in fresh:
                     stored = Stored(fresh=True, created_at=now, expires_at=now + draft.ttl)
                 else:
-                    stored = await self.store.put(draft, body)
+                    with naming(draft.transaction_id):
+                        stored = await self.store.put(draft, body)
                 one = wanted[place]
                 claims[place] = _claim(
                     draft, stored, preview_of(one.payload, one.labels.content_type)
@@ -212,12 +215,15 @@ class Putting(Access):
                 self.settings.ttl if ttl is None else ttl, created_at,
             )  # fmt: skip
 
-        chunks = sealed(raws, totals, self.settings.max_payload_bytes)
-        stored = await self.store.put_chunks(chosen, chunks, seal)
-        if not stored.fresh:
-            # The store stopped at the first chunk: the rest is hashed to see that it is the same.
-            async for _ in chunks:
-                pass
+        sealing = sealed(raws, totals, self.settings.max_payload_bytes)
+        async with aclosing(sealing) as chunks:
+            with naming(chosen):
+                stored = await self.store.put_chunks(chosen, chunks, seal)
+            if not stored.fresh:
+                # The store stopped at the first chunk: the rest is hashed to see that it is the
+                # same.
+                async for _ in chunks:
+                    pass
         return _claim(seal(), stored, preview)
 
     async def _sealed_row(
@@ -253,6 +259,12 @@ class Putting(Access):
         self.require_enabled(transaction_id)
         if transaction_id is None:
             return self.clock.new_id()
+        if transaction_id.version != UUID_VERSION:
+            raise InvalidId(
+                f"{transaction_id} is not a UUIDv7, so it is no transaction id.",
+                transaction_id=transaction_id,
+                remedy="Leave it out, or make one with `busctl.core.ids.make_id`.",
+            )
         now = self.clock.unix_ms()
         horizon = int(self.settings.horizon.total_seconds() * 1000)
         ahead = int(AHEAD.total_seconds() * 1000)
@@ -265,11 +277,19 @@ class Putting(Access):
         return transaction_id
 
 
+def _outgoing(given: Outgoing | codec.Buffer) -> Outgoing:
+    """As given, a view of wider items (an array of integers, say) as the bytes it is made of."""
+    one = given if isinstance(given, Outgoing) else Outgoing(given)
+    if isinstance(one.payload, memoryview):
+        return replaced(one, payload=one.payload.cast("B"))
+    return one
+
+
 def _small_places(wanted: Sequence[Outgoing]) -> Iterator[int]:
     """Where the small payloads are; of several under one id only the first."""
     seen: set[UUID] = set()
     for place, one in enumerate(wanted):
-        if one.transaction_id in seen or memoryview(one.payload).nbytes > INLINE_THREAD_BYTES:
+        if one.transaction_id in seen or len(one.payload) > INLINE_THREAD_BYTES:
             continue
         if one.transaction_id is not None:
             seen.add(one.transaction_id)

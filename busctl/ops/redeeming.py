@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from busctl.core.codec import CodecError, Decoder
 from busctl.core.envelope import CHUNK_BYTES, Chunk
 from busctl.core.errors import ConfigurationError, MessageCorrupt
+from busctl.ops.access import naming
 from busctl.ops.ahead import ahead
 from busctl.ports import Found, Store
 
@@ -182,6 +183,8 @@ class Redemption:
         average = max(1, found.stored_size_bytes // found.chunk_count)
         step = max(1, min(BATCH_CHUNKS, BATCH_BYTES // average))
         wanted = self._span.first
+        if wanted > last:
+            return
         coming = ahead(self._batch(wanted, min(last, wanted + step - 1)))
         try:
             while wanted <= last:
@@ -196,7 +199,8 @@ class Redemption:
             coming.cancel()
 
     async def _batch(self, first: int, last: int) -> Sequence[Chunk]:
-        batch = await self._store.chunks(self._found.transaction_id, first, last)
+        with naming(self._found.transaction_id):
+            batch = await self._store.chunks(self._found.transaction_id, first, last)
         if [chunk.seq for chunk in batch] != list(range(first, last + 1)):
             present = {chunk.seq for chunk in batch}
             gone = min(set(range(first, last + 1)) - present)

@@ -18,11 +18,12 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     A link is followed, not replaced. A device or pipe is written to directly: moving a file over
     /dev/null would destroy it. Raises OSError.
     """
-    place = target.resolve()
-    if _is_special(place):
-        with place.open("wb") as out:
+    # Asked of the name itself: what /dev/stdout resolves to is no path when it is a pipe.
+    if _is_special(target):
+        with target.open("wb") as out:
             yield out
         return
+    place = target.resolve()
     handle, name = tempfile.mkstemp(prefix=f".{place.name[:200]}.", dir=place.parent)
     partial = Path(name)
     try:

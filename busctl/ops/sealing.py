@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
+import select
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from busctl.core.codec import Buffer, Encoder
 from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
@@ -54,10 +55,11 @@ class Totals:
 
 async def sealed(
     raws: AsyncIterator[Buffer], totals: Totals, max_bytes: int
-) -> AsyncIterator[Chunk]:
+) -> AsyncGenerator[Chunk, None]:
     """Chunks in order, with `totals` complete once the last has been taken.
 
-    Works ahead while the store is busy with an earlier chunk. Raises PayloadTooLarge as soon as
+    Works ahead while the store is busy with an earlier chunk; once it is closed nothing is read
+    from the source any more. Raises PayloadTooLarge as soon as
     the source has given more than `max_bytes`.
     """
     begun: asyncio.Queue[_Sealing | None] = asyncio.Queue()
@@ -73,6 +75,7 @@ async def sealed(
         await feeding
     finally:
         feeding.cancel()
+        await asyncio.wait([feeding])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +129,50 @@ async def slices(payload: Buffer) -> AsyncIterator[Buffer]:
         yield view[start : start + CHUNK_BYTES]
 
 
-async def read_file(source: IO[bytes], head: bytes = b"") -> AsyncIterator[Buffer]:
-    """The chunks of an open binary file, `head` (already read) first."""
-    while piece := await asyncio.to_thread(_read_exactly, source, CHUNK_BYTES - len(head)):
-        yield head + piece if head else piece
-        head = b""
-    if head:
-        yield head
+async def read_file(source: IO[bytes]) -> AsyncIterator[Buffer]:
+    """The chunks of an open binary file."""
+    while piece := await _settled(asyncio.to_thread(_read_exactly, source, CHUNK_BYTES)):
+        yield piece
+
+
+async def read_pipe(source: IO[bytes]) -> AsyncIterator[Buffer]:
+    """As `read_file`; cancelling does not wait for a pipe, which may never give anything."""
+    while piece := await asyncio.to_thread(_read_exactly, source, CHUNK_BYTES):
+        yield piece
+
+
+async def _settled(reading: Coroutine[Any, Any, bytes]) -> bytes:
+    """The bytes read. A thread cannot be stopped, so cancelling waits for it: one that reads on
+    would move the file under a caller who rewinds it to try again."""
+    read = asyncio.ensure_future(reading)
+    try:
+        return await asyncio.shield(read)
+    except asyncio.CancelledError:
+        await asyncio.wait([read])
+        raise
 
 
 def _read_exactly(source: IO[bytes], size: int) -> bytes:
     """`size` bytes, fewer only at the end: a pipe gives less at a time than was asked for."""
-    piece = source.read(size)
+    piece = _read(source, size)
     if not piece or len(piece) == size:
         return piece
     parts = [piece]
     left = size - len(piece)
-    while left and (piece := source.read(left)):
+    while left and (piece := _read(source, left)):
         parts.append(piece)
         left -= len(piece)
     return b"".join(parts)
+
+
+def _read(source: IO[bytes], size: int) -> bytes:
+    """Some bytes, b"" at the end. A pipe that does not block says None when it has nothing yet:
+    taken for its end that would cut the payload."""
+    piece: bytes | None = source.read(size)
+    while piece is None:
+        select.select([source], [], [])
+        piece = source.read(size)
+    return piece
 
 
 def size_of_file(source: IO[bytes]) -> int | None:

@@ -3,17 +3,17 @@
 -- default partition: one stray row in it would block the partition it belongs to.
 
 create function bus.partition_width(parent text) returns interval
-    language sql immutable parallel safe set search_path = ''
+    language sql immutable parallel safe set search_path = pg_catalog, pg_temp
     return case parent when 'message_event' then interval '1 day' else interval '6 hours' end;
 
 create function bus.first_id(moment timestamptz) returns uuid
-    language sql immutable parallel safe set search_path = ''
+    language sql immutable parallel safe set search_path = pg_catalog, pg_temp
     return (pg_catalog.lpad(pg_catalog.to_hex(
         (extract(epoch from moment) * 1000)::bigint), 12, '0') || pg_catalog.repeat('0', 20))::uuid;
 comment on function bus.first_id(timestamptz) is 'The smallest id of that millisecond: a bound for ranges.';
 
 create function bus.time_of(id uuid) returns timestamptz
-    language sql immutable parallel safe set search_path = ''
+    language sql immutable parallel safe set search_path = pg_catalog, pg_temp
     return pg_catalog.to_timestamp(
         ('x' || pg_catalog.substr(pg_catalog.replace(id::text, '-', ''), 1, 12))::bit(48)::bigint
         / 1000.0);
@@ -24,7 +24,7 @@ comment on function bus.time_of(uuid) is 'The time inside a UUIDv7.';
 -- one of its own, bus_janitor would see an empty partition and drop it with all that is in it.
 create function bus.ensure_partitions_of(
     parent text, first timestamptz, last timestamptz) returns integer
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     width constant interval := bus.partition_width(parent);
     pattern constant text :=
@@ -77,7 +77,7 @@ end
 $$;
 
 create function bus.ensure_partitions(first timestamptz, last timestamptz) returns integer
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     -- A writer may call this: it must not be able to fill the catalog with one call.
     if last > pg_catalog.now() + interval '32 days' or last - first > interval '100 days' then

@@ -2,6 +2,8 @@
 -- and owned by the role with the least rights for the job: a caller, superuser or Supabase's
 -- postgres with BYPASSRLS, *drops* to that role inside, without the two statements and the
 -- pipeline that SET LOCAL ROLE costs (measured: 1.9 times a plain INSERT against 1.3).
+-- pg_temp is named, and last: left out it is searched first for types, and a caller's own type
+-- `text` there would run its check with the function's rights (tried).
 -- A generic plan is forced where an id is looked up: planning a partitioned look-up anew costs
 -- more than the look-up.
 
@@ -14,7 +16,7 @@ create function bus.message_put(
     raw_digest bytea, stored_digest bytea, extra jsonb, body bytea,
     out stored boolean, out stored_at timestamptz, out expires timestamptz,
     out known_checksum bytea)
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     stored_at := coalesce(created, pg_catalog.now());
     expires := stored_at + pg_catalog.make_interval(secs => ttl_seconds);
@@ -54,7 +56,7 @@ create function bus.message_put_many(
     kinds text[], packings text[], mimes text[], principals text[], tools text[], sessions text[],
     requests text[], extras jsonb[])
     returns setof uuid
-    language plpgsql security definer set search_path = ''
+    language plpgsql security definer set search_path = pg_catalog, pg_temp
     -- Array sizes are unknown to the plan: were they underrated, loops over loops would be dear.
     set enable_nestloop = off as $$
 begin
@@ -103,7 +105,7 @@ create function bus.message_get(
     out mime text, out principal text, out raw_digest bytea, out stored_digest bytea,
     out live boolean, out expires timestamptz, out kind text, out duration_ms real,
     out body bytea)
-    language plpgsql stable security definer set search_path = ''
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp
     set plan_cache_mode = 'force_generic_plan' as $$
 begin
     select found.payload_size_bytes, found.stored_size_bytes, found.chunk_count,
@@ -122,7 +124,7 @@ $$;
 create function bus.chunk_get(id uuid, first integer, last integer)
     returns table (seq integer, raw_size integer, raw_checksum bytea, stored_checksum bytea,
                    body bytea)
-    language plpgsql stable security definer set search_path = ''
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp
     set plan_cache_mode = 'force_generic_plan' as $$
 begin
     return query
@@ -137,7 +139,7 @@ $$;
 -- Where stored bytes no longer match their stored digests: chunk numbers, -1 for a body in the row.
 -- The server reads and hashes; nothing travels.
 create function bus.damaged_parts(id uuid) returns setof integer
-    language plpgsql stable security definer set search_path = ''
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp
     set plan_cache_mode = 'force_generic_plan' as $$
 begin
     return query
@@ -155,7 +157,7 @@ $$;
 create function bus.record_deliveries(
     ids uuid[], moments timestamptz[], durations real[], hops text[], details jsonb[])
     returns integer
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     recorded integer;
 begin
@@ -188,7 +190,7 @@ create function bus.request_begin(
     principal text, session text, request text, id uuid, by_daemon text,
     lease_seconds double precision, ttl_seconds double precision,
     out mine boolean, out answer_id uuid, out done boolean)
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     insert into bus.request as known (
         owner, session_id, request_id, transaction_id, daemon, lease_until, expires_at)
@@ -196,7 +198,8 @@ begin
             pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => lease_seconds),
             pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => ttl_seconds))
     on conflict (owner, session_id, request_id) do update
-        -- Only a lease that ran out without an answer, or a record past its time, is taken over.
+        -- Only a lease that ran out without an answer, or a record past its time, is taken over;
+        -- the same id again is the same call, whose first answer got lost on its way.
         set transaction_id = excluded.transaction_id, daemon = excluded.daemon,
             lease_until = excluded.lease_until, expires_at = excluded.expires_at, answered = false
         -- A daemon that died after its answer was stored, before it could say so, did answer.
@@ -204,6 +207,8 @@ begin
                and not exists (select from bus.message_bus stored
                                where stored.transaction_id = known.transaction_id))
            or known.expires_at < pg_catalog.clock_timestamp()
+           or (not known.answered and known.transaction_id = excluded.transaction_id
+               and known.daemon = excluded.daemon)
     returning known.transaction_id, known.answered into answer_id, done;
     mine := found;
     if not mine then
@@ -220,7 +225,7 @@ $$;
 create function bus.request_renew(
     principal text, session text, request text, by_daemon text,
     lease_seconds double precision, is_answered boolean) returns boolean
-    language plpgsql security definer set search_path = '' as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     update bus.request as known
     set lease_until = pg_catalog.clock_timestamp()

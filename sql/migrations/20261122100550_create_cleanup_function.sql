@@ -8,7 +8,7 @@
 create function bus.cleanup(
     max_rows integer default 10000, keep_events interval default interval '30 days',
     out messages bigint, out partitions integer, out returned_bytes bigint, out note text)
-    language plpgsql security definer set search_path = '' set lock_timeout = '250ms' as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' as $$
 declare
     cutoff constant timestamptz := pg_catalog.now();
     -- An id made just before a partition's upper bound may still be on its way.

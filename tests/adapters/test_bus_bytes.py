@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import hashlib
 import io
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,9 +18,9 @@ from hypothesis import strategies as st
 
 from busctl.connect import Bus
 from busctl.core.envelope import CHUNK_BYTES, Compression, Labels
-from busctl.core.errors import ConfigurationError, PayloadTooLarge
+from busctl.core.errors import ConfigurationError, PayloadTooLarge, SchemaMissing
 from busctl.core.samples import KINDS, Kind, sample
-from tests.adapters.bus_sql import MIB, connected
+from tests.adapters.bus_sql import MIB, connected, sql
 
 # One database and one bus serve all examples of a test; each example has an id of its own.
 few = settings(
@@ -253,3 +255,78 @@ async def test_stored_bytes_are_the_frames_in_order(bus: Bus) -> None:
 
 def test_a_chunk_is_a_mebibyte() -> None:
     assert CHUNK_BYTES == MIB
+
+
+@pytest.mark.parametrize("count", [3, 30_000, 600_000])
+async def test_views_of_wider_items_are_their_bytes(bus: Bus, count: int) -> None:
+    """Their length counts items, their size in bytes is another."""
+    view = memoryview(array.array("I", range(count)))
+
+    async def twice() -> AsyncIterator[memoryview]:
+        yield view
+        yield view
+
+    (many,) = await bus.put_many([view])
+    for claim, payload in (
+        (many, view.tobytes()),
+        (await bus.put(view), view.tobytes()),
+        (await bus.put_stream(twice()), view.tobytes() * 2),
+    ):
+        assert claim.payload_size_bytes == len(payload)
+        assert await bus.get(claim.transaction_id) == payload
+
+
+async def test_a_pipe_that_does_not_block_is_read_to_its_end(bus: Bus) -> None:
+    """It says "nothing yet" in mid-payload, which is not its end."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+
+    def feed() -> None:
+        with os.fdopen(writer, "wb", buffering=0) as feeding:
+            for _ in range(20):
+                feeding.write(b"x" * 1000)
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=feed)
+    with os.fdopen(reader, "rb") as pipe:
+        thread.start()
+        claim = await bus.put_file(pipe)
+    thread.join()
+    assert claim.payload_size_bytes == 20_000
+
+
+class _SlowFile(io.FileIO):
+    """A file as on a busy network disk; `seconds` a read."""
+
+    seconds = 0.04
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        time.sleep(self.seconds)
+        return super().read(-1 if size is None else size)
+
+
+@pytest.mark.parametrize("ends", ["error", "cancelled"])
+async def test_a_file_is_put_again_after_a_failure(
+    bus: Bus, database: str, tmp_path: Path, ends: str
+) -> None:
+    """When put_file has ended nothing reads on, or a retry would store fewer bytes, no one told."""
+    payload = sample("random", 12 * MIB + 5)
+    source = tmp_path / "source"
+    source.write_bytes(payload)
+    with _SlowFile(str(source)) as opened:
+        for delay in (0.06, 0.1, 0.14, 0.18):
+            opened.seek(0)
+            opened.seconds = 0.04
+            if ends == "error":
+                await sql(database, "alter table bus.message_chunk rename to elsewhere")
+                with pytest.raises(SchemaMissing):
+                    await bus.put_file(opened)
+                await sql(database, "alter table bus.elsewhere rename to message_chunk")
+            else:
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await bus.put_file(opened)
+            opened.seconds = 0
+            opened.seek(0)
+            claim = await bus.put_file(opened)
+            assert claim.checksum == hashlib.sha256(payload).hexdigest()

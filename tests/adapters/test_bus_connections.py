@@ -7,15 +7,19 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from busctl.adapters import embedded
 from busctl.connect import Bus
 from busctl.core.errors import (
     BusctlError,
+    ConfigurationError,
     SchemaMissing,
     SchemaOutdated,
     StoreReadOnly,
@@ -23,6 +27,7 @@ from busctl.core.errors import (
     StoreUnreachable,
 )
 from busctl.core.samples import sample
+from busctl.core.settings import Settings
 from tests.adapters.bus_sql import MIB, connected, eventually, new_id, sessions, sql
 from tests.conftest import make_database
 
@@ -239,8 +244,10 @@ async def test_no_progress_is_a_timeout_and_passes(database: str, size: int) -> 
             with pytest.raises(StoreTimeout, match=r"no progress for [01]\.5 s") as caught:
                 await bus.get(chosen)  # the time-out is per chunk: three of them in one statement
             assert caught.value.exit_code == 3
-            with pytest.raises(StoreTimeout, match=r"0\.5 s"):
+            assert caught.value.transaction_id == chosen
+            with pytest.raises(StoreTimeout, match=r"0\.5 s") as caught:
                 await bus.put(payload)
+            assert str(caught.value.transaction_id) in str(caught.value)
         assert await bus.get(chosen) == payload
         assert await bus.get((await bus.put(payload)).transaction_id) == payload
 
@@ -322,3 +329,72 @@ asyncio.run(main(*sys.argv[1:]))
     assert process.returncode == 0
     assert int(out) < 32 * MIB, f"{int(out):,} bytes above idle"
     assert target.read_bytes() == file_of_60_mb.read_bytes()
+
+
+@pytest.mark.parametrize("size", [100, 3 * MIB])
+async def test_an_answer_that_is_lost_names_the_message(database: str, size: int) -> None:
+    """Nobody can tell whether it was stored: the caller learns under which id to try again."""
+    payload = sample("random", size)
+    async with connected(database, pool_max_size=1) as bus:
+        await sql(
+            database,
+            "create function public.leave() returns trigger language plpgsql security definer as "
+            "$$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$; "
+            "create constraint trigger leave after insert on bus.message_event "
+            "deferrable initially deferred for each row execute function public.leave()",
+        )
+        with pytest.raises(StoreUnreachable) as caught:
+            await bus.put(payload)
+        chosen = caught.value.transaction_id
+        assert chosen is not None
+        assert str(chosen) in str(caught.value)
+        await sql(database, "drop function public.leave cascade")
+        assert (await bus.put(payload, transaction_id=chosen)).transaction_id == chosen
+        assert await bus.get(chosen) == payload
+
+
+async def test_a_past_partition_that_left_is_made_again(bus: Bus, database: str) -> None:
+    """Of an hour that this bus has stored chunks in already."""
+    for _ in range(2):
+        past, payload = new_id(-20 * 3600), sample("random", 2 * MIB)
+        await bus.put(payload, transaction_id=past)
+        assert await bus.get(past) == payload
+        await _drop_partitions(database)
+
+
+async def test_a_lease_whose_answer_was_lost_is_the_same_call(bus: Bus) -> None:
+    """The pool asks again on a new connection; it must not hear that another daemon is at it."""
+    span, chosen = timedelta(seconds=30), new_id()
+
+    async def begin(daemon: str, transaction_id: UUID) -> bool:
+        lease = await bus.store.request_begin(
+            "me", "session", "request", transaction_id, daemon=daemon, lease=span, ttl=span
+        )
+        assert lease.transaction_id == chosen
+        return lease.mine
+
+    assert [await begin("one", chosen) for _ in range(2)] == [True, True]
+    assert not await begin("two", new_id())
+    assert not await begin("one", new_id())
+    assert await bus.store.request_renew(
+        "me", "session", "request", daemon="one", lease=span, answered=True
+    )
+    assert not await begin("one", chosen)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "said"),
+    [
+        ("password=a hunter2=b host=h", "cannot be read by libpq."),
+        ("postgresql://u:hunter2@h/db?pgbouncer=true", '"pgbouncer"'),
+    ],
+)
+async def test_a_dsn_libpq_cannot_read_is_not_quoted(
+    settings: Settings, dsn: str, said: str
+) -> None:
+    odd = settings.model_copy(update={"database_url": SecretStr(dsn)})
+    with pytest.raises(ConfigurationError) as caught:
+        async with Bus.connect(odd):
+            pass
+    assert said in caught.value.message
+    assert "hunter2" not in str(caught.value)

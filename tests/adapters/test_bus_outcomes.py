@@ -22,6 +22,7 @@ from busctl.core.errors import (
     MessageMissing,
     OutsideHorizon,
 )
+from busctl.core.ids import first_id, unix_ms_of
 from busctl.core.samples import sample
 from busctl.ops.bus import Outgoing
 from busctl.ports import Filter
@@ -232,3 +233,36 @@ async def test_errors_are_messages_too(bus: Bus) -> None:
     claim = await bus.put(b"the tool fell over", labels)
     assert await bus.get(claim.transaction_id) == b"the tool fell over"
     assert (await bus.stat(claim.transaction_id)).status.value == "error"
+
+
+@pytest.mark.parametrize("way", ["open", "open_stored", "peek"])
+async def test_a_message_that_is_removed_while_it_is_read(bus: Bus, way: str) -> None:
+    """It is gone, not corrupt, and the audit trail does not say otherwise."""
+    chosen = (await bus.put(sample("random", 40 * MIB))).transaction_id
+    opened = await getattr(bus, way)(chosen)
+    await anext(opened.pieces)
+    await bus.remove(chosen)
+    with pytest.raises(MessageExpired, match="removed at"):
+        async for _ in opened.pieces:
+            pass
+    assert [event.kind for event in await bus.events(chosen)] == ["stored", "removed"]
+
+
+@pytest.mark.parametrize("version", ["4", "8", "variant", "bound"])
+@pytest.mark.parametrize("size", [10, 2 * MIB])
+async def test_an_id_that_could_not_be_redeemed_is_not_taken(
+    bus: Bus, version: str, size: int
+) -> None:
+    """Commands and the daemon read UUIDv7 only: what is put under another id would be lost."""
+    made = new_id()
+    other = {
+        "4": UUID(f"{str(made)[:14]}4{str(made)[15:]}"),
+        "8": UUID(f"{str(made)[:14]}8{str(made)[15:]}"),
+        "variant": UUID(f"{str(made)[:19]}c{str(made)[20:]}"),
+        "bound": first_id(unix_ms_of(made)),
+    }[version]
+    payload = sample("json", size)
+    with pytest.raises(InvalidId, match=str(other)):
+        await bus.put(payload, transaction_id=other)
+    with pytest.raises(InvalidId, match=str(other)):
+        await bus.put_many([Outgoing(payload, transaction_id=other)])

@@ -325,6 +325,7 @@ def test_a_server_orphaned_by_its_starter_is_taken_over(home: Path) -> None:
     child = holding(home)
     pid = child.line()
     child.kill()
+    wait_for(lambda: embedded.status(home).users == 0)
     assert is_live(pid)
     with embedded.acquire(home) as lease:
         assert lease.server.pid == pid

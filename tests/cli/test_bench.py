@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import psycopg
+import pytest
 
 
 def bench(dsn: str, *args: str) -> subprocess.CompletedProcess[str]:
@@ -74,14 +77,83 @@ def test_the_table_names_what_was_measured(database: str) -> None:
         "--baselines", "raw", "--no-memory",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("path ")
+    assert done.stdout.startswith("what ")
     assert " x raw" in done.stdout
     assert "jsonb" not in done.stdout
     assert "Round trips after connecting: put 1 KB 1, get 1 KB 1" in done.stdout
 
 
+def test_the_table_fits_a_hundred_columns(database: str) -> None:
+    done = bench(
+        database, "--sizes", "1KB,100KB", "--paths", "store,put_many", "--repeat", "1",
+        "--rtt-ms", "1", "--no-memory",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " x raw, " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_answers_through_a_daemon_of_its_own(database: str) -> None:
+    done = bench(
+        database, "--sizes", "1KB,200KB", "--contents", "json", "--repeat", "2",
+        "--paths", "claim,websocket,http", "--json",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    shape = json.loads(done.stdout)
+    measured = {(row["path"], row["size_bytes"]): row for row in shape["rows"]}
+    assert set(measured) == {
+        (path, size) for path in ("claim", "websocket", "http") for size in (1_000, 200_000)
+    }
+    assert {row["operation"] for row in shape["rows"]} == {"call"}
+    assert set(measured["claim", 1_000]["against"]) == {"websocket", "http"}
+    assert shape["round_trips"] == shape["memory"] == shape["left_out"] == []
+    assert left_behind(database) == (0, 0)
+
+
+def test_what_no_frame_has_room_for_is_named(database: str) -> None:
+    done = bench(
+        database, "--sizes", "34MB", "--contents", "zeros", "--repeat", "1",
+        "--paths", "claim,websocket", "--json",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    shape = json.loads(done.stdout)
+    assert [row["path"] for row in shape["rows"]] == ["claim"]
+    assert [(one["path"], one["size_bytes"]) for one in shape["left_out"]] == [
+        ("websocket", 34_000_000)
+    ]
+    assert "frame" in shape["left_out"][0]["why"]
+    assert left_behind(database) == (0, 0)
+
+
+@pytest.mark.parametrize("path", ["store", "put_many", "claim"])
+def test_a_run_that_is_stopped_leaves_nothing(database: str, path: str) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-P", "-m", "busctl", "bench", "--sizes", "10KB", "--paths", path,
+         "--repeat", "100000"],
+        env={**os.environ, "DATABASE_URL": database}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        while left_behind(database)[0] < 10:
+            assert running.poll() is None
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGINT)
+        out, errors = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 130
+    assert out == ""
+    assert "Traceback" not in errors
+    assert left_behind(database) == (0, 0)
+
+
 def test_what_cannot_be_read_is_a_wrong_command_line(database: str) -> None:
-    for args in (["--sizes", "1XB"], ["--contents", "nonsense"], ["--paths", "elsewhere"]):
+    for args in (
+        ["--sizes", "1XB"],
+        ["--sizes", "0"],
+        ["--contents", "nonsense"],
+        ["--paths", "elsewhere"],
+    ):
         done = bench(database, *args)
         assert done.returncode == 2
         assert args[1] in done.stderr

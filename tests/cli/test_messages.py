@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -273,8 +274,31 @@ def test_get_writes_through_links_and_into_devices(database: str, tmp_path: Path
     assert busctl(database, "get", one, "-o", fifo).code == 0
     assert reader.communicate(timeout=30)[0] == b"payload"
     assert fifo.is_fifo()
+    assert busctl(database, "get", one, "-o", "/dev/stdout").out == b"payload"
     assert busctl(database, "get", one, "-o", tmp_path).code == 2
     assert busctl(database, "get", one, "-o", tmp_path / "no" / "f").code == 2
+
+
+def test_a_full_disk_is_told_with_the_id(database: str) -> None:
+    one = put(database, noise(5_000_000))
+    done = busctl(database, "get", one, "-o", "/dev/full")
+    assert done.code == 1
+    assert one in done.err
+    assert "fix:" in done.err
+    done = busctl(database, "get", one, "-o", "/dev/full", "--json")
+    assert done.code == 1
+    assert json.loads(done.err)["error"]["transaction_id"] == one
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["ls", "--status", "odd"], ["ls", "--nonsense"], ["put"], ["nonsense"], ["store", "nonsense"]],
+)
+def test_with_json_a_wrong_command_line_is_json_too(args: list[str]) -> None:
+    done = busctl(UNREACHABLE, *args, "--json")
+    assert done.code == 2
+    assert done.out == b""
+    assert json.loads(done.err)["error"]["code"] == "CONFIGURATION"
 
 
 def test_a_reader_that_leaves_is_no_failure_to_talk_about(database: str) -> None:
@@ -314,14 +338,17 @@ def test_interrupting_a_get_that_nobody_reads_ends_it(database: str) -> None:
     child.communicate()
 
 
-def test_interrupting_a_get_leaves_no_half_file(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupting_a_get_leaves_no_half_file(
+    database: str, tmp_path: Path, number: int, code: int
+) -> None:
     one = put(database, noise(3_000_000))
     with psycopg.connect(database) as blocker:
         blocker.execute("lock table bus.message_chunk in access exclusive mode")
         child = start(database, "get", one, "-o", tmp_path / "out")
         wait_for(lambda: any(tmp_path.iterdir()))
-        child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=60) == 130
+        child.send_signal(number)
+        assert child.wait(timeout=60) == code
         child.communicate()
     assert list(tmp_path.iterdir()) == []
 

@@ -56,8 +56,16 @@ def test_a_time_past_the_year_9999_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "bus://", "0" * 31, "76223d8d-41e7-419e-aff9-7ff4bf4aeb9a", str(first_id(5))]
-)
+    "text",
+    [
+        "", "x", "bus://", "0" * 31, "76223d8d-41e7-419e-aff9-7ff4bf4aeb9a", str(first_id(5)),
+        "017f22e2-79b0-7cc3-c8c4-dc0c0c07398f",  # variant bits of Microsoft's
+        # What UUID() alone reads as an id, some of them as another one.
+        "+17f22e279b07cc398c4dc0c0c07398f", "_017f22e279b07cc398c4dc0c0c07398",
+        "017f22e2-79b0-7cc3-98c4-dc0c0c07398\u0669", "{017f22e2-79b0-7cc3-98c4-dc0c0c07398f}",
+        "urn:uuid:017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "0-17f22e279b07cc398c4dc0c0c07398f",
+    ],
+)  # fmt: skip
 def test_what_is_not_an_id_is_refused(text: str) -> None:
     with pytest.raises(InvalidId):
         parse_id(text)

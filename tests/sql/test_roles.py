@@ -212,3 +212,34 @@ def test_calls_of_the_hot_path_drop_to_the_least_role(
         "from pg_roles where rolname like 'bus\\_%'",
     ):
         assert not flags, role
+
+
+def test_types_of_the_caller_are_not_the_functions(shared: str) -> None:
+    """A type `text` in pg_temp with a check would run the caller's code as the function's owner."""
+    with psycopg.connect(shared) as session:
+        for statement in (
+            "set role bus_writer",
+            "create function pg_temp.taken(pg_catalog.text) returns boolean language plpgsql as "
+            "$$ begin raise exception 'ran as %', current_user; end $$",
+            *(
+                f"create domain pg_temp.{name} as pg_catalog.{name} "
+                "check (pg_temp.taken(value::pg_catalog.text))"
+                for name in ("text", "timestamptz", "uuid", "bytea", "jsonb", "int4", "int8")
+            ),
+            "select bus.ensure_partitions(now() - interval '50 days', now() - interval '50 days')",
+        ):
+            session.execute(statement.encode())
+        session.rollback()
+
+
+def test_every_function_names_pg_temp_last(
+    arena: dict[str, psycopg.Connection[tuple[object, ...]]],
+) -> None:
+    rows = run(
+        arena[H].info.dsn,
+        "select proname, proconfig from pg_proc where pronamespace = 'bus'::regnamespace",
+    )
+    assert rows
+    for name, settings in rows:
+        assert isinstance(settings, list)
+        assert "search_path=pg_catalog, pg_temp" in settings, name

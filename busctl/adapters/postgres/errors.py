@@ -9,6 +9,7 @@ import psycopg
 from busctl.core.errors import (
     AccessDenied,
     BusctlError,
+    ConfigurationError,
     InvalidLabel,
     SchemaMissing,
     SchemaOutdated,
@@ -62,6 +63,20 @@ def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlEr
             kind = StoreFailed
     code = f" [SQLSTATE {state}]" if state else ""
     return kind(f"The store said: {said}{code}{about}.", transaction_id=transaction_id)
+
+
+def not_connected(error: psycopg.Error) -> BusctlError:
+    """Why no connection could be made. What libpq says of a connection string it cannot read may
+    quote a password, so only the name of an unknown URI parameter is kept of it."""
+    if not isinstance(error, psycopg.ProgrammingError):
+        return StoreUnreachable(f"The store did not let us in: {first_line(error)}.")
+    said = first_line(error)
+    reason = f": {said}" if said.startswith("invalid URI query parameter") else ""
+    return ConfigurationError(
+        f"DATABASE_URL cannot be read by libpq{reason}.",
+        remedy="Write postgresql://user:password@host:port/database with the password "
+        "percent-encoded, or libpq's own key=value pairs.",
+    )
 
 
 def first_line(error: BaseException) -> str:

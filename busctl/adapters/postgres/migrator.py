@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import psycopg
 
 from busctl.adapters.postgres.catalog import catalog_lines
-from busctl.adapters.postgres.errors import DENIED, MISSING, first_line, mapped
+from busctl.adapters.postgres.errors import DENIED, MISSING, first_line, mapped, not_connected
 from busctl.adapters.sqlfiles import migrations, queries
-from busctl.core.errors import MigrationFailed, StoreFailed, StoreUnreachable
+from busctl.core.errors import MigrationFailed, StoreFailed
 from busctl.core.migration import (
     ADVISORY_LOCK,
     LOCK_TIMEOUT,
@@ -37,14 +37,15 @@ class Migrator:
 
     @classmethod
     async def connect(cls, dsn: str, *, timeout: float = 10) -> Migrator:
-        """`timeout` in seconds. Raises StoreUnreachable, MigrationFailed (server too old)."""
+        """`timeout` in seconds. Raises StoreUnreachable, ConfigurationError (libpq cannot read
+        the DSN), MigrationFailed (server too old)."""
         try:
             connection = await psycopg.AsyncConnection.connect(
                 dsn, autocommit=True, prepare_threshold=None, connect_timeout=max(2, int(timeout)),
                 application_name="busctl migrate",
             )  # fmt: skip
         except psycopg.Error as error:
-            raise StoreUnreachable(f"The store did not let us in: {first_line(error)}.") from error
+            raise not_connected(error) from error
         number = connection.info.server_version
         if number < OLDEST_SERVER:
             await connection.close()

@@ -17,7 +17,7 @@ from psycopg import AsyncCursor
 from psycopg.pq import TransactionStatus
 
 from busctl.adapters.postgres.connection import Connection
-from busctl.adapters.postgres.errors import first_line, mapped
+from busctl.adapters.postgres.errors import mapped, not_connected
 from busctl.core.errors import InvalidLabel, StoreTimeout, StoreUnreachable
 
 Result = TypeVar("Result")
@@ -199,7 +199,7 @@ class Pool:
                 application_name="busctl",
             )
         except psycopg.Error as error:
-            raise StoreUnreachable(f"The store did not let us in: {first_line(error)}.") from error
+            raise not_connected(error) from error
         return Session(connection)
 
     async def _give_back(self, session: Session) -> None:

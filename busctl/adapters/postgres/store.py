@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -387,9 +387,11 @@ class PostgresStore:
         return await work()
 
     async def _ensure_partition(self, transaction_id: UUID) -> None:
-        """Before chunks are sent, which cannot be sent twice; asked once per hour of ids."""
+        """Before chunks are sent, which cannot be sent twice; asked once per hour of ids, and each
+        time for a past hour, whose partition may have left since."""
         hour = _hour(transaction_id)
-        if hour not in self._hours:
+        is_past = hour + timedelta(hours=1) <= datetime.now(UTC)
+        if is_past or hour not in self._hours:
             await self.ensure_partitions(hour, hour)
             self._hours.add(hour)
 

@@ -79,10 +79,10 @@ async def compare_batches(
     ]  # fmt: skip
 
 
-def in_turn(subjects: Sequence[Subject], number: int) -> Iterator[Subject]:
-    """All of them, beginning one further each round."""
-    for place in range(len(subjects)):
-        yield subjects[(place + number) % len(subjects)]
+def in_turn(all_of_them: Sequence[Result], number: int) -> Iterator[Result]:
+    """Each once, beginning one further each round."""
+    for place in range(len(all_of_them)):
+        yield all_of_them[(place + number) % len(all_of_them)]
 
 
 async def timed(work: Awaitable[Result], clock: Clock) -> tuple[float, Result]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from busctl.ops.bench.report import Memory
-from busctl.ops.bench.subjects import LABELS
+from busctl.ops.bench.subjects import LABELS, TTL, remove
 from busctl.ops.bus import Bus
 
 WARM_UP_BYTES = 3_000_000
@@ -27,13 +27,16 @@ async def measure_memory(
     """Store `source` as a stream, then read it as one. Run it in a process that did nothing else,
     or memory that was freed but not returned hides the peak."""
     await _warm_up(bus)
-    with watch() as storing:
-        claim = await bus.put_file(source, LABELS)
-    with watch() as fetching:
-        async for _ in bus.stream(claim.transaction_id):
-            pass
+    chosen = bus.clock.new_id()
+    try:
+        with watch() as storing:
+            claim = await bus.put_file(source, LABELS, transaction_id=chosen, ttl=TTL)
+        with watch() as fetching:
+            async for _ in bus.stream(chosen):
+                pass
+    finally:
+        await remove(bus, chosen)
     size = claim.payload_size_bytes
-    await bus.remove(claim.transaction_id)
     return [
         Memory("store", size, storing.client, storing.backend),
         Memory("fetch", size, fetching.client, fetching.backend),
@@ -47,7 +50,10 @@ async def _warm_up(bus: Bus) -> None:
         for _ in range(3):
             yield bytes(WARM_UP_BYTES // 3)
 
-    claim = await bus.put_stream(pieces(), LABELS)
-    async for _ in bus.stream(claim.transaction_id):
-        pass
-    await bus.remove(claim.transaction_id)
+    chosen = bus.clock.new_id()
+    try:
+        await bus.put_stream(pieces(), LABELS, transaction_id=chosen, ttl=TTL)
+        async for _ in bus.stream(chosen):
+            pass
+    finally:
+        await remove(bus, chosen)

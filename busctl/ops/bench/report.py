@@ -82,6 +82,21 @@ class Memory:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A path that cannot carry payloads of that size, and why."""
+
+    path: str
+    content: str
+    size: int
+    why: str
+
+    def shape(self) -> dict[str, Any]:
+        return {
+            "path": self.path, "content": self.content, "size_bytes": self.size, "why": self.why,
+        }  # fmt: skip
+
+
 @dataclass(slots=True)
 class BenchReport:
     """Everything one run measured."""
@@ -89,12 +104,14 @@ class BenchReport:
     rows: list[Row] = field(default_factory=list)
     round_trips: list[RoundTrips] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
     def shape(self) -> dict[str, Any]:
         return {
             "rows": [row.shape() for row in self.rows],
             "round_trips": [count.shape() for count in self.round_trips],
             "memory": [peak.shape() for peak in self.memory],
+            "left_out": [one.shape() for one in self.left_out],
         }
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from busctl.core.samples import Kind, sample
+from busctl.ops.bench.calls import Way, compare_calls
 from busctl.ops.bench.compare import BATCH, compare, compare_batches
+from busctl.ops.bench.prepared import SEED
 from busctl.ops.bench.report import BenchReport
 from busctl.ops.bench.streaming import compare_streaming
 from busctl.ops.bench.subjects import BusSubject, Subject
 from busctl.ops.bus import Bus
 from busctl.ports import Clock
 
-Path = Literal["store", "put_many"]
+Path = Literal["store", "put_many", "claim", "websocket", "http"]
 PATHS: tuple[Path, ...] = get_args(Path)
+THROUGH_DAEMON: tuple[Path, ...] = ("claim", "websocket", "http")
 JSONB_MAX_BYTES = 10_000_000
 """A JSONB of 100 MB takes 11 s and 1 GB of the backend's memory a round: never done here."""
 STREAMED_FROM_BYTES = 1_000_000
@@ -42,25 +45,33 @@ class Plan:
 
 
 async def bench(
-    bus: Bus, baselines: Sequence[Subject], plan: Plan, clock: Clock, step: Callable[[str], None]
-) -> BenchReport:
-    """Measure what `plan` says. `step` hears, once a round, what is being measured. Every message
-    stored is removed again. Raises MessageCorrupt if the bus gave back other bytes."""
+    bus: Bus, cleaner: Bus, baselines: Sequence[Subject], ways: Mapping[str, Way], plan: Plan,
+    clock: Clock, step: Callable[[str], None],
+) -> BenchReport:  # fmt: skip
+    """Measure what `plan` says; `ways` are those of its paths that lead through a daemon. `cleaner`
+    reaches the store of `bus` by a short way, to remove what was stored.
+
+    `step` hears, once a round, what is being measured. Every message stored is removed again, but
+    for the answers of the daemon (`remove_answers`). Raises MessageCorrupt if the bus gave back
+    other bytes.
+    """
     report = BenchReport()
     for content in plan.contents:
         for size in plan.sizes:
-            await _measure(bus, baselines, plan, content, size, clock, step, report)
+            await _measure(bus, cleaner, baselines, plan, content, size, clock, step, report)
+            if ways:
+                await _measure_calls(ways, plan, content, size, clock, step, report)
     return report
 
 
 async def _measure(
-    bus: Bus, baselines: Sequence[Subject], plan: Plan, content: Kind, size: int, clock: Clock,
-    step: Callable[[str], None], report: BenchReport,
+    bus: Bus, cleaner: Bus, baselines: Sequence[Subject], plan: Plan, content: Kind, size: int,
+    clock: Clock, step: Callable[[str], None], report: BenchReport,
 ) -> None:  # fmt: skip
     fitting = [one for one in baselines if one.name != "jsonb" or size <= JSONB_MAX_BYTES]
-    subjects: list[Subject] = [BusSubject(bus), *fitting]
+    subjects: list[Subject] = [BusSubject(bus, cleaner), *fitting]
     rounds = plan.rounds(size)
-    payload = sample(content, size, seed=1)
+    payload = sample(content, size, SEED)
 
     def round_done() -> None:
         step(f"{content} {size:,} bytes")
@@ -81,3 +92,17 @@ async def _measure(
     finally:
         for subject in subjects:
             await subject.empty()
+
+
+async def _measure_calls(
+    ways: Mapping[str, Way], plan: Plan, content: Kind, size: int, clock: Clock,
+    step: Callable[[str], None], report: BenchReport,
+) -> None:  # fmt: skip
+    def round_done() -> None:
+        step(f"calls, {content} {size:,} bytes")
+
+    rows, left_out = await compare_calls(
+        ways, content, sample(content, size, SEED), plan.rounds(size), clock, round_done
+    )
+    report.rows += rows
+    report.left_out += left_out

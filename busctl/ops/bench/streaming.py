@@ -10,7 +10,7 @@ from busctl.core.errors import MessageCorrupt
 from busctl.ops.bench.compare import timed
 from busctl.ops.bench.report import Row, ratios
 from busctl.ops.bench.series import Series
-from busctl.ops.bench.subjects import LABELS
+from busctl.ops.bench.subjects import LABELS, TTL, remove
 from busctl.ops.bus import Bus
 from busctl.ports import Clock
 
@@ -20,27 +20,34 @@ async def compare_streaming(
 ) -> list[Row]:
     """Times of reading one message in pieces that nobody keeps."""
     series = {"bus": Series(), "sha256": Series()}
-    claim = await bus.put(payload, LABELS)
-    for number in range(-1, repeat):
-        streamed, size = await timed(_read(bus, claim.transaction_id), clock)
-        if size != len(payload):
-            raise MessageCorrupt(
-                f"Message {claim.transaction_id} came back with {size} bytes, not {len(payload)}.",
-                transaction_id=claim.transaction_id,
-                byte_range=(min(size, len(payload)), len(payload)),
-            )
-        await bus.deliveries.flush()
-        hashed, _ = await timed(_hash(payload), clock)
-        if number >= 0:
-            series["bus"].add(streamed)
-            series["sha256"].add(hashed)
-        step()
-    await bus.remove(claim.transaction_id)
+    chosen = clock.new_id()
+    try:
+        await bus.put(payload, LABELS, transaction_id=chosen, ttl=TTL)
+        for number in range(-1, repeat):
+            streamed, size = await timed(_read(bus, chosen), clock)
+            _same_size(chosen, len(payload), size)
+            await bus.deliveries.flush()
+            hashed, _ = await timed(_hash(payload), clock)
+            if number >= 0:
+                series["bus"].add(streamed)
+                series["sha256"].add(hashed)
+            step()
+    finally:
+        await remove(bus, chosen)
     return [
         Row("store", content, len(payload), "stream", name, series[name],
             against=ratios(name, series))
         for name in series
     ]  # fmt: skip
+
+
+def _same_size(id: UUID, wanted: int, found: int) -> None:
+    if found != wanted:
+        raise MessageCorrupt(
+            f"Message {id} came back with {found} bytes, not {wanted}.",
+            transaction_id=id,
+            byte_range=(min(found, wanted), max(found, wanted)),
+        )
 
 
 async def _read(bus: Bus, transaction_id: UUID) -> int:

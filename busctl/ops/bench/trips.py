@@ -7,7 +7,7 @@ from statistics import fmean
 
 from busctl.ops.bench.compare import WARM_UP_ROUNDS
 from busctl.ops.bench.report import RoundTrips
-from busctl.ops.bench.subjects import LABELS
+from busctl.ops.bench.subjects import LABELS, TTL, remove
 from busctl.ops.bus import Bus
 from busctl.ports import Clock
 
@@ -23,10 +23,12 @@ async def count_round_trips(
     gets: list[int] = []
     for number in range(WARM_UP_ROUNDS + COUNTED):
         chosen = clock.new_id()
-        put = await _counted(bus.put(payload, LABELS, transaction_id=chosen), so_far)
-        got = await _counted(bus.get(chosen), so_far)
-        await bus.deliveries.flush()
-        await bus.remove(chosen)
+        try:
+            put = await _counted(bus.put(payload, LABELS, transaction_id=chosen, ttl=TTL), so_far)
+            got = await _counted(bus.get(chosen), so_far)
+            await bus.deliveries.flush()
+        finally:
+            await remove(bus, chosen)
         if number >= WARM_UP_ROUNDS:
             puts.append(put)
             gets.append(got)

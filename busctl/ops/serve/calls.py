@@ -210,6 +210,8 @@ class Calls:
             raise
         finally:
             renewing.cancel()
+            # One that the store is just doing must not come after what follows.
+            await asyncio.wait([renewing])
             await self._settle(running, answered=answered)
 
     async def _renew(self, running: Running) -> None:

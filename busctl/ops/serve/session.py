@@ -145,8 +145,11 @@ class Session:
             case Fetch():
                 await self._begin_fetch(frame)
             case Health():
-                # The store may take its time to answer; other frames do not wait for it.
-                self._spawn(self._health())
+                # The store may take its time to answer; other frames do not wait for it, unless
+                # the client asks without listening.
+                asking = self._spawn(self._health())
+                if len(self._tasks) > self._most_waiting:
+                    await asyncio.wait([asking])
             case RotateToken():
                 await self._rotate(frame)
 
@@ -194,8 +197,12 @@ class Session:
         await self._send("call_tool_ack", accepted=True, **ack)
         self._spawn(self._follow(running))
 
+    @property
+    def _most_waiting(self) -> int:
+        return WAITING_PER_CALL * self._daemon.settings.max_inflight_per_session
+
     def _check_waiting(self) -> None:
-        most = WAITING_PER_CALL * self._daemon.settings.max_inflight_per_session
+        most = self._most_waiting
         if len(self._tasks) >= most:
             raise OverCapacity(f"{most} requests of this session wait for their answers.")
 
