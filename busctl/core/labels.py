@@ -15,6 +15,9 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """The escape of a NUL in JSON text, not a backslash of its own followed by "u0000"."""
 
 TEXTS = ("content_type", "tool_name", "session_id", "request_id", "owner")
+MAX_LABEL_CHARS = 256
+"""As long as the dialect's own ids: labels are for finding and showing, not for carrying."""
+MAX_METADATA_BYTES = 64 * 1024
 
 
 def checked(labels: Labels) -> Labels:
@@ -41,7 +44,13 @@ def as_text(payload: str, labels: Labels) -> tuple[bytes, Labels]:
 
 
 def _check_text(name: str, value: str | None) -> None:
-    if value is None or (value.isascii() and "\x00" not in value):
+    if value is None:
+        return
+    if not value or len(value) > MAX_LABEL_CHARS:
+        raise InvalidLabel(
+            f"{name} has {len(value):,} characters; 1 to {MAX_LABEL_CHARS} are taken."
+        )
+    if value.isascii() and "\x00" not in value:
         return
     if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise InvalidLabel(f"{name} {value!r} holds a NUL or a lone surrogate.")
@@ -53,5 +62,7 @@ def _check_metadata(metadata: Mapping[str, Any]) -> None:
         text.encode()
     except (TypeError, ValueError) as error:
         raise InvalidLabel(f"metadata is not JSON that can be stored: {error}.") from error
+    if len(text) > MAX_METADATA_BYTES:
+        raise InvalidLabel(f"metadata has over {MAX_METADATA_BYTES:,} bytes.")
     if _NUL.search(text):
         raise InvalidLabel("metadata holds a NUL, which PostgreSQL's jsonb refuses.")

@@ -39,7 +39,7 @@ class Deliveries:
                 except BusctlError as error:
                     self.unrecorded += len(batch)
                     log.warning(
-                        "%d deliveries not recorded, first of %s: %s",
+                        "deliveries not recorded: %d, first of %s: %s",
                         len(batch), batch[0].transaction_id, error,
                     )  # fmt: skip
 

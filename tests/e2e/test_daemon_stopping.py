@@ -58,6 +58,27 @@ async def test_sigterm_lets_running_calls_finish(database: str, tmp_path: Path) 
         assert "Traceback" not in running.log
 
 
+async def test_a_claim_told_while_stopping_can_still_be_redeemed(
+    database: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with daemon(database, MESSAGE_BUS_INLINE_MAX_BYTES="0") as running:
+        async with session(running, accepts=["claim"]) as client:
+            call = {"name": "wait_for", "arguments": {"path": str(gate)}, "request_id": "r"}
+            await client.say("call_tool", **call)
+            await client.hear_op("call_tool_ack")
+            running.process.send_signal(signal.SIGTERM)
+            await until(lambda: "draining" in running.log)
+            gate.write_text("finished")
+            answer = await client.hear_op("call_tool_res", "r")
+            await asyncio.sleep(0.3)  # a client that thinks before it redeems
+            claimed = answer["claim"]["transaction_id"]
+            await client.say("fetch", request_id="f", transaction_id=claimed)
+            assert (await client.hear_op("fetch_res", "f"))["payload_size_bytes"] == 8
+            assert await client.closed() == 1012
+        assert await ended(running) == 0
+
+
 async def test_sigterm_tells_calls_that_take_too_long(database: str) -> None:
     with daemon(database, BUSCTL_DRAIN_TIMEOUT_SECS="0.2") as running:
         async with session(running) as client:

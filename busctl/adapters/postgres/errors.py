@@ -61,6 +61,8 @@ def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlEr
             kind = StoreUnreachable
         case _:
             kind = StoreFailed
+    if kind is SchemaMissing:
+        return SchemaMissing(f"This database has no bus schema ({said}).")
     code = f" [SQLSTATE {state}]" if state else ""
     return kind(f"The store said: {said}{code}{about}.", transaction_id=transaction_id)
 

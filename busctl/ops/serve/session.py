@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from busctl.core import protocol
 from busctl.core.errors import BusctlError, OverCapacity, PeerGone
@@ -23,7 +24,7 @@ from busctl.core.protocol import (
     Step,
     error_shape,
 )
-from busctl.core.route import Reader
+from busctl.core.route import Reader, Route
 from busctl.ops.serve import delivery
 from busctl.ops.serve.answers import as_told
 from busctl.ops.serve.calls import Running
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 WAITING_PER_CALL = 4
 """How many unanswered requests a session may have for each call it may run (joined ones count)."""
 
+REDEEM_SECS = 2.0
+"""How long a stopping daemon waits for a client to begin to redeem a claim it was just told."""
+
 log = logging.getLogger("busctl.serve")
 
 
@@ -50,6 +54,7 @@ class Session:
         self._sender = Sender(socket)
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetches = 0
+        self._told: dict[UUID, float] = {}
         self._state = State.NEW
         self._reader = Reader(False, protocol.DEFAULT_MAX_MESSAGE_BYTES)
         self.id = ""
@@ -73,9 +78,15 @@ class Session:
 
     async def finish(self, code: Close, reason: str) -> None:
         """Let what is being told to the client be told, then close."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._tasks or self._redeems():
+            await asyncio.sleep(0.02)
         await self._socket.close(code, reason)
+
+    def _redeems(self) -> bool:
+        """Whether a claim was told so lately that the client may be about to fetch it."""
+        since = self._daemon.bus.clock.monotonic() - REDEEM_SECS
+        self._told = {claimed: told for claimed, told in self._told.items() if told > since}
+        return bool(self._told)
 
     # --- hello -----------------------------------------------------------------------------
 
@@ -223,6 +234,9 @@ class Session:
         except BusctlError as error:
             await self._send_error(running.request_id, error)
             return
+        if frame.way is Route.CLAIM:
+            self._redeems()  # forgets the older ones
+            self._told[kept.claim.transaction_id] = self._daemon.bus.clock.monotonic()
         await self._sender.text(frame.text)
         delivery.record(self._daemon.bus, kept, frame.way)
 
@@ -239,6 +253,7 @@ class Session:
             await self._send("fetch_res", request_id=frame.request_id, error=error_shape(error))
             return
         self._fetches += 1
+        self._told.pop(frame.transaction_id, None)
         self._spawn(fetch(self._daemon, frame, self._sender)).add_done_callback(self._fetch_ended)
 
     def _fetch_ended(self, _: object) -> None:
