@@ -63,7 +63,7 @@ async def test_a_claim_told_while_stopping_can_still_be_redeemed(
 ) -> None:
     gate = tmp_path / "gate"
     with daemon(database, MESSAGE_BUS_INLINE_MAX_BYTES="0") as running:
-        async with session(running, accepts=["claim"]) as client:
+        async with session(running, accepts=("claim",)) as client:
             call = {"name": "wait_for", "arguments": {"path": str(gate)}, "request_id": "r"}
             await client.say("call_tool", **call)
             await client.hear_op("call_tool_ack")

@@ -79,7 +79,10 @@ class Session:
     async def finish(self, code: Close, reason: str) -> None:
         """Let what is being told to the client be told, then close."""
         while self._tasks or self._redeems():
-            await asyncio.sleep(0.02)
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            else:
+                await asyncio.sleep(0.02)
         await self._socket.close(code, reason)
 
     def _redeems(self) -> bool:
