@@ -20,51 +20,42 @@ from busctl.core.errors import (
     TransactionConflict,
 )
 
-# SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
-READ_ONLY = "25006"
 NO_PARTITION = "23514"
-UNIQUE = "23505"
 DENIED = "42501"
-NOT_TEXT = frozenset({"22021", "22P05"})
 MISSING = frozenset({"3F000", "42P01"})
-OUTDATED = frozenset({"42883", "42703", "42704"})
-CANCELLED = frozenset({"57014", "55P03", "25P03", "57P05"})
-AWAY = frozenset({"57P01", "57P02", "57P03", "53300", "53400"})
 AWAY_CLASS = "08"
+
+# SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
+KINDS: dict[str, type[BusctlError]] = {
+    "25006": StoreReadOnly,
+    DENIED: AccessDenied,
+    "23505": TransactionConflict,
+    **dict.fromkeys(("22021", "22P05"), InvalidLabel),
+    **dict.fromkeys(MISSING, SchemaMissing),
+    **dict.fromkeys(("42883", "42703", "42704"), SchemaOutdated),
+    **dict.fromkeys(("57014", "55P03", "25P03", "57P05"), StoreTimeout),
+    **dict.fromkeys(("57P01", "57P02", "57P03", "53300", "53400"), StoreUnreachable),
+}
 
 
 def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlError:
     """The named error for one of psycopg's; the message keeps the server's own first line."""
-    state = error.sqlstate or ""
+    kind = _kind(error)
     said = first_line(error)
-    about = f" (message {transaction_id})" if transaction_id else ""
-    kind: type[BusctlError]
-    match state:
-        case "" if isinstance(error, psycopg.DataError):
-            # psycopg itself refused a value before anything was sent: a text with a NUL.
-            kind = InvalidLabel
-        case _ if state in NOT_TEXT:
-            kind = InvalidLabel
-        case _ if state == READ_ONLY:
-            kind = StoreReadOnly
-        case _ if state == DENIED:
-            kind = AccessDenied
-        case _ if state == UNIQUE:
-            kind = TransactionConflict
-        case _ if state in MISSING:
-            kind = SchemaMissing
-        case _ if state in OUTDATED:
-            kind = SchemaOutdated
-        case _ if state in CANCELLED:
-            kind = StoreTimeout
-        case _ if state in AWAY or state.startswith(AWAY_CLASS) or not state:
-            kind = StoreUnreachable
-        case _:
-            kind = StoreFailed
     if kind is SchemaMissing:
         return SchemaMissing(f"This database has no bus schema ({said}).")
-    code = f" [SQLSTATE {state}]" if state else ""
+    about = f" (message {transaction_id})" if transaction_id else ""
+    code = f" [SQLSTATE {error.sqlstate}]" if error.sqlstate else ""
     return kind(f"The store said: {said}{code}{about}.", transaction_id=transaction_id)
+
+
+def _kind(error: psycopg.Error) -> type[BusctlError]:
+    state = error.sqlstate
+    if state is None:
+        # psycopg itself refused a value before anything was sent (a text with a NUL), or there
+        # was no server to say anything.
+        return InvalidLabel if isinstance(error, psycopg.DataError) else StoreUnreachable
+    return KINDS.get(state, StoreUnreachable if state.startswith(AWAY_CLASS) else StoreFailed)
 
 
 def not_connected(error: psycopg.Error) -> BusctlError:
