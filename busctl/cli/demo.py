@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from busctl.cli import options
+
 if TYPE_CHECKING:
     from busctl.ops.demo import Called, Redeemed
 
 SEED = 2026
+Tell = Callable[[str], None]
 
 
 def demo(
     size: Annotated[
         str, typer.Option("--size", metavar="SIZE", help="Size of the answer: 10MB, 64KiB, 1000.")
     ] = "10MB",
+    as_json: options.Json = False,
 ) -> None:
     """Start a daemon with its own PostgreSQL, and redeem a large tool answer by its id.
 
@@ -29,13 +34,14 @@ def demo(
     Examples:
       busctl demo
       busctl demo --size 100MB
+      busctl demo --json
     """
     from busctl.cli.running import run
     from busctl.core.sizes import parse_size
 
     wanted = parse_size(size)
     with _folder() as folder:
-        fine = run(_until_told(_demo(folder, wanted)))
+        fine = run(_until_told(_demo(folder, wanted, as_json=as_json)))
     if not fine:
         raise typer.Exit(1)
 
@@ -67,13 +73,15 @@ async def _until_told(work: Coroutine[Any, Any, bool]) -> bool:
         raise BusctlError("The demonstration was told to stop.") from None
 
 
-async def _demo(folder: Path, size: int) -> bool:
+async def _demo(folder: Path, size: int, *, as_json: bool) -> bool:
+    """Tell the story on stdout; with `as_json` on stderr, and its figures on stdout."""
     from urllib.parse import urlsplit
 
     from busctl.adapters.clock import SystemClock
     from busctl.adapters.daemon_process import running_daemon
     from busctl.adapters.http_redemption import HttpRedemption
     from busctl.adapters.websocket import BusClient
+    from busctl.cli.running import emit_json
     from busctl.core.sizes import show_size
     from busctl.ops import demo as op
 
@@ -83,10 +91,12 @@ async def _demo(folder: Path, size: int) -> bool:
         "BUSCTL_STATE_DIR": str(folder / "state"),
         "MESSAGE_BUS_MAX_PAYLOAD_MB": str(max(100, size / 1_000_000)),
     }
-    typer.echo(f"A tool answer of {show_size(size)} through busctl, by its transaction id.\n")
+    tell = partial(typer.echo, err=as_json)
+    tell(f"A tool answer of {show_size(size)} through busctl, by its transaction id.\n")
     began = clock.monotonic()
     async with running_daemon(folder, environment) as daemon:
         _step(
+            tell,
             1,
             "start",
             f"PostgreSQL and a daemon on port {urlsplit(daemon.url).port}",
@@ -96,39 +106,50 @@ async def _demo(folder: Path, size: int) -> bool:
         arguments = op.arguments_of(size, SEED)
         async with BusClient.connect(daemon.url, token) as client:
             called = await op.call(client, clock, arguments)
-            _tell_call(called, size)
+            _tell_call(tell, called, size)
             wanted = op.expected(size, SEED)
             fetched = await op.redeem(client.fetch, clock, called.claim, wanted)
-            _tell_redeemed(3, "fetch", "the WebSocket, by id", fetched)
+            _tell_redeemed(tell, 3, "fetch", "the WebSocket, by id", fetched)
         async with HttpRedemption.connect(daemon.url, token) as http:
             got = await op.redeem(http.get, clock, called.claim, wanted)
             _tell_redeemed(
-                4, "get", f"HTTP, /messages/{str(called.claim.transaction_id)[:8]}…", got
+                tell, 4, "get", f"HTTP, /messages/{str(called.claim.transaction_id)[:8]}…", got
             )
-    return _verdict([fetched, got])
+    if as_json:
+        emit_json(
+            {
+                **called.claim.as_json(),
+                "frame_bytes": called.frame_bytes,
+                "call_seconds": called.seconds,
+                "fetch_seconds": fetched.seconds,
+                "http_seconds": got.seconds,
+                "identical": fetched.differs_at is None and got.differs_at is None,
+            }
+        )
+    return _verdict(tell, [fetched, got])
 
 
-def _step(number: int, name: str, what: str, seconds: float) -> None:
-    typer.echo(f"  {number}  {name:6} {what:56} {seconds:7.3f} s")
+def _step(tell: Tell, number: int, name: str, what: str, seconds: float) -> None:
+    tell(f"  {number}  {name:6} {what:56} {seconds:7.3f} s")
 
 
-def _tell_call(called: Called, size: int) -> None:
+def _tell_call(tell: Tell, called: Called, size: int) -> None:
     claim = called.claim
-    _step(2, "call", f"generate(size_bytes={size}, kind=json, seed={SEED})", called.seconds)
-    typer.echo(f"            came back   a claim check: {called.frame_bytes:,} bytes of frames")
-    typer.echo(f"            id          {claim.transaction_id}")
-    typer.echo(f"            size        {claim.payload_size_bytes:,} bytes")
-    typer.echo(f"            sha256      {claim.checksum}")
+    _step(tell, 2, "call", f"generate(size_bytes={size}, kind=json, seed={SEED})", called.seconds)
+    tell(f"            came back   a claim check: {called.frame_bytes:,} bytes of frames")
+    tell(f"            id          {claim.transaction_id}")
+    tell(f"            size        {claim.payload_size_bytes:,} bytes")
+    tell(f"            sha256      {claim.checksum}")
 
 
-def _tell_redeemed(number: int, name: str, way: str, redeemed: Redeemed) -> None:
-    _step(number, name, f"{redeemed.size:,} bytes over {way}", redeemed.seconds)
+def _tell_redeemed(tell: Tell, number: int, name: str, way: str, redeemed: Redeemed) -> None:
+    _step(tell, number, name, f"{redeemed.size:,} bytes over {way}", redeemed.seconds)
 
 
-def _verdict(all_redeemed: list[Redeemed]) -> bool:
+def _verdict(tell: Tell, all_redeemed: list[Redeemed]) -> bool:
     wrong = [each.differs_at for each in all_redeemed if each.differs_at is not None]
     if wrong:
-        typer.echo(f"\nNOT identical: the first byte that differs is number {min(wrong):,}.")
+        tell(f"\nNOT identical: the first byte that differs is number {min(wrong):,}.")
         return False
-    typer.echo("\nIdentical: every byte is what the same generator makes in this process.")
+    tell("\nIdentical: every byte is what the same generator makes in this process.")
     return True

@@ -40,6 +40,12 @@ def serve(
     log_level: Annotated[
         str | None, typer.Option("--log-level", help="debug, info, warning … (BUSCTL_LOG_LEVEL).")
     ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Print pid, host, port and url as JSON on stdout when serving."
+        ),
+    ] = False,
     env_file: options.EnvFile = None,
     sets: options.Set = None,
 ) -> None:
@@ -62,4 +68,4 @@ def serve(
         env_file, sets, host=host, port=port, tools=",".join(tools) if tools else None,
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
-    run(serve_until_told(settings, Files(ready_file, health_file)))
+    run(serve_until_told(settings, Files(ready_file, health_file, as_json)))

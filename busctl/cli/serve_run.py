@@ -24,7 +24,7 @@ from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.toolmodules import load_tools
 from busctl.adapters.uvicorn_server import HttpServer
-from busctl.cli.running import say
+from busctl.cli.running import emit_json, say
 from busctl.connect import Bus
 from busctl.core.errors import BusDisabled
 from busctl.core.settings import Settings
@@ -39,10 +39,12 @@ log = logging.getLogger("busctl.serve")
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where others read that the daemon serves, and how it is; None for nowhere."""
+    """Where others read that the daemon serves, and how it is; None for nowhere. `on_stdout`
+    tells them there too that it serves."""
 
     ready: Path | None
     health: Path | None
+    on_stdout: bool = False
 
 
 async def serve_until_told(settings: Settings, files: Files) -> None:
@@ -61,7 +63,7 @@ async def serve_until_told(settings: Settings, files: Files) -> None:
             daemon = Daemon(bus, tools, guard, meter, name=_own_name(bus))
             await server.start(_app(daemon, guard, meter))
             async with _upkeep(daemon, files.health, server.url):
-                _announce(settings, server, guard, files.ready, as_json=as_json)
+                _announce(settings, server, guard, files, as_json=as_json)
                 await stop.wait()
                 await _leave(daemon, server, files)
     finally:
@@ -108,7 +110,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 def _announce(
-    settings: Settings, server: HttpServer, guard: Guard, ready: Path | None, *, as_json: bool
+    settings: Settings, server: HttpServer, guard: Guard, files: Files, *, as_json: bool
 ) -> None:
     store = "configured database" if settings.database_url else "embedded PostgreSQL"
     token = str(guard.path) if guard.path else "BUSCTL_TOKEN"
@@ -119,11 +121,12 @@ def _announce(
         )
     else:
         say(f"busctl {__version__} serves {server.url} (store: {store}, token: {token})")
-    if ready is not None:
-        place = {
-            "pid": os.getpid(), "host": settings.host, "port": server.port, "url": server.url,
-        }  # fmt: skip
-        healthfile.replace_json(ready, place)
+    place = {"pid": os.getpid(), "host": settings.host, "port": server.port, "url": server.url}
+    if files.ready is not None:
+        healthfile.replace_json(files.ready, place)
+    if files.on_stdout:
+        emit_json(place)
+        sys.stdout.flush()
     sd_notify.notify("READY=1")
 
 
