@@ -137,9 +137,9 @@ async def test_a_fetch_that_is_left_does_not_disturb_the_next(served: Served) ->
         for delay in (0.0, 0.001, 0.01, 0.05, 0.1):
             leaving = asyncio.create_task(client.fetch(claim.transaction_id))
             await asyncio.sleep(delay)
-            leaving.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await leaving
+            if leaving.cancel():  # False: a quick machine had it all by then
+                with pytest.raises(asyncio.CancelledError):
+                    await leaving
             assert (
                 await client.fetch(claim.transaction_id, 7, 9)
                 == (samples.sample("json", 20_000_000)[7:16])

@@ -166,11 +166,17 @@ def _signal_until_gone(pid: int, data: Path, number: signal.Signals, seconds: fl
     except ProcessLookupError:
         return True
     deadline = time.monotonic() + seconds
-    while serves(pid, data):
+    while serves(pid, data) or _is_exiting(pid):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_POLL_SECONDS)
     return True
+
+
+def _is_exiting(pid: int) -> bool:
+    """Whether a process has lost its memory, and so its command line, but is not gone yet: its
+    files and sockets may still be open."""
+    return processes.alive(pid) and not any(processes.command_line(pid))
 
 
 def _rotated_log_size(place: Home) -> int:
