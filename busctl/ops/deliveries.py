@@ -30,10 +30,13 @@ class Deliveries:
             self._task = asyncio.create_task(self._flush_soon())
 
     async def flush(self) -> None:
-        """Write everything that waits. Losing a record is logged and counted, never raised."""
+        """Write what waits now. Losing a record is logged and counted, never raised."""
         async with self._writing:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            # What comes while this is written waits for its own turn: else a busy reader would
+            # have each of its deliveries written alone.
+            waiting, self._waiting = self._waiting, []
+            for start in range(0, len(waiting), MAX_BATCH):
+                batch = waiting[start : start + MAX_BATCH]
                 try:
                     await self._store.record_deliveries(batch)
                 except BusctlError as error:

@@ -129,14 +129,10 @@ class Pool:
     @asynccontextmanager
     async def borrow(self) -> AsyncIterator[Session]:
         """A connection for the time of the block; put back only if it is fit for the next one."""
-        try:
-            async with asyncio.timeout(self._connect_timeout):
-                await self._free.acquire()
-        except TimeoutError as error:
-            raise StoreUnreachable(
-                f"No connection became free within {self._connect_timeout:g} s.",
-                remedy="Raise BUSCTL_POOL_MAX_SIZE or lower the load.",
-            ) from error
+        if self._free.locked():
+            await self._wait_for_one()
+        else:
+            await self._free.acquire()
         try:
             session = self._idle.pop() if self._idle else await self._connect()
             try:
@@ -148,6 +144,16 @@ class Pool:
                 await self._give_back(session)
         finally:
             self._free.release()
+
+    async def _wait_for_one(self) -> None:
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise StoreUnreachable(
+                f"No connection became free within {self._connect_timeout:g} s.",
+                remedy="Raise BUSCTL_POOL_MAX_SIZE or lower the load.",
+            ) from error
 
     @asynccontextmanager
     async def begun(self, begin: str, *, timeout: float) -> AsyncIterator[Session]:
