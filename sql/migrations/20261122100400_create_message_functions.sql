@@ -18,8 +18,6 @@ create function bus.message_put(
     out known_checksum bytea)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-    stored_at := coalesce(created, pg_catalog.now());
-    expires := stored_at + pg_catalog.make_interval(secs => ttl_seconds);
     if (body is null) <> (chunks > 0) or pg_catalog.octet_length(body) <> stored_size then
         raise exception 'message %: body and sizes do not agree', id
             using errcode = 'check_violation';
@@ -29,19 +27,21 @@ begin
         message_type, status, compression, content_type, owner, tool_name, session_id, request_id,
         checksum, stored_checksum, metadata, payload, write_duration_ms)
     values (
-        id, stored_at, expires, raw_size, stored_size, chunks,
-        kind::bus.message_type, case kind when 'error' then 'error' else 'pending' end
-            ::bus.message_status, packing::bus.compression, mime, principal, tool, session,
-        request, raw_digest, coalesce(stored_digest, raw_digest), coalesce(extra, '{}'), body,
+        id, coalesce(created, pg_catalog.now()),
+        coalesce(created, pg_catalog.now()) + pg_catalog.make_interval(secs => ttl_seconds),
+        raw_size, stored_size, chunks, kind::bus.message_type,
+        case kind when 'error' then 'error' else 'pending' end::bus.message_status,
+        packing::bus.compression, mime, principal, tool, session, request, raw_digest, coalesce(stored_digest, raw_digest), coalesce(extra, '{}'), body,
         extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)
-    on conflict do nothing;
+    on conflict do nothing
+    returning created_at, expires_at into stored_at, expires;
     stored := found;
     if stored then
         insert into bus.message_event (transaction_id, kind, hop, detail)
         values (id, 'stored', 'store', pg_catalog.jsonb_build_object(
             'size', raw_size, 'checksum', pg_catalog.encode(raw_digest, 'hex')));
     else
-        select known.created_at, known.expires_at, known.checksum
+        select known.created_at, known.expires_at, known.checksum::bytea
         into stored_at, expires, known_checksum
         from bus.message_bus known where known.transaction_id = id;
     end if;
@@ -108,15 +108,16 @@ create function bus.message_get(
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp
     set plan_cache_mode = 'force_generic_plan' as $$
 begin
+    -- Cast here, where a plan is kept: PL/pgSQL sets its own casts up anew in each transaction.
     select found.payload_size_bytes, found.stored_size_bytes, found.chunk_count,
-           found.compression, found.content_type, found.owner, found.checksum,
-           found.stored_checksum, found.pinned or found.expires_at > pg_catalog.now(),
-           found.expires_at, found.message_type, found.payload
+           found.compression::text, found.content_type, found.owner, found.checksum::bytea,
+           found.stored_checksum::bytea, found.pinned or found.expires_at > pg_catalog.now(),
+           found.expires_at, found.message_type::text,
+           (extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp())
+            * 1000)::real, found.payload
     into raw_size, stored_size, chunks, packing, mime, principal, raw_digest, stored_digest,
-         live, expires, kind, body
+         live, expires, kind, duration_ms, body
     from bus.message_bus found where found.transaction_id = id;
-    duration_ms := extract(
-        epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000;
 end
 $$;
 
