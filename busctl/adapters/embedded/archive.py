@@ -50,7 +50,7 @@ class _Hashed(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         return bytes(self._take(self._inner.read(size)))
 
-    def write(self, block: bytes) -> int:  # type: ignore[override]
+    def write(self, block: bytes) -> int:  # type: ignore[override]  # only bytes are written
         self._inner.write(block)
         return len(self._take(block))
 
