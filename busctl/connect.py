@@ -9,6 +9,7 @@ from pathlib import Path
 
 from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
+from busctl.adapters.malloc import keep_freed_memory
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.core.errors import SchemaMissing, SchemaOutdated
@@ -60,6 +61,7 @@ async def store_dsn(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
 async def open_store(settings: Settings) -> AsyncIterator[PostgresStore]:
     """The store of these settings, connected and with its schema checked. An embedded server that
     dies meanwhile is started again when it is next needed."""
+    keep_freed_memory()
     async with store_dsn(settings) as (dsn, is_embedded):
         store = await _open(settings, dsn, is_embedded=is_embedded)
         try:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from busctl.core.codec import CodecError, Decoder
-from busctl.core.envelope import CHUNK_BYTES, Chunk
+from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
 from busctl.core.errors import ConfigurationError, MessageCorrupt
 from busctl.ops.access import naming
 from busctl.ops.ahead import ahead
@@ -23,7 +23,7 @@ from busctl.ports import Found, Store
 WORKERS = 2
 BATCH_BYTES = 4 << 20
 BATCH_CHUNKS = 16
-GROUP_CHUNKS = 2
+GROUP_CHUNKS = 4
 """A thread does that much at a time: handing over a single chunk costs a tenth of its work."""
 
 
@@ -136,19 +136,21 @@ class Redemption:
                 for place, raw in enumerate(await earlier):
                     yield first + place, raw
             decoders.reverse()
-            opening = asyncio.to_thread(self._open_all, decoders[0], group)
-            hashed = ahead(self._hashed(opening, hashed))
+            hashed = ahead(self._opened(decoders[0], group, hashed))
             begun.append((group[0].seq, hashed))
         while begun:
             first, earlier = begun.popleft()
             for place, raw in enumerate(await earlier):
                 yield first + place, raw
 
-    async def _hashed(
-        self, opening: Awaitable[list[bytes]], before: asyncio.Task[list[bytes]] | None
+    async def _opened(
+        self, decoder: Decoder, group: Sequence[Chunk], before: asyncio.Task[list[bytes]] | None
     ) -> list[bytes]:
         """A group once it is decoded and, after the one before it, hashed."""
-        raws = await opening
+        if self._found.compression is Compression.NONE and self._whole:
+            raws = self._open_all(decoder, group)  # as stored: nothing to do in a thread
+        else:
+            raws = await asyncio.to_thread(self._open_all, decoder, group)
         if self._verify and self._whole:
             if before is not None:
                 await before

@@ -20,8 +20,10 @@ select raw_size, stored_size, chunks, packing, mime, principal, raw_digest, stor
 from bus.message_get(%(id)b)
 
 -- name: chunk_get :many
-select seq, raw_size, raw_checksum, stored_checksum, body
-from bus.chunk_get(%(id)b, %(first)b::integer, %(last)b::integer)
+copy (
+    select seq, raw_size, raw_checksum, stored_checksum, body
+    from bus.chunk_get('{id}', {first}, {last})
+) to stdout (format binary)
 
 -- name: damaged_parts :many
 select bus.damaged_parts(%(id)b)

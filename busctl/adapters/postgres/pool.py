@@ -17,6 +17,7 @@ from psycopg import AsyncCursor
 from psycopg.pq import TransactionStatus
 
 from busctl.adapters.postgres.connection import Connection
+from busctl.adapters.postgres.copying import CopiedRow, copied
 from busctl.adapters.postgres.errors import mapped, not_connected
 from busctl.core.errors import InvalidLabel, StoreTimeout, StoreUnreachable
 
@@ -50,12 +51,10 @@ class Session:
         await self.cursor.execute(query, values)
         return await self.cursor.fetchall()
 
-    async def each(self, query: str, values: Any = None) -> AsyncIterator[Row]:
-        """The rows as they come, one after the other: large ones are not held twice, and memory
-        that was used is used again (measured: half the time of `all` for rows of 1 MiB)."""
+    async def copied(self, query: str) -> list[CopiedRow]:
+        """The rows of a COPY … TO STDOUT (FORMAT BINARY): for what is large."""
         with self.connection.bulk():
-            async for row in self.cursor.stream(query, values):
-                yield row
+            return await self.connection.wait(copied(self.connection.pgconn, query))
 
     async def command(self, text: str) -> None:
         """Several statements without parameters in one round trip (simple query protocol)."""

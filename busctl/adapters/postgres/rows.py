@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Float8, Int4, Int8
 
+from busctl.adapters.postgres.copying import CopiedRow
 from busctl.core.envelope import Chunk, Compression, Envelope, Event, Labels, MessageType, Status
 from busctl.ports import Draft, Found
 
@@ -85,6 +86,12 @@ def chunk_values(transaction_id: UUID, chunks: Sequence[Chunk]) -> list[Any]:
             chunk.stored_checksum, chunk.body,
         )
     ]  # fmt: skip
+
+
+def chunk(row: CopiedRow) -> Chunk:
+    """From `chunk_get`: two integers and three byte strings, none of them NULL."""
+    seq, raw_size, raw_checksum, stored_checksum, body = (field or b"" for field in row)
+    return Chunk(int.from_bytes(seq), int.from_bytes(raw_size), raw_checksum, stored_checksum, body)
 
 
 def found(transaction_id: UUID, row: Sequence[Any]) -> Found:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
-from psycopg.types.numeric import Float8, Int4
+from psycopg.types.numeric import Float8
 
 from busctl.adapters.postgres import rows
 from busctl.adapters.postgres.errors import is_no_partition, mapped
@@ -194,14 +194,15 @@ class PostgresStore:
         return None if row[0] is None else rows.found(transaction_id, row)
 
     async def chunks(self, transaction_id: UUID, first: int, last: int) -> Sequence[Chunk]:
-        values = {"id": transaction_id, "first": Int4(first), "last": Int4(last)}
+        # COPY takes no parameters; these are a UUID and two numbers.
+        query = self._sql["chunk_get"].format(id=transaction_id, first=first, last=last)
         # The time-out is per chunk: a batch over a thin line may take as long as it moves.
         allowed = self._read_timeout * (last - first + 1)
+        return await self.pool.run(lambda session: self._copied(session, query), timeout=allowed)
 
-        async def select(session: Session) -> list[Chunk]:
-            return [Chunk(*row) async for row in session.each(self._sql["chunk_get"], values)]
-
-        return await self.pool.run(select, timeout=allowed)
+    @staticmethod
+    async def _copied(session: Session, query: str) -> list[Chunk]:
+        return [rows.chunk(row) for row in await session.copied(query)]
 
     async def damaged_parts(self, transaction_id: UUID) -> set[int]:
         """Chunk numbers whose stored bytes do not match their digest (server-side); -1: the row."""
