@@ -1,0 +1,124 @@
+"""From one file's text to findings and facts, and from those of all files to what is reported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from busctl.audit.allowances import Allowance, allowances_of, apply
+from busctl.audit.model import Confidence, Finding, Severity, Span
+from busctl.audit.project import Project
+from busctl.audit.rule import Facts, Rule
+from busctl.audit.source import Source
+
+UNREADABLE = "AU001"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What one file gave, without its tree: small enough to be kept for every file."""
+
+    path: str
+    findings: tuple[Finding, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    allowances: tuple[Allowance, ...] = ()
+    looked_at: bool = True
+
+
+def examine(path: str, text: str, rules: Sequence[Rule]) -> Examined:
+    """Look at one file. One that cannot be parsed is a finding, and counts as not looked at."""
+    wanted = [rule for rule in rules if path.endswith(rule.suffixes)]
+    if not path.endswith((".py", ".pyi")):
+        return _examined_text(path, text, wanted)
+    try:
+        source = Source(path, text)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        return Examined(path, (_unreadable(path, error),), looked_at=False)
+    found = [finding for rule in wanted for finding in rule.check(source)]
+    facts = {}
+    for kind in facts_wanted(rules):
+        collected = kind().collect(source)
+        if collected is not None:
+            facts[kind.__name__] = collected
+    return Examined(path, tuple(found), facts, tuple(allowances_of(source)))
+
+
+def _examined_text(path: str, text: str, rules: Sequence[Rule]) -> Examined:
+    found = [finding for rule in rules for finding in rule.check_text(path, text)]
+    return Examined(path, tuple(found))
+
+
+def facts_wanted(rules: Iterable[Rule]) -> list[type[Facts]]:
+    """Each kind once, in the order the rules name them."""
+    return list(dict.fromkeys(kind for rule in rules for kind in rule.needs))
+
+
+def conclude(
+    examined: Iterable[Examined], rules: Sequence[Rule], texts: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """The findings of the whole project, in the order of path and line, allowances applied."""
+    seen = sorted(examined, key=lambda one: one.path)
+    by_kind: dict[str, dict[str, Any]] = {}
+    for one in seen:
+        for kind, facts in one.facts.items():
+            by_kind.setdefault(kind, {})[one.path] = facts
+    project = Project(by_kind, texts)
+    by_code = {rule.code: rule for rule in rules}
+    settled: list[Finding] = []
+    for finding in (each for one in seen for each in one.findings):
+        rule = by_code.get(finding.code)
+        kept = rule.settle(finding, project) if rule and finding.asks else finding
+        if kept is not None:
+            settled.append(kept)
+    for rule in rules:
+        settled.extend(rule.check_project(project))
+    checked = {rule.code for rule in rules}
+    allowed = apply(_one_each(settled), {one.path: one.allowances for one in seen}, checked)
+    return _numbered(sorted(allowed, key=_place))
+
+
+def _place(finding: Finding) -> tuple[str, int, int, str]:
+    return finding.path, finding.span.line, finding.span.column, finding.code
+
+
+def _one_each(findings: Iterable[Finding]) -> list[Finding]:
+    """One fault is one finding: of two of one family that begin at one place, the surer one."""
+    best: dict[tuple[str, int, int, str], Finding] = {}
+    for finding in findings:
+        key = (finding.path, finding.span.line, finding.span.column, finding.code[:2])
+        other = best.get(key)
+        if other is None or (finding.confidence.rank, -_weight(finding)) > (
+            other.confidence.rank, -_weight(other)
+        ):  # fmt: skip
+            best[key] = finding
+    return list(best.values())
+
+
+def _weight(finding: Finding) -> int:
+    return list(Severity).index(finding.severity)
+
+
+def _numbered(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that would share a fingerprint are told apart by their order."""
+    seen: Counter[tuple[str, str, str, str]] = Counter()
+    numbered = []
+    for finding in findings:
+        key = (finding.code, finding.path, finding.symbol, finding.anchor)
+        numbered.append(replace(finding, occurrence=seen[key]))
+        seen[key] += 1
+    return numbered
+
+
+def _unreadable(path: str, error: Exception) -> Finding:
+    line = getattr(error, "lineno", None) or 1
+    column = getattr(error, "offset", None) or 1
+    said = getattr(error, "msg", None) or str(error) or type(error).__name__
+    return Finding(
+        code=UNREADABLE, name="unreadable-file", path=path,
+        span=Span(line, max(1, column), line, max(1, column)),
+        message=f"This file cannot be parsed ({said}): nothing in it was looked at.",
+        severity=Severity.ERROR, confidence=Confidence.HIGH,
+        remedy="Correct the syntax, or leave the file out with `exclude`.",
+    )  # fmt: skip
