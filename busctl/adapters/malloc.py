@@ -2,7 +2,7 @@
 
 glibc gives memory over 128 KiB back to the kernel as soon as it is freed, so each 1 MiB piece of
 a payload costs 256 page faults anew: 100 MB read and verified took 320 ms, with the pages kept
-130 ms (same run). At most 64 MiB that are free stay with the process.
+130 ms (same run). At most 16 MiB that are free stay with the process.
 Source: mallopt(3). Other C libraries keep their ways.
 """
 
@@ -15,8 +15,8 @@ from functools import cache
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-_KEPT_BYTES = 64 << 20
-_LARGEST_MMAP_THRESHOLD = 32 << 20
+_KEPT_BYTES = 16 << 20
+_MMAPPED_FROM_BYTES = 4 << 20
 _CHOSEN_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
@@ -26,5 +26,5 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in _CHOSEN_BY_USER):
         return False
     library = ctypes.CDLL(None)
-    taken = library.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+    taken = library.mallopt(_M_MMAP_THRESHOLD, _MMAPPED_FROM_BYTES)
     return bool(taken and library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))

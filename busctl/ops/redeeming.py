@@ -21,9 +21,9 @@ from busctl.ops.ahead import ahead
 from busctl.ports import Found, Store
 
 WORKERS = 2
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 2 << 20
 BATCH_CHUNKS = 16
-GROUP_CHUNKS = 4
+GROUP_CHUNKS = 2
 """A thread does that much at a time: handing over a single chunk costs a tenth of its work."""
 
 
@@ -194,8 +194,9 @@ class Redemption:
                 following = wanted + step
                 if following <= last:
                     coming = ahead(self._batch(following, min(last, following + step - 1)))
-                for start in range(0, len(batch), GROUP_CHUNKS):
-                    yield batch[start : start + GROUP_CHUNKS]
+                while batch:  # what has been given is not held here any longer
+                    group, batch = batch[:GROUP_CHUNKS], batch[GROUP_CHUNKS:]
+                    yield group
                 wanted = following
         finally:
             coming.cancel()
