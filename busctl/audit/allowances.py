@@ -52,10 +52,14 @@ def _following(source: Source, at: int) -> int:
 
 
 def apply(
-    findings: Iterable[Finding], allowances: Mapping[str, Sequence[Allowance]], checked: AbstractSet[str]
+    findings: Iterable[Finding],
+    allowances: Mapping[str, Sequence[Allowance]],
+    checked: AbstractSet[str],
+    allowed: list[Finding],
 ) -> list[Finding]:
-    """The findings that are not allowed, and those of the allowances: no reason given, or nothing
-    there to allow (judged only when all its rules were run)."""
+    """The findings that are not allowed (the others are added to `allowed`), and those of the
+    allowances: no reason given, or nothing there to allow, which is judged only when all its rules
+    (by code or name) are among `checked`."""
     used: set[tuple[str, int]] = set()
     kept = []
     for finding in findings:
@@ -64,8 +68,7 @@ def apply(
             kept.append(finding)
             continue
         used.add((finding.path, allowance.at))
-        if not allowance.reason:
-            kept.append(finding)
+        (allowed if allowance.reason else kept).append(finding)
     for path, each in allowances.items():
         for allowance in each:
             if not allowance.reason:

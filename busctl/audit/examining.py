@@ -35,7 +35,7 @@ def examine(path: str, text: str, rules: Sequence[Rule]) -> Examined:
     try:
         source = Source(path, text)
     except (SyntaxError, ValueError, RecursionError) as error:
-        return Examined(path, (_unreadable(path, error),), looked_at=False)
+        return unreadable(path, error)
     found = [finding for rule in wanted for finding in rule.check(source)]
     facts = {}
     for kind in facts_wanted(rules):
@@ -56,9 +56,11 @@ def facts_wanted(rules: Iterable[Rule]) -> list[type[Facts]]:
 
 
 def conclude(
-    examined: Iterable[Examined], rules: Sequence[Rule], texts: Mapping[str, str] | None = None
-) -> list[Finding]:
-    """The findings of the whole project, in the order of path and line, allowances applied."""
+    examined: Iterable[Examined], rules: Sequence[Rule], texts: Mapping[str, str] | None = None,
+    allowed: list[Finding] | None = None,
+) -> list[Finding]:  # fmt: skip
+    """The findings of the whole project, in the order of path and line; those that are allowed are
+    added to `allowed` instead."""
     seen = sorted(examined, key=lambda one: one.path)
     by_kind: dict[str, dict[str, Any]] = {}
     for one in seen:
@@ -69,14 +71,15 @@ def conclude(
     settled: list[Finding] = []
     for finding in (each for one in seen for each in one.findings):
         rule = by_code.get(finding.code)
-        kept = rule.settle(finding, project) if rule and finding.asks else finding
-        if kept is not None:
-            settled.append(kept)
+        outcome = rule.settle(finding, project) if rule and finding.asks else finding
+        if outcome is not None:
+            settled.append(outcome)
     for rule in rules:
         settled.extend(rule.check_project(project))
-    checked = {rule.code for rule in rules}
-    allowed = apply(_one_each(settled), {one.path: one.allowances for one in seen}, checked)
-    return _numbered(sorted(allowed, key=_place))
+    checked = {one for rule in rules for one in (rule.code, rule.name)}
+    by_path = {one.path: one.allowances for one in seen}
+    kept = apply(_one_each(settled), by_path, checked, [] if allowed is None else allowed)
+    return _numbered(sorted(kept, key=_place))
 
 
 def _place(finding: Finding) -> tuple[str, int, int, str]:
@@ -111,14 +114,16 @@ def _numbered(findings: Iterable[Finding]) -> list[Finding]:
     return numbered
 
 
-def _unreadable(path: str, error: Exception) -> Finding:
+def unreadable(path: str, error: Exception) -> Examined:
+    """A file that cannot be read or parsed: a finding, and not looked at."""
     line = getattr(error, "lineno", None) or 1
-    column = getattr(error, "offset", None) or 1
-    said = getattr(error, "msg", None) or str(error) or type(error).__name__
-    return Finding(
-        code=UNREADABLE, name="unreadable-file", path=path,
-        span=Span(line, max(1, column), line, max(1, column)),
-        message=f"This file cannot be parsed ({said}): nothing in it was looked at.",
+    column = max(1, getattr(error, "offset", None) or 1)
+    said = getattr(error, "msg", None) or getattr(error, "strerror", None) or str(error)
+    finding = Finding(
+        code=UNREADABLE, name="unreadable-file", path=path, span=Span(line, column, line, column),
+        message=f"This file cannot be read as Python ({said or type(error).__name__}): nothing in "
+        "it was looked at.",
         severity=Severity.ERROR, confidence=Confidence.HIGH,
-        remedy="Correct the syntax, or leave the file out with `exclude`.",
+        remedy="Correct it, or leave it out with `exclude`.",
     )  # fmt: skip
+    return Examined(path, (finding,), looked_at=False)

@@ -22,6 +22,29 @@ if TYPE_CHECKING:
 
 Node = TypeVar("Node", bound=ast.AST)
 
+_NO_FIELDS = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
+"""Shared between the nodes that have them: they have no place and no parent of their own."""
+_NO_NODES = {"ctx", "op", "ops", "name", "id", "attr", "arg", "names", "type_comment", "lineno", "n"}
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields that can hold nodes, the last first: what is pushed last is taken first."""
+    if kind in (ast.Name, ast.Constant):
+        return ()
+    holding = [name for name in kind._fields if name not in _NO_NODES or kind is ast.Lambda]
+    if kind in (ast.Import, ast.ImportFrom):
+        holding = ["names"]
+    elif kind is ast.keyword or kind.__name__ == "TypeAlias":
+        holding = ["value"]
+    return tuple(reversed(holding))
+
+
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
+    kind: _fields(kind)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST) and not issubclass(kind, _NO_FIELDS)
+}
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 SCOPES = (*FUNCTIONS, ast.ClassDef)
@@ -43,20 +66,29 @@ class Source:
 
     def _index(self) -> None:
         # In the order of the text, without recursion: generated files nest deeper than Python may.
-        parents, by_type = self._parents, self._by_type
+        # `ast.walk` looks at every field of every node; this at those that can hold nodes only.
+        parents, by_type, fields_of = self._parents, self._by_type, _FIELDS
         waiting: list[ast.AST] = [self.tree]
+        take = waiting.pop
         while waiting:
-            node = waiting.pop()
-            by_type[type(node)].append(node)
-            children = list(ast.iter_child_nodes(node))
-            for child in children:
-                parents[child] = node
-            waiting.extend(reversed(children))
+            node = take()
+            kind = type(node)
+            by_type[kind].append(node)
+            for name in fields_of[kind]:
+                held = getattr(node, name, None)
+                if held.__class__ is list:
+                    for child in reversed(held):
+                        if child.__class__ in fields_of:  # not a name, or None for `**more`
+                            parents[child] = node
+                            waiting.append(child)
+                elif held.__class__ in fields_of:
+                    parents[held] = node
+                    waiting.append(held)
 
     # --- looking around ----------------------------------------------------------------------
 
     def nodes(self, *kinds: type[Node]) -> Iterator[Node]:
-        """All nodes of exactly these types, in the order of the text for each type."""
+        """All nodes of exactly these types, each type in the order of the tree."""
         for kind in kinds:
             yield from self._by_type.get(kind, ())  # type: ignore[misc]  # kept by their own type
 
@@ -121,12 +153,13 @@ class Source:
                 top = alias.name.partition(".")[0]
                 found[alias.asname or top] = alias.name if alias.asname else top
         for origin in self.nodes(ast.ImportFrom):
-            base = self._absolute(origin)
+            base = self.absolute(origin)
             for alias in origin.names:
                 found[alias.asname or alias.name] = f"{base}.{alias.name}" if base else alias.name
         return found
 
-    def _absolute(self, origin: ast.ImportFrom) -> str:
+    def absolute(self, origin: ast.ImportFrom) -> str:
+        """The dotted module that `from … import` names, a relative one resolved."""
         if not origin.level:
             return origin.module or ""
         package = self.module.split(".")

@@ -1,0 +1,110 @@
+"""The words names are made of, and the sets of them that carry meaning in any code base.
+
+A name says what its author meant. `_deleteUserToken` is the words delete, user, token; rules ask
+for those, never for whole names, so that they hold in code nobody has seen.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+@lru_cache(maxsize=65536)
+def words(name: str) -> frozenset[str]:
+    """The lower-case words of the last part of a dotted name: `db.saveUser` is save, user."""
+    last = name.rpartition(".")[2] or name
+    return frozenset(part.lower() for part in _PART.findall(last))
+
+
+@lru_cache(maxsize=65536)
+def all_words(name: str) -> frozenset[str]:
+    """The words of every part of a dotted name."""
+    return frozenset(part.lower() for part in _PART.findall(name))
+
+
+def group(text: str) -> frozenset[str]:
+    """A set of words from a line of them."""
+    return frozenset(text.split())
+
+
+# What a function is called when it takes things down: a failure there has nobody left to hurt.
+CLEANUP = group(
+    "close aclose cleanup clean shutdown teardown terminate kill cancel unlink rmtree disconnect "
+    "stop join quit release detach unregister unsubscribe dispose logout destroy finalize abort "
+    "del exit aexit wait purge unlock deactivate killpg rmdir unbind eof unwind evict dismiss "
+    "sigterm sigint signal atexit forcefully fin hangup closing drain"
+)
+# What puts something where others will look for it.
+WRITE = group(
+    "save commit insert update upsert persist store write send publish upload put post patch "
+    "enqueue dump replace rename flush dispatch emit submit deliver notify add_all merge "
+    "executemany writelines sendall broadcast replicate migrate setex hset lpush rpush xadd "
+    "sync record index append_message delete reset drop"
+)
+# What asks somebody outside of the process.
+READ = group(
+    "fetch fetchone fetchall fetchrow fetchval query request execute select find load read open "
+    "connect recv receive download scan search lookup resolve poll ping call invoke run list ask "
+    "get retrieve head retrieve getaddrinfo stats populate sync count first scalar scalars"
+)
+TELEMETRY = group(
+    "telemetry metric metrics analytics tracking trace tracing span otel statsd sentry gauge "
+    "counter histogram observe stat timing profiler progress spinner instrumentation"
+)
+SHOWN = group(
+    "render display repr str format formatted title label color colour colored icon tooltip "
+    "preview pretty print show draw paint banner describe summary summarize human label redraw "
+    "caption debug sanitize highlight inspect"
+)
+MONEY = group(
+    "cost costs price prices pricing billing bill billed spend spending budget budgets quota "
+    "quotas credit credits invoice payment payments charge charges"
+)
+ACCESS = group(
+    "auth authorize authorized authorization authenticate authenticated authentication permission "
+    "permissions permitted allowed access acl role roles scope scopes csrf login credential "
+    "credentials denied forbidden grant oauth jwt password secret signature"
+)
+LIMIT = group("limit limits limited limiter throttle throttled ratelimit rate quota quotas")
+CONFIG = group(
+    "config configs configuration configured settings setting env environ environment getenv "
+    "option options preference preferences cfg conf"
+)
+INPUT = group("request params param args arguments kwargs data payload form body query headers op")
+CACHE = group("cache cached caches caching memo memoize memoized lru")
+STORAGE = group(
+    "db database session transaction cursor conn connection repository repo storage store redis "
+    "table collection bucket s3 blob supabase sqlite mongo postgres client queue"
+)
+PREDICATE = group(
+    "is has can supports supported exists exist available valid looks contains should needs "
+    "matches enabled check detect probe try maybe guess infer"
+)
+# A call by such a name tells somebody: a log at warning or above, a callback, an answer.
+TELLING = group(
+    "warning warn warnings error errors exception critical fatal severe fail failed fails failure "
+    "abort alert report reported panic die reject rejected deny refuse complain problem crash "
+    "traceback echo secho print println puts flash capture raise reraise handle usage retry "
+    "exc invalid bad unauthorized forbidden conflict defer toast messagebox excepthook"
+)
+NOT_TELLING = group("clear reset is has ignore suppress get no without skip format str pop")
+COUNTING = group("inc incr increment count counter bump tally observe mark")
+QUIET = group("debug trace verbose fine finer finest blather spam dbg")
+# What a message says when its author took it for a failure.
+FAILURE = re.compile(
+    r"\b(error|errors|fail|fails|failed|failure|failing|could not|couldn'?t|can ?not|can'?t|"
+    r"unable|exception|invalid|malformed|broken|corrupt|unexpected|not possible)\b|Error\b",
+    re.IGNORECASE,
+)
+# What a message or comment says when another way is taken, or nothing was expected.
+EXPECTED = re.compile(
+    r"\b(already|not (?:yet )?(?:installed|available|found|exist\w*|supported|set|present|a|an)|"
+    r"does(?:n'?t| not) exist|no longer|gone|best[- ]effort|optional|again|expected|retry\w*|"
+    r"try(?:ing)? (?:the )?(?:next|other|another)|falls? through|may not|might not|harmless|"
+    r"non[- ]?fatal|not fatal|race|closed|disconnect\w*|nothing to|skip colou?rs?|unsupported|"
+    r"never raise|must not (?:break|fail)|no permission|ignoring unknown|speculative|probe)\b",
+    re.IGNORECASE,
+)

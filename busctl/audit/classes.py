@@ -1,0 +1,317 @@
+"""What a file says of its classes: their bases, their methods, and what their names stand for.
+
+Facts only; `hierarchy` puts those of all files together.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from busctl.audit.rule import Facts
+from busctl.audit.source import FUNCTIONS, Function, Source
+from busctl.audit.stubs import abstract, is_no_op_on_purpose, plain, stub_kind
+
+OPAQUE = ""
+"""Stands for a name or base that only running the code would tell."""
+
+
+class ClassFacts(Facts):
+    """`{"module", "names": {name: dotted}, "stars": [module], "patched": [dotted], "classes":
+    [...]}`; a class has `name` (qualified), its place, `bases` (dotted), `members` and flags."""
+
+    def collect(self, source: Source) -> Any:
+        if source.path.endswith(".pyi"):
+            return None
+        names, stars = module_names(source)
+        classes = [_class(source, names, each) for each in source.nodes(ast.ClassDef)]
+        if not (names or stars or classes):
+            return None
+        return {
+            "module": source.module, "names": names, "stars": stars, "classes": classes,
+            "patched": list(_patched(source)),
+        }  # fmt: skip
+
+
+# --- names of a module ---------------------------------------------------------------------------
+
+
+def module_names(source: Source) -> tuple[dict[str, str], list[str]]:
+    """What the names bound at module level stand for (OPAQUE where that depends), and the
+    modules imported with a star."""
+    names: dict[str, str] = {}
+    stars: list[str] = []
+    for statement in running(source.tree.body):
+        for name, target in _bound(source, statement):
+            if name == "*":
+                stars.append(target)
+            else:
+                names[name] = target if names.get(name, target) == target else OPAQUE
+    return names, stars
+
+
+def running(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a block and of the blocks in it that run with it: not those of functions
+    and classes, not what is there for type checkers alone."""
+    for statement in body:
+        if isinstance(statement, ast.If) and for_type_checkers(statement):
+            yield from running(statement.orelse)
+            continue
+        yield statement
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+            continue
+        for block in _blocks(statement):
+            yield from running(block)
+
+
+def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        if block := getattr(statement, name, None):
+            yield block
+    for each in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield each.body
+
+
+def for_type_checkers(statement: ast.If) -> bool:
+    """Whether this is `if TYPE_CHECKING:`."""
+    test = statement.test
+    name = test.id if isinstance(test, ast.Name) else getattr(test, "attr", "")
+    return name == "TYPE_CHECKING"
+
+
+def _bound(source: Source, statement: ast.stmt) -> Iterator[tuple[str, str]]:
+    match statement:
+        case ast.Import():
+            for alias in statement.names:
+                top = alias.name.partition(".")[0]
+                yield alias.asname or top, alias.name if alias.asname else top
+        case ast.ImportFrom():
+            base = source.absolute(statement)
+            for alias in statement.names:
+                if alias.name == "*":
+                    yield "*", base
+                else:
+                    yield alias.asname or alias.name, f"{base}.{alias.name}".lstrip(".")
+        case ast.ClassDef():
+            yield statement.name, f"{source.module}.{statement.name}".lstrip(".")
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            yield statement.name, f"{source.module}.{statement.name}".lstrip(".")
+        case ast.Assign():
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, _alias(source, statement.value, target.id)
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            yield name, _alias(source, value, name)
+
+
+def _alias(source: Source, value: ast.expr, name: str) -> str:
+    if isinstance(value, ast.Subscript):
+        value = value.value
+    if not isinstance(value, (ast.Name, ast.Attribute)):
+        return OPAQUE
+    dotted = source.dotted(value)
+    if isinstance(value, ast.Name) and dotted == value.id:
+        if value.id == name:
+            return OPAQUE
+        return value.id if value.id == "object" else f"{source.module}.{value.id}".lstrip(".")
+    return dotted
+
+
+def _patched(source: Source) -> Iterator[str]:
+    """`Class.method = …` outside of the class, as `module.Class.method`."""
+    for each in source.nodes(ast.Assign):
+        for target in each.targets:
+            if (
+                isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+                and target.value.id[:1].isupper()
+            ):  # fmt: skip
+                name = source.imports.get(target.value.id)
+                yield f"{name or f'{source.module}.{target.value.id}'}.{target.attr}"
+
+
+# --- one class -----------------------------------------------------------------------------------
+
+
+def _class(source: Source, names: dict[str, str], node: ast.ClassDef) -> dict[str, Any]:
+    span = source.span(node)
+    bases = [_base(source, names, node, base) for base in node.bases]
+    keywords = {each.arg or "**": each.value for each in node.keywords}
+    meta = source.dotted(keywords["metaclass"]) if "metaclass" in keywords else ""
+    return {
+        "name": source.symbol(node), "line": span.line, "column": span.column,
+        "anchor": " ".join(source.line(span.line).split()),
+        "bases": bases,
+        "abc": meta.endswith("ABCMeta") or "abc.ABC" in bases,
+        "protocol": any(base.endswith("typing.Protocol") or base == "typing_extensions.Protocol"
+                        for base in bases),
+        "dynamic": "**" in keywords or (bool(keywords.get("metaclass")) and "ABCMeta" not in meta),
+        "decorators": [source.dotted(_undecorated(each)) for each in node.decorator_list],
+        "on_purpose": is_no_op_on_purpose(node.name, ast.get_docstring(node, clean=False)),
+        "members": _members(source, node),
+        "assigned": sorted(_assigned(node)),
+        "test": source.is_test,
+    }  # fmt: skip
+
+
+def _undecorated(decorator: ast.expr) -> ast.expr:
+    return decorator.func if isinstance(decorator, ast.Call) else decorator
+
+
+def _base(source: Source, names: dict[str, str], node: ast.ClassDef, base: ast.expr) -> str:
+    if isinstance(base, ast.Subscript):
+        base = base.value
+    parts: list[str] = []
+    while isinstance(base, ast.Attribute):
+        parts.insert(0, base.attr)
+        base = base.value
+    if not isinstance(base, ast.Name):
+        return OPAQUE
+    first = _local(source, node, base.id)
+    if first is None:
+        first = names.get(base.id)
+    if first is None:
+        # Of a star import, or a builtin: the hierarchy looks it up in the module.
+        first = f"{source.module}.{base.id}".lstrip(".")
+    return ".".join([first, *parts]) if first else OPAQUE
+
+
+def _local(source: Source, node: ast.ClassDef, name: str) -> str | None:
+    """What a name stands for in the scopes around a class; None for one of the module."""
+    for around in source.parents(node):
+        if isinstance(around, ast.ClassDef):
+            if any(isinstance(one, ast.ClassDef) and one.name == name for one in around.body):
+                return _qualified(source, around, name)
+        elif isinstance(around, FUNCTIONS):
+            found = _in_function(source, around, name)
+            if found is not None:
+                return found
+    return None
+
+
+def _in_function(source: Source, function: Function, name: str) -> str | None:
+    arguments = function.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    if any(each.arg == name for each in every):
+        return OPAQUE
+    found: set[str] = set()
+    for statement in running(function.body):
+        if isinstance(statement, ast.ClassDef) and statement.name == name:
+            found.add(_qualified(source, function, name))
+        else:
+            found.update(target for bound, target in _bound(source, statement) if bound == name)
+            if _stores(statement, name):
+                found.add(OPAQUE)
+    return None if not found else found.pop() if len(found) == 1 else OPAQUE
+
+
+def _stores(statement: ast.stmt, name: str) -> bool:
+    targets: list[ast.expr] = []
+    if isinstance(statement, (ast.For, ast.AsyncFor)):
+        targets = [statement.target]
+    elif isinstance(statement, (ast.With, ast.AsyncWith)):
+        targets = [each.optional_vars for each in statement.items if each.optional_vars]
+    elif isinstance(statement, ast.Assign):
+        targets = [each for each in statement.targets if isinstance(each, ast.Tuple)]
+    return any(
+        isinstance(each, ast.Name) and each.id == name
+        for target in targets
+        for each in ast.walk(target)
+    )
+
+
+def _qualified(source: Source, scope: ast.AST, name: str) -> str:
+    return f"{source.module}.{source.symbol(scope)}.{name}".lstrip(".")
+
+
+def _members(source: Source, node: ast.ClassDef) -> dict[str, dict[str, Any]]:
+    members: dict[str, dict[str, Any]] = {}
+    plainly = {id(each) for each in _unconditional(node.body)}
+    for statement in running(node.body):
+        sure = id(statement) in plainly
+        for name, member in _member(source, statement):
+            if not sure:
+                member = {"kind": "unsure", "line": statement.lineno}
+            if member.get("kind") != "accessor":
+                members[name] = member
+            else:
+                members.setdefault(name, {"kind": "value", "line": statement.lineno})
+    return members
+
+
+def _unconditional(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    for statement in body:
+        if isinstance(statement, ast.If) and for_type_checkers(statement):
+            yield from _unconditional(statement.orelse)
+        else:
+            yield statement
+
+
+def _member(source: Source, statement: ast.stmt) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(statement, FUNCTIONS):
+        yield statement.name, _method(source, statement)
+    elif isinstance(statement, ast.ClassDef):
+        yield statement.name, {"kind": "value", "line": statement.lineno}
+    elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        empty = isinstance(statement.value, ast.Constant) and statement.value.value is None
+        for target in targets:
+            for each in ast.walk(target):
+                if isinstance(each, ast.Name):
+                    yield each.id, {"kind": "value", "line": statement.lineno, "empty": empty}
+    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+        for name, _ in _bound(source, statement):
+            yield name, {"kind": "value", "line": statement.lineno}
+
+
+def _method(source: Source, node: Function) -> dict[str, Any]:
+    decorators = [source.dotted(_undecorated(each)) for each in node.decorator_list]
+    lasts = [each.rpartition(".")[2] for each in decorators]
+    if any(last in {"setter", "deleter", "getter", "register"} for last in lasts):
+        return {"kind": "accessor", "line": node.lineno}
+    return {
+        "kind": "method", "line": node.lineno,
+        "stub": stub_kind(node) if plain(lasts) and "overload" not in lasts else "",
+        "abstract": abstract(lasts), "property": bool({"property", "cached_property"} & {*lasts}),
+        "super": _calls_super(node),
+        "on_purpose": is_no_op_on_purpose("", ast.get_docstring(node, clean=False))
+        or any(is_no_op_on_purpose("", one) for one in _small_comments(source, node)),
+    }  # fmt: skip
+
+
+def _small_comments(source: Source, node: Function) -> list[str]:
+    return source.comments_in(node) if len(node.body) <= 2 and stub_kind(node) else []
+
+
+def _calls_super(node: Function) -> bool:
+    return any(
+        isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "super"
+        for each in ast.walk(node)
+    )
+
+
+def _assigned(node: ast.ClassDef) -> set[str]:
+    """The attributes that methods of this class set on `self`."""
+    found: set[str] = set()
+    for method in node.body:
+        if not isinstance(method, FUNCTIONS) or not method.args.args:
+            continue
+        own = method.args.args[0].arg
+        for each in ast.walk(method):
+            if (
+                isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
+                and isinstance(each.value, ast.Name) and each.value.id == own
+            ):  # fmt: skip
+                found.add(each.attr)
+            elif _sets_attribute(each, own):
+                found.add("*")
+    return found
+
+
+def _sets_attribute(node: ast.AST, own: str) -> bool:
+    """`setattr(self, name, …)`, where the name is not known here."""
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        and node.func.id == "setattr" and bool(node.args)
+        and isinstance(node.args[0], ast.Name) and node.args[0].id == own
+    )  # fmt: skip

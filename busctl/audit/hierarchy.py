@@ -1,0 +1,184 @@
+"""The classes of a whole project: what their bases are, and the order Python looks them up in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from busctl.audit.classes import OPAQUE, ClassFacts
+from busctl.audit.project import Project
+
+# They have no method of their own that matters here, and Python moves or drops them in an order.
+_WEIGHTLESS = {
+    "object", "typing.Generic", "typing.Protocol", "typing_extensions.Protocol",
+    "typing_extensions.Generic",
+}  # fmt: skip
+HARMLESS = {"abc.ABC"}
+"""Bases outside the project that are known to define nothing a stub could hide behind."""
+
+
+class InconsistentOrder(Exception):
+    """Python refuses to create this class: its bases contradict each other's order."""
+
+
+class Modules:
+    """The project's modules by dotted name, also by the end of it: a checkout's folder or the
+    package's own name may be missing in front of either the path or the import."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._paths = dict(names)
+        self._ends: defaultdict[str, set[str]] = defaultdict(set)
+        for module in names:
+            parts = module.split(".")
+            for start in range(1, len(parts)):
+                self._ends[".".join(parts[start:])].add(module)
+
+    def split(self, dotted: str) -> tuple[str, str] | None:
+        """The module a dotted name begins with, and the rest; None for a name from outside."""
+        parts = dotted.split(".")
+        for length in range(len(parts), 0, -1):
+            head = ".".join(parts[:length])
+            module = head if head in self._paths else self._by_end(head, parts[:length])
+            if module is not None:
+                return module, ".".join(parts[length:])
+        return None
+
+    def _by_end(self, head: str, parts: Sequence[str]) -> str | None:
+        ends = self._ends.get(head, ())
+        if len(ends) == 1 and len(parts) > 1:
+            return next(iter(ends))
+        for start in range(1, len(parts) - 1):
+            # At least two parts: `requests.utils` is not the project's own `utils`.
+            shorter = ".".join(parts[start:])
+            if shorter in self._paths:
+                return shorter
+        return None
+
+
+class Hierarchy:
+    """Classes by `module.Qualified.name`. Those of outside are `!dotted`, unknown ones `?…`."""
+
+    def __init__(self, project: Project) -> None:
+        self._facts: dict[str, Mapping[str, Any]] = {}
+        self._path: dict[str, str] = {}
+        self.classes: dict[str, Mapping[str, Any]] = {}
+        self.patched: set[str] = set()
+        self._orders: dict[str, tuple[str, ...] | InconsistentOrder | None] = {}
+        twice: set[str] = set()
+        for path, facts in project.facts(ClassFacts).items():
+            self._facts[facts["module"]] = facts
+            self.patched.update(facts["patched"])
+            for each in facts["classes"]:
+                identity = f"{facts['module']}.{each['name']}".lstrip(".")
+                if identity in self.classes:
+                    twice.add(identity)
+                self.classes[identity] = each
+                self._path[identity] = path
+        for identity in twice:
+            # Which of two definitions is meant depends on the run.
+            del self.classes[identity]
+        self.modules = Modules(dict.fromkeys(self._facts, ""))
+
+    def path(self, identity: str) -> str:
+        """The file a class is in."""
+        return self._path[identity]
+
+    def resolve(self, dotted: str, seen: frozenset[str] = frozenset()) -> str:
+        """The identity of the class a dotted name stands for; `!dotted` outside the project,
+        `?` where only a run would tell."""
+        if dotted == OPAQUE or dotted in seen:
+            return "?"
+        if dotted in self.classes:
+            return dotted
+        seen = seen | {dotted}
+        found = self.modules.split(dotted)
+        if found is None:
+            return f"!{dotted}"
+        module, rest = found
+        if not rest:
+            return "?"
+        if (identity := f"{module}.{rest}".lstrip(".")) in self.classes:
+            return identity
+        return self._bound(module, rest, seen)
+
+    def _bound(self, module: str, rest: str, seen: frozenset[str]) -> str:
+        first, _, more = rest.partition(".")
+        facts = self._facts[module]
+        target = facts["names"].get(first)
+        if target is not None:
+            further = f"{target}.{more}" if more and target else target
+            return self.resolve(further, seen)
+        through = {self.resolve(f"{star}.{rest}", seen) for star in facts["stars"]}
+        classes = {each for each in through if each[0] not in "?!"}
+        if len(classes) == 1:
+            return classes.pop()
+        if not facts["stars"] and "." not in rest and _is_builtin(first):
+            return f"!{first}"
+        return "?"
+
+    def bases(self, identity: str) -> list[str]:
+        """The direct bases of a class, in their order, weightless ones left out."""
+        found = []
+        for number, dotted in enumerate(self.classes[identity]["bases"]):
+            base = self.resolve(dotted)
+            if base.startswith("!") and base[1:] in _WEIGHTLESS:
+                continue
+            found.append(f"?{identity}:{number}" if base == "?" else base)
+        return found
+
+    def order(self, identity: str) -> tuple[str, ...] | None:
+        """The C3 order, from the class itself on, `object` left out; classes outside the project
+        stand for themselves alone. None where it cannot be told.
+
+        Raises InconsistentOrder when Python could not create the class.
+        """
+        if identity not in self.classes:
+            return (identity,)
+        if identity not in self._orders:
+            self._orders[identity] = None  # a class below itself has no order
+            self._orders[identity] = self._linearised(identity)
+        order = self._orders[identity]
+        if isinstance(order, InconsistentOrder):
+            raise order
+        return order
+
+    def _linearised(self, identity: str) -> tuple[str, ...] | InconsistentOrder | None:
+        bases = self.bases(identity)
+        orders = []
+        for base in bases:
+            try:
+                order = self.order(base)
+            except InconsistentOrder:
+                return None  # said of the base already
+            if order is None:
+                return None
+            orders.append(list(order))
+        if len(set(bases)) < len(bases):
+            return InconsistentOrder(identity)
+        merged = _merge([*orders, list(bases)])
+        return InconsistentOrder(identity) if merged is None else (identity, *merged)
+
+
+def _merge(lists: list[list[str]]) -> list[str] | None:
+    """C3: always the first head that is in no other list's tail; None when there is none."""
+    merged: list[str] = []
+    lists = [each for each in lists if each]
+    while lists:
+        for each in lists:
+            head = each[0]
+            if not any(head in other[1:] for other in lists):
+                break
+        else:
+            return None
+        merged.append(head)
+        lists = [
+            rest for one in lists if (rest := one[1:] if one[0] == head else one)
+        ]  # fmt: skip
+    return merged
+
+
+def _is_builtin(name: str) -> bool:
+    import builtins
+
+    return isinstance(getattr(builtins, name, None), type)

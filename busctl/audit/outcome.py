@@ -1,0 +1,57 @@
+"""What one audit came to: all that any format, the baseline or the exit code needs to know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from busctl.audit.model import Finding, Severity
+from busctl.audit.rule import Rule
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`checked` counts files looked at; `not_looked_at` holds (path, why); `allowed` counts the
+    findings that a comment allows. `sources` gives the lines of a file, none if it has none."""
+
+    findings: tuple[Finding, ...]
+    checked: int
+    not_looked_at: tuple[tuple[str, str], ...]
+    allowed: int
+    rules: tuple[Rule, ...]
+    sources: Callable[[str], Sequence[str]]
+    suppressed_by_baseline: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often one rule found its mistake; `severity` is the worst of them."""
+
+    code: str
+    name: str
+    severity: Severity
+    count: int
+
+
+def statistics(outcome: Outcome) -> tuple[Count, ...]:
+    """Distinct findings by code, the most frequent first."""
+    counted = Counter(one.code for one in distinct(outcome.findings))
+    worst: dict[str, Finding] = {}
+    for one in sorted(outcome.findings, key=lambda one: list(Severity).index(one.severity)):
+        worst.setdefault(one.code, one)
+    return tuple(
+        Count(code, worst[code].name, worst[code].severity, count)
+        for code, count in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
+
+
+def by_severity(outcome: Outcome) -> dict[Severity, int]:
+    """Distinct findings of each severity, the worst first; 0 where there is none."""
+    counted = Counter(one.severity for one in distinct(outcome.findings))
+    return {severity: counted[severity] for severity in Severity}
+
+
+def distinct(findings: Iterable[Finding]) -> list[Finding]:
+    """Each fingerprint once."""
+    return list({one.fingerprint: one for one in findings}.values())

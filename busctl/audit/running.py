@@ -1,0 +1,157 @@
+"""A whole run: the files through all cores, what is known from the cache, one list of findings."""
+
+from __future__ import annotations
+
+import gc
+import io
+import multiprocessing
+import os
+import tokenize
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from busctl.audit.cache import Cache
+from busctl.audit.discovery import Found
+from busctl.audit.examining import UNREADABLE, Examined, conclude, examine, unreadable
+from busctl.audit.model import Finding
+from busctl.audit.rule import Rule
+
+CHUNK_FILES = 24
+"""Files handed to a process at a time: few enough to share the work evenly, and to be stopped."""
+ALONE_FILES = 40
+"""So few files are done before other processes have begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of a run. `not_looked_at` gives path and why."""
+
+    findings: tuple[Finding, ...]
+    checked: int
+    not_looked_at: tuple[tuple[str, str], ...]
+    allowed: int
+
+
+Step = Callable[[int], None]
+
+
+def run(
+    found: Found, rules: Sequence[Rule], *, cache: Path | None, jobs: int, step: Step
+) -> Run:  # fmt: skip
+    """Look at all files. `step` is told how many more are done; `cache` None keeps nothing."""
+    with Cache(cache, rules) as store:
+        examined = list(_examined(found, rules, store, jobs, step))
+    texts = {name: text for name in found.texts if (text := _text_of(found.root / name))}
+    allowed: list[Finding] = []
+    findings = conclude(examined, rules, texts, allowed)
+    missed = tuple(
+        (one.path, one.findings[0].message if one.findings else "cannot be read")
+        for one in sorted(examined, key=lambda each: each.path) if not one.looked_at
+    )  # fmt: skip
+    return Run(tuple(findings), len(examined) - len(missed), missed, len(allowed))
+
+
+def _examined(
+    found: Found, rules: Sequence[Rule], store: Cache, jobs: int, step: Step
+) -> Iterator[Examined]:
+    keys: dict[str, bytes] = {}
+    for name in found.code:
+        content = _content_of(found.root / name)
+        if isinstance(content, bytes):
+            keys[name] = store.key(name, content)
+        else:
+            step(1)
+            yield unreadable(name, content)
+    known = store.known(list(keys.values()))
+    step(len(known))
+    yield from known.values()
+    misses = [name for name, key in keys.items() if key not in known]
+    for results in _looked_at(found.root, misses, rules, jobs):
+        # By the content that was read then: a file may have changed since it was hashed here.
+        store.keep((store.key(one.path, content), one) for one, content in results if one.looked_at)
+        step(len(results))
+        yield from (one for one, _ in results)
+
+
+_Results = list[tuple[Examined, bytes]]
+
+
+def _looked_at(
+    root: Path, names: Sequence[str], rules: Sequence[Rule], jobs: int
+) -> Iterator[_Results]:
+    chunks = [names[at : at + CHUNK_FILES] for at in range(0, len(names), CHUNK_FILES)]
+    if jobs == 1 or len(names) <= ALONE_FILES:
+        for chunk in chunks:
+            yield examine_all(root, chunk, rules)
+        return
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context(method)) as pool:
+        waiting: set[Future[_Results]] = set()
+        try:
+            coming = iter(chunks)
+            for chunk in coming:
+                waiting.add(pool.submit(examine_all, root, chunk, rules))
+                if len(waiting) >= 4 * jobs:
+                    done = next(as_completed(waiting))
+                    waiting.remove(done)
+                    yield done.result()
+            for done in as_completed(waiting):
+                yield done.result()
+        except BaseException:
+            # Stopped by hand, say: what has not begun must not begin.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def examine_all(root: Path, names: Iterable[str], rules: Sequence[Rule]) -> _Results:
+    """Look at some files, with the content that each had."""
+    # Trees are large webs of small objects: collecting in the middle of one takes a third longer.
+    gc.disable()
+    try:
+        return [_examine_file(root, name, rules) for name in names]
+    finally:
+        gc.enable()
+
+
+def _examine_file(root: Path, name: str, rules: Sequence[Rule]) -> tuple[Examined, bytes]:
+    content = _content_of(root / name)
+    if not isinstance(content, bytes):
+        return unreadable(name, content), b""
+    try:
+        text = decoded(content)
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        return unreadable(name, error), content
+    return examine(name, text, rules), content
+
+
+def decoded(content: bytes) -> str:
+    """The text of a Python file, by its byte order mark or coding comment, else UTF-8. Raises
+    SyntaxError, LookupError or UnicodeDecodeError."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    return content.decode(encoding)
+
+
+def _content_of(path: Path) -> bytes | OSError:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return error
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""  # gone since it was listed: then it documents nothing
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+__all__ = ["UNREADABLE", "Run", "cores", "run"]

@@ -1,0 +1,93 @@
+"""What makes a function a stub: a body that does nothing, or says that it is not there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+
+from busctl.audit.source import Function
+
+# Decorators under which a body of `pass` still is what runs.
+_TRANSPARENT = {
+    "property", "cached_property", "staticmethod", "classmethod", "abstractmethod",
+    "abstractproperty", "abstractclassmethod", "abstractstaticmethod", "override", "final",
+    "contextmanager", "asynccontextmanager", "no_type_check", "lru_cache", "cache", "overload",
+}  # fmt: skip
+_ABSTRACT = {
+    "abstractmethod", "abstractproperty", "abstractclassmethod", "abstractstaticmethod",
+}  # fmt: skip
+_NAMED_SO = re.compile(
+    r"^_*(?:no(?=[A-Z]|op)|non(?=[A-Z])|null|dummy|fake|mock|silent|quiet|mute|disabled?|without"
+    r"|readonly|immutable|frozen|skip|suppress|ignor|stub|empty|void)|(?:disabled|noop|readonly)",
+    re.IGNORECASE,
+)
+_SAID_SO = re.compile(
+    r"\b(?:disabl\w+|suppress\w*|silenc\w+|intentional\w*|deliberate\w*|on purpose|by design"
+    r"|read[- ]only|not supported|unsupported|not applicable|not allowed|no longer"
+    r"|never called|not needed|nothing to do)\b",
+    re.IGNORECASE,
+)
+
+
+def plain(decorators: Iterable[str]) -> bool:
+    """Whether none of these decorators (their last names) could give a stub a behaviour."""
+    return all(each in _TRANSPARENT for each in decorators)
+
+
+def abstract(decorators: Iterable[str]) -> bool:
+    """Whether one of these decorators marks an abstract method."""
+    return any(each in _ABSTRACT for each in decorators)
+
+
+def stub_kind(node: Function) -> str:
+    """`pass`, `...`, `docstring`, `return None` or `NotImplementedError`; "" for a real body.
+
+    A stub that says why it cannot be (`raise NotImplementedError("read-only")`) is real: it
+    refuses on purpose. A constant other than None is an answer.
+    """
+    body = node.body
+    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if isinstance(body[0].value.value, str):
+            body = body[1:]
+            if not body:
+                return "docstring"
+    while len(body) > 1 and isinstance(body[0], (ast.Delete, ast.Pass)):
+        body = body[1:]
+    return _kind(body[0], alone=len(body) == 1)
+
+
+def _kind(statement: ast.stmt, *, alone: bool) -> str:
+    match statement:
+        case ast.Pass() if alone:
+            return "pass"
+        case ast.Delete() if alone:
+            return "pass"
+        case ast.Expr(value=ast.Constant(value=value)) if value is ... and alone:
+            return "..."
+        case ast.Return(value=None) | ast.Return(value=ast.Constant(value=None)):
+            return "return None"
+        case ast.Raise(exc=ast.expr() as raised):
+            return "NotImplementedError" if _not_implemented(raised) else ""
+    return ""
+
+
+def _not_implemented(raised: ast.expr) -> bool:
+    said = ""
+    if isinstance(raised, ast.Call):
+        said = " ".join(
+            each.value
+            for argument in raised.args
+            for each in ast.walk(argument)
+            if isinstance(each, ast.Constant) and isinstance(each.value, str)
+        )
+        raised = raised.func
+    name = raised.id if isinstance(raised, ast.Name) else getattr(raised, "attr", "")
+    return name in {"NotImplementedError", "NotImplemented"} and not _SAID_SO.search(said)
+
+
+def is_no_op_on_purpose(name: str, said: str | None) -> bool:
+    """Whether a class's name, or a docstring or comment, says that doing nothing is the point."""
+    if name and _NAMED_SO.search(name):
+        return True
+    return bool(said and _SAID_SO.search(said))
