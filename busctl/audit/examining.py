@@ -33,16 +33,21 @@ def examine(path: str, text: str, rules: Sequence[Rule]) -> Examined:
     if not path.endswith((".py", ".pyi")):
         return _examined_text(path, text, wanted)
     try:
-        source = Source(path, text)
-    except (SyntaxError, ValueError, RecursionError) as error:
+        return _examined(Source(path, text), wanted, facts_wanted(rules))
+    except (SyntaxError, ValueError) as error:
         return unreadable(path, error)
-    found = [finding for rule in wanted for finding in rule.check(source)]
+    except RecursionError:
+        return unreadable(path, ValueError("nested too deep"))
+
+
+def _examined(source: Source, rules: Sequence[Rule], kinds: Sequence[type[Facts]]) -> Examined:
+    found = [finding for rule in rules for finding in rule.check(source)]
     facts = {}
-    for kind in facts_wanted(rules):
+    for kind in kinds:
         collected = kind().collect(source)
         if collected is not None:
             facts[kind.__name__] = collected
-    return Examined(path, tuple(found), facts, tuple(allowances_of(source)))
+    return Examined(source.path, tuple(found), facts, tuple(allowances_of(source)))
 
 
 def _examined_text(path: str, text: str, rules: Sequence[Rule]) -> Examined:

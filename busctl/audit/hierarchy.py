@@ -18,6 +18,9 @@ HARMLESS = {"abc.ABC"}
 """Bases outside the project that are known to define nothing a stub could hide behind."""
 
 
+_LONGEST_CHAIN = 20  # imports of imports that are followed
+
+
 class InconsistentOrder(Exception):
     """Python refuses to create this class: its bases contradict each other's order."""
 
@@ -89,14 +92,12 @@ class Hierarchy:
         `?` where only a run would tell."""
         if dotted == OPAQUE or dotted in seen:
             return "?"
-        if dotted in self.classes:
-            return dotted
         seen = seen | {dotted}
         found = self.modules.split(dotted)
         if found is None:
             return f"!{dotted}"
         module, rest = found
-        if not rest:
+        if not rest or self._facts[module]["names"].get(rest) == OPAQUE:
             return "?"
         if (identity := f"{module}.{rest}".lstrip(".")) in self.classes:
             return identity
@@ -116,6 +117,23 @@ class Hierarchy:
         if not facts["stars"] and "." not in rest and _is_builtin(first):
             return f"!{first}"
         return "?"
+
+    def definition(self, dotted: str) -> str:
+        """Where a dotted name of the project leads to through imports and aliases: a qualified
+        name of a class, function or value; "" for a name from outside or one that cannot be
+        told."""
+        for _hop in range(_LONGEST_CHAIN):
+            found = self.modules.split(dotted)
+            if found is None or not found[1]:
+                return ""
+            module, rest = found
+            here = f"{module}.{rest}"
+            first, _, more = rest.partition(".")
+            target = self._facts[module]["names"].get(first, OPAQUE)
+            if target in {f"{module}.{first}", OPAQUE}:
+                return here
+            dotted = f"{target}.{more}" if more else target
+        return ""
 
     def bases(self, identity: str) -> list[str]:
         """The direct bases of a class, in their order, weightless ones left out."""

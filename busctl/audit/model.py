@@ -63,4 +63,4 @@ class Finding:
     def fingerprint(self) -> str:
         """The same for the same fault after lines above it moved: 16 hexadecimal digits."""
         parts = (self.code, self.path, self.symbol, self.anchor, str(self.occurrence))
-        return sha256("\0".join(parts).encode()).hexdigest()[:16]
+        return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -6,12 +6,19 @@ same lines, by something older with the same names in it: rules see every statem
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+DEEPEST = 100
+LONGEST_LINE = 1_000
 
 
 def written_down(text: str) -> str | None:
     """The text in older syntax with its lines where they were; None if nobody can read it."""
+    if not _is_shallow(text):
+        return None
     try:
         wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
     except (cst.ParserSyntaxError, RecursionError):
@@ -19,6 +26,16 @@ def written_down(text: str) -> str | None:
     places: list[tuple[CodeRange, str]] = []
     wrapper.visit(_visitor(places))
     return _replaced(text, places)
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether libcst can read it at all: its parser overflows the stack, and takes the process
+    with it, on 5,000 brackets in brackets or as many operators in a row (tried)."""
+    depth = deepest = 0
+    for sign in re.findall(r"[][(){}]", text):
+        depth = depth + 1 if sign in "([{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest <= DEEPEST and max(map(len, text.split("\n"))) <= LONGEST_LINE
 
 
 def _visitor(places: list[tuple[CodeRange, str]]) -> cst.CSTVisitor:
@@ -53,13 +70,18 @@ def _visitor(places: list[tuple[CodeRange, str]]) -> cst.CSTVisitor:
 
 def _inside(node: cst.FormattedString | cst.TemplatedString) -> str:
     """What stands in the braces, as the elements of a tuple on one line."""
-    module = cst.Module([])
     found = [
-        " ".join(module.code_for_node(part.expression).split())
+        " ".join(_older(part.expression).split())
         for part in node.parts
         if isinstance(part, (cst.FormattedStringExpression, cst.TemplatedStringExpression))
     ]
     return ", ".join([*found, "''"])
+
+
+def _older(expression: cst.BaseExpression) -> str:
+    """The text of an expression; f-strings may lie in f-strings."""
+    text = cst.Module([]).code_for_node(expression)
+    return (written_down(text) or text) if "{" in text else text
 
 
 def _replaced(text: str, places: list[tuple[CodeRange, str]]) -> str:

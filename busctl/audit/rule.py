@@ -52,6 +52,8 @@ class Rule:
     GOOD: ClassVar[Sequence[Example | str]] = ()
     BAD: ClassVar[Sequence[Example | str]] = ()
     needs: ClassVar[tuple[type[Facts], ...]] = ()
+    default: ClassVar[bool] = True
+    """Whether it is run when nothing is selected."""
     suffixes: ClassVar[tuple[str, ...]] = (".py",)
 
     def check(self, source: Source) -> Iterable[Finding]:

@@ -24,7 +24,19 @@ Node = TypeVar("Node", bound=ast.AST)
 
 _NO_FIELDS = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
 """Shared between the nodes that have them: they have no place and no parent of their own."""
-_NO_NODES = {"ctx", "op", "ops", "name", "id", "attr", "arg", "names", "type_comment", "lineno", "n"}
+_NO_NODES = {
+    "ctx",
+    "op",
+    "ops",
+    "name",
+    "id",
+    "attr",
+    "arg",
+    "names",
+    "type_comment",
+    "lineno",
+    "n",
+}
 
 
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
@@ -225,7 +237,13 @@ class Source:
 
     def segment(self, node: ast.AST) -> str:
         """The source text of a node."""
-        return ast.get_source_segment(self.text, node) or ""
+        span = self.span(node)  # ast.get_source_segment splits the whole text at every call
+        lines = self.lines[span.line - 1 : span.end_line]
+        if not lines:
+            return ""
+        lines[-1] = lines[-1][: span.end_column - 1]
+        lines[0] = lines[0][span.column - 1 :]
+        return "\n".join(lines)
 
     @cached_property
     def comments(self) -> dict[int, str]:

@@ -22,6 +22,11 @@ _NAMED_SO = re.compile(
     r"|readonly|immutable|frozen|skip|suppress|ignor|stub|empty|void)|(?:disabled|noop|readonly)",
     re.IGNORECASE,
 )
+_ASKS = re.compile(
+    r"implement|subclass|overrid|abstract|must (?:be|define|provide)|derived|child class|todo|yet\b"
+    r"|stub|placeholder|mixin",
+    re.IGNORECASE,
+)
 _SAID_SO = re.compile(
     r"\b(?:disabl\w+|suppress\w*|silenc\w+|intentional\w*|deliberate\w*|on purpose|by design"
     r"|read[- ]only|not supported|unsupported|not applicable|not allowed|no longer"
@@ -43,8 +48,8 @@ def abstract(decorators: Iterable[str]) -> bool:
 def stub_kind(node: Function) -> str:
     """`pass`, `...`, `docstring`, `return None` or `NotImplementedError`; "" for a real body.
 
-    A stub that says why it cannot be (`raise NotImplementedError("read-only")`) is real: it
-    refuses on purpose. A constant other than None is an answer.
+    One that says anything but "implement me" (`raise NotImplementedError("the server does this
+    itself")`) is real: it refuses on purpose. A constant other than None is an answer.
     """
     body = node.body
     if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
@@ -83,7 +88,9 @@ def _not_implemented(raised: ast.expr) -> bool:
         )
         raised = raised.func
     name = raised.id if isinstance(raised, ast.Name) else getattr(raised, "attr", "")
-    return name in {"NotImplementedError", "NotImplemented"} and not _SAID_SO.search(said)
+    if name not in {"NotImplementedError", "NotImplemented"} or _SAID_SO.search(said):
+        return False
+    return len(said.split()) < 3 or bool(_ASKS.search(said))
 
 
 def is_no_op_on_purpose(name: str, said: str | None) -> bool:

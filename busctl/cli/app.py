@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from busctl import __version__
 from busctl.cli import (
     archive,
+    audit,
     bench,
     call,
     cleanup,
@@ -105,6 +106,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")
 app.command()(cleanup.cleanup)
+app.add_typer(audit.app, name="audit")
 app.add_typer(generate.app, name="generate")
 
 app.command("test-integrity")(test_integrity.integrity)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
@@ -14,7 +17,7 @@ def printable(text: str) -> str:
 
 def encodable(text: str) -> str:
     """`text` with what UTF-8 cannot hold (halves of a pair, bytes of a path) replaced by U+FFFD."""
-    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def width(text: str) -> int:

@@ -4,7 +4,7 @@
 "findings": [{"code", "name", "family", "path", "line", "column", "end_line", "end_column",
 "message", "severity", "confidence", "evidence": [text], "remedy", "symbol", "fingerprint"}]}`.
 Lines and columns count from 1, columns in characters, the end column is the one after the last.
-`known` counts the findings that the baseline holds; `family` is "audit" for what the engine itself
+`known` counts the findings that the baseline holds; `family` is "engine" for what the engine itself
 says (codes AU…). Keys may be added within a version, none is changed or taken away.
 """
 
@@ -38,7 +38,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 def shapes(outcome: Outcome) -> list[dict[str, Any]]:
     """The findings as values that JSON can hold."""
     families = {rule.code: rule.family for rule in outcome.rules}
-    return [_shape(one, families.get(one.code, "audit")) for one in outcome.findings]
+    return [_shape(one, families.get(one.code, "engine")) for one in outcome.findings]
 
 
 def _shape(finding: Finding, family: str) -> dict[str, Any]:

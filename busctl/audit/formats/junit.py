@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from itertools import groupby
-from xml.etree import ElementTree as XML  # written here, never read
+from xml.etree.ElementTree import Element, indent, tostring  # written here, never read
 
 from busctl.audit.formats.characters import counted, encodable
 from busctl.audit.model import Finding
@@ -28,12 +28,12 @@ def render(outcome: Outcome) -> str:
         root.append(_file(path, list(findings)))
     for path, why in outcome.not_looked_at:
         root.append(_not_looked_at(path, why))
-    XML.indent(root)
-    body = XML.tostring(root, encoding="unicode")
+    indent(root)
+    body = tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
 
 
-def _looked_at(outcome: Outcome) -> XML.Element:
+def _looked_at(outcome: Outcome) -> Element:
     wrong = not outcome.checked
     suite = _suite("busctl audit", tests=1, errors=int(wrong))
     name = f"{counted(outcome.checked, 'file')} looked at"
@@ -44,7 +44,7 @@ def _looked_at(outcome: Outcome) -> XML.Element:
     return suite
 
 
-def _file(path: str, findings: list[Finding]) -> XML.Element:
+def _file(path: str, findings: list[Finding]) -> Element:
     suite = _suite(path, tests=len(findings), failures=len(findings))
     for one in findings:
         case = _element(
@@ -67,7 +67,7 @@ def _details(finding: Finding) -> str:
     ])  # fmt: skip
 
 
-def _not_looked_at(path: str, why: str) -> XML.Element:
+def _not_looked_at(path: str, why: str) -> Element:
     suite = _suite(path, tests=1, errors=1)
     case = _element("testcase", classname=path, file=path, name="not looked at")
     case.append(_element("error", message=why))
@@ -75,15 +75,15 @@ def _not_looked_at(path: str, why: str) -> XML.Element:
     return suite
 
 
-def _suite(name: str, *, tests: int, failures: int = 0, errors: int = 0) -> XML.Element:
+def _suite(name: str, *, tests: int, failures: int = 0, errors: int = 0) -> Element:
     return _element(
         "testsuite", name=name, tests=str(tests), failures=str(failures), errors=str(errors),
         skipped="0",
     )  # fmt: skip
 
 
-def _element(tag: str, **attributes: str) -> XML.Element:
-    return XML.Element(tag, {name: _clean(value) for name, value in attributes.items()})
+def _element(tag: str, **attributes: str) -> Element:
+    return Element(tag, {name: _clean(value) for name, value in attributes.items()})
 
 
 def _clean(text: str) -> str:

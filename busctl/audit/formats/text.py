@@ -39,6 +39,7 @@ def _plain(style: str, text: str) -> str:
 def _file(path: str, findings: list[Finding], outcome: Outcome, paint: Paint) -> Iterator[str]:
     lines = outcome.sources(path)
     yield paint("path", printable(path))
+    yield ""
     for finding in findings:
         yield from _heading(finding, paint)
         rows = excerpt(lines, finding.span)
@@ -54,14 +55,13 @@ def _file(path: str, findings: list[Finding], outcome: Outcome, paint: Paint) ->
 
 
 def _heading(finding: Finding, paint: Paint) -> Iterator[str]:
-    """Where it is first: a terminal makes a link of `path:line:column`."""
+    """Where it is comes first: a terminal makes a link of `path:line:column`."""
     where = printable(f"{finding.path}:{finding.span.line}:{finding.span.column}")
-    inside = paint("faint", f" in {printable(finding.symbol)}") if finding.symbol else ""
+    sure = f"({finding.confidence.value} confidence)"
+    inside = f" in {printable(finding.symbol)}" if finding.symbol else ""
     yield (
-        f"  {paint('faint', where)}{inside}\n"
-        f"  {paint(finding.severity.value, finding.severity.value)} "
-        f"{paint('code', finding.code)} {finding.name} "
-        f"{paint('faint', f'({finding.confidence.value} confidence)')}"
+        f"  {where} {paint(finding.severity.value, finding.severity.value)} "
+        f"{paint('code', finding.code)} {finding.name} {paint('faint', sure + inside)}"
     )
     yield from _wrapped(finding.message, "    ")
 
