@@ -3,7 +3,7 @@
 from busctl.audit.model import Confidence, Finding, Severity, Span
 from busctl.audit.project import Project
 from busctl.audit.rule import Example, Facts, Rule
-from busctl.audit.source import FUNCTIONS, Function, Source
+from busctl.audit.source import FUNCTIONS, Function, Source, children, walk
 
 __all__ = [
     "FUNCTIONS",
@@ -17,4 +17,6 @@ __all__ = [
     "Severity",
     "Source",
     "Span",
+    "children",
+    "walk",
 ]

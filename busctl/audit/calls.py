@@ -47,13 +47,16 @@ class CallFacts(Facts):
     "line"}]}]` for each function; `to` is dotted, `self.x` as it stands."""
 
     def collect(self, source: Source) -> Any:
-        functions = [_function(source, each) for each in source.nodes(*FUNCTIONS)]
+        nodes: list[Function] = [
+            *source.nodes(ast.FunctionDef), *source.nodes(ast.AsyncFunctionDef),
+        ]  # fmt: skip
+        functions = [_function(source, each) for each in nodes]
         return {"module": source.module, "functions": functions} if functions else None
 
 
 def _function(source: Source, node: Function) -> dict[str, Any]:
     calls, points = [], []
-    for each in _own(node):
+    for each in sorted(_own(node), key=_end):
         if isinstance(each, ast.Call):
             name = _called(source, each)
             if name:
@@ -61,27 +64,28 @@ def _function(source: Source, node: Function) -> dict[str, Any]:
             kind = _kind(source, each)
             if kind:
                 points.append({"kind": kind, "what": _short(each.func), "line": each.lineno})
-        elif isinstance(each, ast.Subscript) and _is_cut(each):
+        elif _is_cut(each):
             points.append({"kind": "slice", "what": _short(each), "line": each.lineno})
     around = source.class_of(node)
     return {
         "name": source.symbol(node), "line": node.lineno,
         "class": source.symbol(around) if around is not None else "",
-        "entry": _is_entry(source, node),
-        "calls": sorted(calls, key=_line), "points": sorted(points, key=_line),
+        "entry": _is_entry(source, node), "calls": calls, "points": points,
     }  # fmt: skip
 
 
-def _line(fact: dict[str, Any]) -> int:
-    return int(fact["line"])
+def _end(node: ast.Call | ast.Subscript) -> tuple[int, int]:
+    """What ends first runs first: the inner call before the outer one."""
+    return node.end_lineno or node.lineno, node.end_col_offset or 0
 
 
-def _own(node: Function) -> Iterator[ast.AST]:
-    """The nodes a function runs itself, without those of the functions in it."""
+def _own(node: Function) -> Iterator[ast.Call | ast.Subscript]:
+    """The calls and subscripts a function runs itself, without those of the functions in it."""
     waiting: list[ast.AST] = list(node.body)
     while waiting:
         each = waiting.pop()
-        yield each
+        if isinstance(each, (ast.Call, ast.Subscript)):
+            yield each
         if not isinstance(each, (*FUNCTIONS, ast.ClassDef)):
             waiting.extend(ast.iter_child_nodes(each))
 

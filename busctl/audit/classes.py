@@ -81,28 +81,31 @@ def for_type_checkers(statement: ast.If) -> bool:
 
 
 def _bound(source: Source, statement: ast.stmt) -> Iterator[tuple[str, str]]:
+    """The names a statement binds and what they stand for; `*` for a star import."""
     match statement:
-        case ast.Import():
-            for alias in statement.names:
-                top = alias.name.partition(".")[0]
-                yield alias.asname or top, alias.name if alias.asname else top
-        case ast.ImportFrom():
-            base = source.absolute(statement)
-            for alias in statement.names:
-                if alias.name == "*":
-                    yield "*", base
-                else:
-                    yield alias.asname or alias.name, f"{base}.{alias.name}".lstrip(".")
-        case ast.ClassDef():
-            yield statement.name, f"{source.module}.{statement.name}".lstrip(".")
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            yield statement.name, f"{source.module}.{statement.name}".lstrip(".")
+        case ast.Import() | ast.ImportFrom():
+            yield from _imported(source, statement)
+        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            yield name, f"{source.module}.{name}".lstrip(".")
         case ast.Assign():
             for target in statement.targets:
                 if isinstance(target, ast.Name):
                     yield target.id, _alias(source, statement.value, target.id)
         case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
             yield name, _alias(source, value, name)
+
+
+def _imported(source: Source, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
+    for alias in statement.names:
+        if isinstance(statement, ast.Import):
+            top = alias.name.partition(".")[0]
+            yield alias.asname or top, alias.name if alias.asname else top
+            continue
+        base = source.absolute(statement)
+        if alias.name == "*":
+            yield "*", base
+        else:
+            yield alias.asname or alias.name, f"{base}.{alias.name}".lstrip(".")
 
 
 def _alias(source: Source, value: ast.expr, name: str) -> str:

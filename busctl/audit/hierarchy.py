@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import importlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from busctl.audit.classes import OPAQUE, ClassFacts
@@ -14,8 +17,6 @@ _WEIGHTLESS = {
     "object", "typing.Generic", "typing.Protocol", "typing_extensions.Protocol",
     "typing_extensions.Generic",
 }  # fmt: skip
-HARMLESS = {"abc.ABC"}
-"""Bases outside the project that are known to define nothing a stub could hide behind."""
 
 
 _LONGEST_CHAIN = 20  # imports of imports that are followed
@@ -152,7 +153,7 @@ class Hierarchy:
         Raises InconsistentOrder when Python could not create the class.
         """
         if identity not in self.classes:
-            return (identity,)
+            return _outside(identity)
         if identity not in self._orders:
             self._orders[identity] = None  # a class below itself has no order
             self._orders[identity] = self._linearised(identity)
@@ -196,7 +197,46 @@ def _merge(lists: list[list[str]]) -> list[str] | None:
     return merged
 
 
-def _is_builtin(name: str) -> bool:
-    import builtins
+# --- the standard library ------------------------------------------------------------------------
 
+
+def _is_builtin(name: str) -> bool:
     return isinstance(getattr(builtins, name, None), type)
+
+
+_KNOWN = frozenset({
+    "abc", "argparse", "asyncio", "builtins", "collections", "collections.abc",
+    "concurrent.futures", "contextlib", "enum", "html.parser", "http.server", "io", "json",
+    "logging", "queue", "socketserver", "string", "threading", "typing", "unittest",
+})  # fmt: skip
+
+
+@cache
+def _standard(identity: str) -> type | None:
+    """A class of the standard library that this Python has; None for any other."""
+    module, _, name = identity.removeprefix("!").rpartition(".")
+    if not identity.startswith("!") or (module or "builtins") not in _KNOWN:
+        return None
+    found = getattr(importlib.import_module(module or "builtins"), name, None)
+    return found if isinstance(found, type) else None
+
+
+def _outside(identity: str) -> tuple[str, ...]:
+    """The order of a class from outside the project: its own where it is the standard library's,
+    otherwise the class alone."""
+    standard = _standard(identity)
+    if standard is None:
+        return (identity,)
+    names = (
+        each.__qualname__ if each.__module__ == "builtins" else f"{each.__module__}.{each.__name__}"
+        for each in standard.__mro__
+        if each is not object
+    )
+    found = tuple(f"!{name}" for name in names if name not in _WEIGHTLESS)
+    return found if found and found[0] == identity else (identity,)
+
+
+def may_define(identity: str, name: str) -> bool:
+    """Whether a class from outside the project could have this attribute, for all that is known."""
+    standard = _standard(identity)
+    return standard is None or name in vars(standard)

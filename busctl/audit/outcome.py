@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,22 @@ class Outcome:
     rules: tuple[Rule, ...]
     sources: Callable[[str], Sequence[str]]
     suppressed_by_baseline: int = 0
+    root: str = ""
+    """The folder that the findings' paths are relative to."""
+
+    cwd: str = ""
+    """Where whoever reads the text is."""
+
+    def shown(self, path: str) -> str:
+        """A finding's path from where the reader is, whole where that is far away."""
+        if not self.root or not self.cwd or self.root == self.cwd:
+            return path
+        relative = os.path.relpath(self.absolute(path), self.cwd)
+        return self.absolute(path) if relative.startswith("..") else relative
+
+    def absolute(self, path: str) -> str:
+        """A finding's path as it can be opened from anywhere."""
+        return f"{self.root.rstrip('/')}/{path}" if self.root else path
 
 
 @dataclass(frozen=True, slots=True)

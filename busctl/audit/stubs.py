@@ -18,9 +18,8 @@ _ABSTRACT = {
     "abstractmethod", "abstractproperty", "abstractclassmethod", "abstractstaticmethod",
 }  # fmt: skip
 _NAMED_SO = re.compile(
-    r"^_*(?:no(?=[A-Z]|op)|non(?=[A-Z])|null|dummy|fake|mock|silent|quiet|mute|disabled?|without"
-    r"|readonly|immutable|frozen|skip|suppress|ignor|stub|empty|void)|(?:disabled|noop|readonly)",
-    re.IGNORECASE,
+    r"^_*(?:(?:No|Non|Null|Muted?|Skip|Ignore)(?=[A-Z]|$)|Dummy|Fake|Mock|Silent|Quiet|Disabled?"
+    r"|Without|Read[Oo]nly|Immutable|Frozen|Suppress)|No[Oo]p|Disabled"
 )
 _ASKS = re.compile(
     r"implement|subclass|overrid|abstract|must (?:be|define|provide)|derived|child class|todo|yet\b"
@@ -52,11 +51,10 @@ def stub_kind(node: Function) -> str:
     itself")`) is real: it refuses on purpose. A constant other than None is an answer.
     """
     body = node.body
-    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        if isinstance(body[0].value.value, str):
-            body = body[1:]
-            if not body:
-                return "docstring"
+    if ast.get_docstring(node, clean=False) is not None:
+        body = body[1:]
+        if not body:
+            return "docstring"
     while len(body) > 1 and isinstance(body[0], (ast.Delete, ast.Pass)):
         body = body[1:]
     return _kind(body[0], alone=len(body) == 1)

@@ -64,7 +64,7 @@ def audit(request: Request, begin: Callable[[int], Step]) -> Audited:
 def _audit(request: Request, begin: Callable[[int], Step]) -> Audited:
     for path in request.paths:
         if not path.exists():
-            raise OptionsError(f"{path}: no such file or folder")
+            raise OptionsError(f"there is no {path}")
     root = root_of(request.paths)
     options = _over(options_in(root), request)
     chosen = choose(rules(), options.select, options.ignore, request.family)
@@ -79,6 +79,7 @@ def _audit(request: Request, begin: Callable[[int], Step]) -> Audited:
     outcome = Outcome(
         findings=tuple(findings), checked=done.checked, not_looked_at=done.not_looked_at,
         allowed=done.allowed, rules=tuple(chosen), sources=_lines_below(root),
+        root=root.as_posix(), cwd=Path.cwd().as_posix(),
     )  # fmt: skip
     return _against_baseline(outcome, found, options, request)
 

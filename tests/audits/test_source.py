@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busctl.audit import Source
+from busctl.audit import Source, walk
 from busctl.audit.examining import UNREADABLE, conclude, examine
 from busctl.audit.registry import rules
 
@@ -124,3 +124,30 @@ def test_deep_nesting_is_a_finding() -> None:
 
 def test_nul_bytes_are_a_finding() -> None:
     assert [one.code for one in examine("a.py", "x = 1\0", rules()).findings] == [UNREADABLE]
+
+
+COMMENTED = '''
+x = "# no"  # yes
+y = """ # no
+# no
+""" + \'a\'  # yes
+z = f"{x} # no"  # yes "quoted" # all of it
+# yes
+ü = "ä#ö"  # ja
+'''
+
+
+def test_comments_are_those_outside_of_texts() -> None:
+    source = Source("a.py", COMMENTED)
+    assert source.comments == {
+        2: "# yes", 5: "# yes", 6: '# yes "quoted" # all of it', 7: "# yes", 8: "# ja",
+    }  # fmt: skip
+    parts = Source("a.py", 'x = ("a"  # one\n    "b#")  # two\n')
+    assert parts.comments == {1: "# one", 2: "# two"}
+
+
+def test_within_is_a_walk() -> None:
+    source = Source("a.py", NEWEST_FOR_ALL)
+    for node in walk(source.tree):
+        below = [one for one in walk(node) if type(one) is ast.Name]
+        assert list(source.within(node, ast.Name)) == below

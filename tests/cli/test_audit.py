@@ -183,7 +183,8 @@ def test_the_cache_is_used_and_can_be_left_out(project: Path, home: dict[str, st
 def test_the_audited_code_is_never_run(tmp_path: Path, home: dict[str, str]) -> None:
     mark = tmp_path / "mark"
     code = f"open({str(mark)!r}, 'w').close()\n"
-    write(tmp_path / "p", dict.fromkeys(("audits/__init__.py", "typer.py", "json.py", "conftest.py", "a.py"), code))  # fmt: skip
+    names = ("audits/__init__.py", "typer.py", "json.py", "conftest.py", "a.py")
+    write(tmp_path / "p", dict.fromkeys(names, code))
     done = subprocess.run(
         [sys.executable, "-m", "busctl", "audit", "."], cwd=tmp_path / "p", env=home,
         capture_output=True, text=True, timeout=100, check=False,

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
-from busctl import __version__
 from busctl.audit.formats.characters import encodable
 from busctl.audit.model import Confidence, Finding, Severity, Span
 from busctl.audit.outcome import Outcome
@@ -36,7 +36,7 @@ def render(outcome: Outcome) -> str:
     places = {rule["id"]: place for place, rule in enumerate(rules)}
     run = {
         "tool": {
-            "driver": {"name": "busctl audit", "version": __version__, "rules": rules},
+            "driver": {"name": "busctl audit", "version": version("busctl"), "rules": rules},
         },
         "invocations": [_invocation(outcome)],
         "originalUriBaseIds": {ROOT: {"description": _message("The folder that was audited.")}},

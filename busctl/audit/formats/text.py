@@ -38,10 +38,10 @@ def _plain(style: str, text: str) -> str:
 
 def _file(path: str, findings: list[Finding], outcome: Outcome, paint: Paint) -> Iterator[str]:
     lines = outcome.sources(path)
-    yield paint("path", printable(path))
+    yield paint("path", printable(outcome.shown(path)))
     yield ""
     for finding in findings:
-        yield from _heading(finding, paint)
+        yield from _heading(finding, outcome.shown(path), paint)
         rows = excerpt(lines, finding.span)
         gutter = max((len(str(row.number)) for row in rows if row.is_code), default=0)
         for row in rows:
@@ -54,9 +54,9 @@ def _file(path: str, findings: list[Finding], outcome: Outcome, paint: Paint) ->
         yield ""
 
 
-def _heading(finding: Finding, paint: Paint) -> Iterator[str]:
+def _heading(finding: Finding, path: str, paint: Paint) -> Iterator[str]:
     """Where it is comes first: a terminal makes a link of `path:line:column`."""
-    where = printable(f"{finding.path}:{finding.span.line}:{finding.span.column}")
+    where = printable(f"{path}:{finding.span.line}:{finding.span.column}")
     sure = f"({finding.confidence.value} confidence)"
     inside = f" in {printable(finding.symbol)}" if finding.symbol else ""
     yield (
