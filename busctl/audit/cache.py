@@ -7,12 +7,13 @@ written is as if it were not there: the audit then takes longer, and says the sa
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 
-from busctl import __version__
 from busctl.audit.examining import Examined
 from busctl.audit.rule import Rule
 from busctl.audit.shapes import packed, unpacked
@@ -98,14 +99,12 @@ def _opened(file: Path) -> sqlite3.Connection | None:
 
 def _digest_of(rules: Sequence[Rule]) -> bytes:
     """The engine, the rules' own modules and their packages (shared code lies beside them)."""
-    import sys
-
     files: set[Path] = set(Path(__file__).parent.rglob("*.py"))
     for rule in rules:
         module = sys.modules[type(rule).__module__]
         if module.__file__:
             files |= set(Path(module.__file__).parent.glob("*.py"))
-    digest = sha256(f"{__version__} {sys.version}".encode())
+    digest = sha256(f"{version('busctl')} {sys.version}".encode())
     for file in sorted(files):
         digest.update(file.as_posix().encode() + sha256(file.read_bytes()).digest())
     for rule in rules:

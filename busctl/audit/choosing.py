@@ -16,6 +16,7 @@ from busctl.audit.rule import Rule
 
 ENGINE = {
     "AU001": "unreadable-file", "AU002": "unused-allowance", "AU003": "reasonless-allowance",
+    "AU004": "broken-fix",
 }  # fmt: skip
 """What the engine itself finds, by code."""
 

@@ -11,7 +11,14 @@ from typing import Any
 
 from busctl.audit.rule import Facts
 from busctl.audit.source import FUNCTIONS, Function, Source
-from busctl.audit.stubs import abstract, is_no_op_on_purpose, plain, stub_kind
+from busctl.audit.stubs import (
+    abstract,
+    answers_none,
+    is_no_op_on_purpose,
+    plain,
+    says_why,
+    stub_kind,
+)
 
 OPAQUE = ""
 """Stands for a name or base that only running the code would tell."""
@@ -272,18 +279,23 @@ def _method(source: Source, node: Function) -> dict[str, Any]:
     lasts = [each.rpartition(".")[2] for each in decorators]
     if any(last in {"setter", "deleter", "getter", "register"} for last in lasts):
         return {"kind": "accessor", "line": node.lineno}
+    kind = stub_kind(node) if plain(lasts) and "overload" not in lasts else ""
     return {
         "kind": "method", "line": node.lineno,
-        "stub": stub_kind(node) if plain(lasts) and "overload" not in lasts else "",
+        "stub": "" if answers_none(node.name, kind) else kind,
         "abstract": abstract(lasts), "property": bool({"property", "cached_property"} & {*lasts}),
         "super": _calls_super(node),
         "on_purpose": is_no_op_on_purpose("", ast.get_docstring(node, clean=False))
-        or any(is_no_op_on_purpose("", one) for one in _small_comments(source, node)),
+        or (kind != "" and any(says_why(one) for one in _comments(source, node))),
     }  # fmt: skip
 
 
-def _small_comments(source: Source, node: Function) -> list[str]:
-    return source.comments_in(node) if len(node.body) <= 2 and stub_kind(node) else []
+def _comments(source: Source, node: Function) -> Iterator[str]:
+    """The comments of a stub, without the tokenizer: it holds no text to mistake for one."""
+    for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+        _, mark, comment = source.line(number).partition("#")
+        if mark:
+            yield comment
 
 
 def _calls_super(node: Function) -> bool:

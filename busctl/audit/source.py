@@ -68,6 +68,11 @@ _TEST_PARTS = {"test", "tests", "testing", "conftest.py"}
 _SHOWN_PARTS = {"example", "examples", "docs", "doc", "demo", "demos", "samples", "benchmarks"}
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines as Python counts them: form feeds and the like end none."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below this one, in the order of its fields. Operators and contexts, which
     are shared between nodes, are left out; `ast.iter_child_nodes` takes three times as long."""
@@ -263,7 +268,7 @@ class Source:
     @cached_property
     def lines(self) -> list[str]:
         """The file's lines as Python counts them, without their ends."""
-        return self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return lines_of(self.text)
 
     def line(self, number: int) -> str:
         """Line `number`, from 1; "" past the end."""

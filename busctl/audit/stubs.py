@@ -18,12 +18,19 @@ _ABSTRACT = {
     "abstractmethod", "abstractproperty", "abstractclassmethod", "abstractstaticmethod",
 }  # fmt: skip
 _NAMED_SO = re.compile(
-    r"^_*(?:(?:No|Non|Null|Muted?|Skip|Ignore)(?=[A-Z]|$)|Dummy|Fake|Mock|Silent|Quiet|Disabled?"
-    r"|Without|Read[Oo]nly|Immutable|Frozen|Suppress)|No[Oo]p|Disabled"
+    r"^_*(?:Skip|Ignore|Frozen|Immutable|Disabled?|Suppress)(?=[A-Z]|$)"
+    r"|(?<![A-Za-z])(?:no|null|noop|non)_"
+    r"|(?:No|Non|Null|Muted?|Dummy|Fake|Mock|Silent|Quiet|Without|Read[Oo]nly|No[Oo]p|Disabled)"
+    r"(?=[A-Z_]|$)|less(?=[A-Z_]|$)"
 )
 _ASKS = re.compile(
     r"implement|subclass|overrid|abstract|must (?:be|define|provide)|derived|child class|todo|yet\b"
     r"|stub|placeholder|mixin",
+    re.IGNORECASE,
+)
+_SAID_BESIDE = re.compile(
+    r"\b(?:no-?op|do(?:es)?n[o']t|do(?:es)? not|never|nothing|no need|not (?:needed|used|required))\b"
+    r"|n't\b",
     re.IGNORECASE,
 )
 _SAID_SO = re.compile(
@@ -96,3 +103,19 @@ def is_no_op_on_purpose(name: str, said: str | None) -> bool:
     if name and _NAMED_SO.search(name):
         return True
     return bool(said and _SAID_SO.search(said))
+
+
+def says_why(comment: str) -> bool:
+    """Whether a comment beside a stub gives the reason for its doing nothing, rather than asking
+    somebody to fill it in."""
+    if _ASKS.search(comment):
+        return False
+    return bool(_SAID_SO.search(comment) or _SAID_BESIDE.search(comment))
+
+
+_GETS = re.compile(r"^_*(?:get|find|lookup|look_up|fetch|first|last|next|prev\w*|parent|default)_?")
+
+
+def answers_none(name: str, kind: str) -> bool:
+    """`return None` from a lookup is an answer: there is none."""
+    return kind == "return None" and bool(_GETS.search(name))

@@ -16,6 +16,7 @@ from busctl.audit.outcome import Outcome
 from busctl.audit.registry import RulePackError, rules
 from busctl.audit.rule import Rule
 from busctl.audit.running import Run, Step, cores, decoded, run
+from busctl.audit.source import lines_of
 from busctl.core.errors import ConfigurationError
 
 
@@ -155,7 +156,7 @@ def _lines_below(root: Path) -> Callable[[str], Sequence[str]]:
         if path not in held:
             held.clear()
             try:
-                held[path] = decoded((root / path).read_bytes()).splitlines()
+                held[path] = lines_of(decoded((root / path).read_bytes()))
             except (OSError, SyntaxError, UnicodeDecodeError, LookupError):
                 held[path] = ()  # unreadable, which is a finding of its own: nothing to show
         return held[path]

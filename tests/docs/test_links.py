@@ -100,14 +100,19 @@ def words(line: str) -> list[str]:
 def faults(line: str) -> list[str]:
     """What of that command line does not exist."""
     command, rest = root(), words(line)
-    while rest and not rest[0].startswith("-") and hasattr(command, "commands"):
-        name = rest.pop(0)
+    while hasattr(command, "commands"):
+        name = rest[0] if rest and not rest[0].startswith("-") else ""
         # `status|stop` and `NAME` stand for commands in prose, not for one.
-        if re.search(r"[|A-Z…]", name) or not name:
+        if re.search(r"[|A-Z…]", name):
             return []
-        if name not in command.commands:
+        if name in command.commands:
+            command = command.commands[rest.pop(0)]
+        elif "run" in command.commands:  # `busctl audit src` is `busctl audit run src`
+            command = command.commands["run"]
+        elif name:
             return [f"no command {name!r} in: busctl {line}"]
-        command = command.commands[name]
+        else:
+            break
     known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
     given = {word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)}
     missing = given - known - {"--help", "-h", "--version"}
