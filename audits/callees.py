@@ -25,21 +25,42 @@ _LIGHT = {
 _KEEPS_ASYNC = {
     "staticmethod", "classmethod", "override", "abstractmethod", "overload", "final", "wraps",
 }  # fmt: skip
+_SAID = {"warning", "error", "exception", "critical", "print_exc"}
+_OWN = ("self", "cls")
 _MOST_STEPS = 6
+_MOST_CALLS = 4
+_MOST_STATEMENTS = 8
 
 
 # --- one file ---------------------------------------------------------------------------------
 
 
+def functions(source: Source) -> Iterator[Function]:
+    """Every function of a file, plain ones first."""
+    yield from source.nodes(ast.FunctionDef)
+    yield from source.nodes(ast.AsyncFunctionDef)
+
+
 @lru_cache(maxsize=4)
 def definitions(source: Source) -> Mapping[str, Function]:
     """The functions of a file by their qualified name in it, the last of each name."""
-    return {source.symbol(node): node for node in source.nodes(*FUNCTIONS)}
+    return {source.symbol(node): node for node in functions(source)}
+
+
+@lru_cache(maxsize=4)
+def _own_names(source: Source) -> frozenset[str]:
+    """What functions of the file are called: other names need no search through scopes."""
+    return frozenset(node.name for node in functions(source))
+
+
+@lru_cache(maxsize=4)
+def _class_symbols(source: Source) -> Mapping[ast.ClassDef, str]:
+    return {node: source.symbol(node) for node in source.nodes(ast.ClassDef)}
 
 
 @lru_cache(maxsize=4)
 def _classes(source: Source) -> frozenset[str]:
-    return frozenset(source.symbol(node) for node in source.nodes(ast.ClassDef))
+    return frozenset(_class_symbols(source).values())
 
 
 def target(source: Source, call: ast.Call) -> str:
@@ -62,7 +83,9 @@ def _top(node: ast.expr) -> str:
 
 
 def _named(source: Source, call: ast.Call, name: str) -> str:
-    known = definitions(source)
+    known, names = definitions(source), _own_names(source)
+    if name not in names:
+        return source.imports.get(name, "")
     for around in source.parents(call):
         if isinstance(around, FUNCTIONS):
             if name in parameters(around):
@@ -76,9 +99,9 @@ def _named(source: Source, call: ast.Call, name: str) -> str:
 
 
 def _of_owner(source: Source, call: ast.Call, owner: str, attribute: str) -> str:
-    if owner in ("self", "cls"):
+    if owner in _OWN:
         around = source.class_of(call)
-        return f"{source.module}.{source.symbol(around)}.{attribute}" if around else ""
+        return f"{source.module}.{_class_symbols(source)[around]}.{attribute}" if around else ""
     if owner in _classes(source):
         return f"{source.module}.{owner}.{attribute}"
     if owner in source.imports:
@@ -109,21 +132,30 @@ def keeps(node: ast.Try) -> bool:
     )
 
 
+def tells(node: ast.Try) -> bool:
+    """Whether a failure of its body is kept, or said in a log before it goes on."""
+    return keeps(node) or any(
+        isinstance(one, ast.Call) and _called_last(one) in _SAID
+        for handler in node.handlers for statement in handler.body for one in ast.walk(statement)
+    )  # fmt: skip
+
+
 def sheltered(source: Source, node: ast.AST, function: Function) -> bool:
-    """Whether the function keeps what fails at this node."""
+    """Whether the function keeps what fails at this node, or says it in a log."""
     inner = node
     for around in source.parents(node):
         if around is function:
             return False
-        if isinstance(around, ast.Try) and inner in around.body and keeps(around):
+        if isinstance(around, ast.Try) and inner in around.body and tells(around):
             return True
         inner = around
     return False
 
 
 class Functions(Facts):
-    """`functions`: by absolute name `async` and `open`, the calls whose failure leaves it ("?" for
-    what cannot be named); `bases` of classes; `exports`, the names a package passes on."""
+    """`functions`: by absolute name `async` and `open`, the calls whose failure leaves it (`self.x`
+    for the object's own, "?" for what cannot be named); `bases` of classes; `exports`, the names a
+    package passes on."""
 
     def collect(self, source: Source) -> Any:
         known = definitions(source)
@@ -136,10 +168,10 @@ class Functions(Facts):
                 "open": sorted(exits[node]["open"]),
             }
         bases = {
-            f"{source.module}.{source.symbol(node)}": [
+            f"{source.module}.{symbol}": [
                 base for one in node.bases if (base := absolute(source, one))
             ]
-            for node in source.nodes(ast.ClassDef)
+            for node, symbol in _class_symbols(source).items()
         }
         exports = _exports(source)
         if not (functions or bases or exports):
@@ -178,22 +210,27 @@ def _decorated(node: Function) -> bool:
 def _exits(source: Source) -> dict[Function, dict[str, Any]]:
     """What leaves each function: of async ones by their awaits, of others by their shape."""
     found: dict[Function, dict[str, Any]] = {
-        node: {"open": set(), "yields": False, "waits": False} for node in source.nodes(*FUNCTIONS)
+        node: {"open": set(), "yields": False, "waits": False, "kept": 0}
+        for node in functions(source)
     }
     for waiting in source.nodes(ast.Await, ast.AsyncFor, ast.AsyncWith):
         around = source.function(waiting)
         if around is None or around not in found:
             continue
         found[around]["waits"] = True
-        if not sheltered(source, waiting, around) and (name := _failing(source, waiting)):
+        if sheltered(source, waiting, around):
+            found[around]["kept"] += 1
+        elif name := _failing(source, waiting):
             found[around]["open"].add(name)
     for given in source.nodes(ast.Yield, ast.YieldFrom):
         around = source.function(given)
         if around in found:
             found[around]["yields"] = True
     for node, said in found.items():
+        if said["kept"] and 2 * said["kept"] >= len(said["open"]):
+            said["open"].clear()  # the work is sheltered, what stands outside prepares it
         if not said["waits"] and not contained(node):
-            said["open"].add("?")
+            said["open"].update(_leaving(source, node))
     return found
 
 
@@ -208,21 +245,52 @@ def _failing(source: Source, waiting: ast.AST) -> str:
         return ""
     if isinstance(call.func, ast.Attribute) and call.func.attr in _WAITS and not call.args:
         return ""
+    return _name_of(source, call)
+
+
+def _name_of(source: Source, call: ast.Call) -> str:
+    if isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") in _OWN:
+        return f"self.{call.func.attr}"
     return target(source, call) or "?"
 
 
 def contained(function: Function) -> bool:
-    """Whether everything of weight in it stands in a try that keeps its failures."""
-    tries = [one for one in _statements(function.body) if isinstance(one, ast.Try) and keeps(one)]
-    return bool(tries) and _contained(function.body)
+    """Whether everything of weight in it stands in a try that keeps its failures: all of it, or
+    most where only preparations stand outside."""
+    if _contained(function.body):
+        return True
+    inside = _kept_calls(function.body)
+    return bool(inside) and 2 * inside > _calls(function.body)
 
 
-def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def _calls(body: list[ast.stmt]) -> int:
+    return sum(isinstance(one, ast.Call) for each in body for one in ast.walk(each))
+
+
+def _kept_calls(body: list[ast.stmt]) -> int:
+    """The calls that stand in a try that keeps their failures."""
+    found = 0
     for one in body:
-        yield one
-        for inner in ("body", "orelse"):
-            if not isinstance(one, (*FUNCTIONS, ast.ClassDef)):
-                yield from _statements(getattr(one, inner, []))
+        if isinstance(one, ast.Try) and tells(one):
+            found += _calls([one])
+        elif not isinstance(one, (*FUNCTIONS, ast.ClassDef)):
+            found += _kept_calls(getattr(one, "body", [])) + _kept_calls(getattr(one, "orelse", []))
+    return found
+
+
+def _leaving(source: Source, function: Function) -> set[str]:
+    """The calls of a small plain function by name: what fails in them leaves it."""
+    if len(function.body) > _MOST_STATEMENTS:
+        return {"?"}
+    found: set[str] = set()
+    for one in ast.walk(function):
+        if isinstance(one, ast.Raise):
+            return {"?"}
+        if isinstance(one, ast.Call) and _called_last(one) not in _LIGHT:
+            found.add(_name_of(source, one))
+        if len(found) > _MOST_CALLS:
+            return {"?"}
+    return found
 
 
 def _contained(body: list[ast.stmt]) -> bool:
@@ -231,7 +299,7 @@ def _contained(body: list[ast.stmt]) -> bool:
 
 def _is_contained(one: ast.stmt) -> bool:
     if isinstance(one, ast.Try):
-        return keeps(one) or (_contained(one.body) and _contained(one.finalbody))
+        return tells(one) or (_contained(one.body) and _contained(one.finalbody))
     if isinstance(one, (ast.If, ast.While)):
         return light(one.test) and _contained(one.body) and _contained(one.orelse)
     if isinstance(one, (ast.For, ast.With)):
@@ -246,12 +314,14 @@ def light(node: ast.AST) -> bool:
     for inner in ast.walk(node):
         if isinstance(inner, (ast.Await, ast.Raise)):
             return False
-        if isinstance(inner, ast.Call):
-            func = inner.func
-            last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-            if last not in _LIGHT:
-                return False
+        if isinstance(inner, ast.Call) and _called_last(inner) not in _LIGHT:
+            return False
     return True
+
+
+def _called_last(call: ast.Call) -> str:
+    func = call.func
+    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
 
 
 # --- all files --------------------------------------------------------------------------------
@@ -271,7 +341,7 @@ class Callees:
         self._by_last: dict[str, list[str]] = {}
         for name in (*self._functions, *self._bases):
             self._by_last.setdefault(name.rpartition(".")[2], []).append(name)
-        self._kept: dict[str, bool | None] = {}
+        self._kept: dict[tuple[str, str], bool] = {}
 
     def find(self, name: str) -> str:
         """The name under which the project defines it; "" when it does not."""
@@ -299,7 +369,9 @@ class Callees:
         if "." not in name:
             return ""
         ends = f".{name}"
-        found = [one for one in self._by_last.get(name.rpartition(".")[2], ()) if one.endswith(ends)]
+        found = [
+            one for one in self._by_last.get(name.rpartition(".")[2], ()) if one.endswith(ends)
+        ]
         return found[0] if len(found) == 1 and found[0] in self._functions else ""
 
     def is_async(self, name: str) -> bool:
@@ -311,29 +383,49 @@ class Callees:
         return [one for one in self._by_last.get(last, ()) if one in self._functions]
 
     def keeps_errors(self, name: str) -> bool | None:
-        """Whether no failure leaves it; None when the project does not define it."""
+        """Whether no failure leaves it; None when the project does not define it. A method is
+        judged with the overrides of the class it is named by."""
         found = self.find(name)
-        return self._keeps(found, 0) if found else None
+        return self._keeps(found, name.rpartition(".")[0], 0) if found else None
 
-    def _keeps(self, found: str, step: int) -> bool:
-        known = self._kept.get(found)
+    def _keeps(self, found: str, owner: str, step: int) -> bool:
+        key = (found, owner)
+        known = self._kept.get(key)
         if known is None:
-            self._kept[found] = False  # what calls itself proves nothing
-            known = self._kept[found] = step < _MOST_STEPS and all(
-                inner != "?" and bool(at := self.find(inner)) and self._keeps(at, step + 1)
-                for inner in self._functions[found]["open"]
+            self._kept[key] = False  # what calls itself proves nothing
+            known = self._kept[key] = step < _MOST_STEPS and all(
+                self._keeps_inner(inner, owner, step) for inner in self._functions[found]["open"]
             )
         return known
 
+    def _keeps_inner(self, inner: str, owner: str, step: int) -> bool:
+        if inner == "?":
+            return False
+        name, own = self._seen_from(inner, owner)
+        found = self.find(name)
+        return bool(found) and self._keeps(found, own, step + 1)
+
+    def _seen_from(self, inner: str, owner: str) -> tuple[str, str]:
+        """The absolute name of a call, and the class whose overrides count behind it."""
+        if inner.startswith("self."):
+            return f"{owner}.{inner.removeprefix('self.')}", owner
+        return inner, inner.rpartition(".")[0]
+
     def leaves_by(self, name: str) -> str:
         """The first call that a failure leaves it by, "" when that has no name."""
-        found = self.find(name)
-        named = [one for one in self._functions[found]["open"] if one != "?"] if found else []
-        return named[0] if named else ""
+        found, owner = self.find(name), name.rpartition(".")[0]
+        if not found:
+            return ""
+        return next(
+            (
+                one.rpartition(".")[2] for one in self._functions[found]["open"]
+                if one != "?" and not self._keeps_inner(one, owner, 0)
+            ),
+            "",
+        )  # fmt: skip
 
 
 def callees(project: Project) -> Callees:
     """The index, made once a run."""
-    made = project.once(Callees)
-    assert isinstance(made, Callees)
+    made: Callees = project.once(Callees)
     return made

@@ -5,17 +5,19 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from typing import Literal as Either
+from typing import TypeGuard
 
-from busctl.audit import Source
 from audits.config.values import number
+from audits.config.words import listed
+from busctl.audit import Source
 
-Form = Either["keyword", "argument", "assigned", "entry", "compared", "returned"]
+Form = Either["keyword", "argument", "pair", "assigned", "entry", "compared", "returned"]
 # What only gives a literal its type: the place is that of the call around it.
-_WRAPPERS = frozenset(
+_WRAPPERS = listed(
     "Timeout ClientTimeout timedelta int float str Path PurePath SecretStr expanduser Decimal "
-    "Duration TimeoutConfig format rstrip strip encode stop_after_attempt cast".split()
+    "Duration TimeoutConfig"
 )
-_LEAVES = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop)
+_METHODS = listed("format rstrip strip encode expanduser resolve absolute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,11 @@ def place_of(source: Source, constant: ast.Constant) -> Place | None:
     """Where a literal stands; None for a fallback (`x or LIT`), a default, a slice, a mere part
     of a calculation and whatever else is no place to configure."""
     literal = _whole(source, constant)
-    name, node = "", literal
+    node = literal
     while True:
         around = source.parent(node)
         if isinstance(around, ast.keyword):
             call = source.parent(around)
-            name = name or (around.arg or "")
             if not isinstance(call, ast.Call):
                 return None
             if last_name(call) not in _WRAPPERS:
@@ -61,13 +62,24 @@ def place_of(source: Source, constant: ast.Constant) -> Place | None:
                 return Place(literal, "argument", "", around, _position(around, node))
             node = around
             continue
+        if _is_choice(around, node):
+            node = around
+            continue
         if isinstance(around, ast.Attribute):  # "…".format(…), Path("…").expanduser()
             call = source.parent(around)
-            if isinstance(call, ast.Call) and around.attr in _WRAPPERS:
+            if isinstance(call, ast.Call) and around.attr in _METHODS:
                 node = call
                 continue
             return None
         return _plain(literal, node, around)
+
+
+def _is_choice(around: ast.AST | None, node: ast.expr) -> TypeGuard[ast.IfExp]:
+    """`300 if local else 60`: either way a number of the source."""
+    return (
+        isinstance(around, ast.IfExp) and node is not around.test
+        and number(around.body) is not None and number(around.orelse) is not None
+    )  # fmt: skip
 
 
 def _position(call: ast.Call, node: ast.expr) -> int:
@@ -86,6 +98,8 @@ def _plain(literal: ast.expr, node: ast.expr, around: ast.AST | None) -> Place |
             return Place(literal, "compared", _compared(around, node), around)
         case ast.Return():
             return Place(literal, "returned", "", around)
+        case ast.Tuple(elts=[_, second]) if second is node:
+            return Place(literal, "pair", "", around)
         case _:
             return None
 
@@ -119,9 +133,9 @@ def _whole(source: Source, constant: ast.Constant) -> ast.expr:
     text = isinstance(constant.value, str)
     while True:
         around = source.parent(node)
-        if text and isinstance(around, ast.JoinedStr):
-            node = around
-        elif text and isinstance(around, ast.BinOp) and around.left is node:
+        if (text and isinstance(around, ast.JoinedStr)) or (
+            text and isinstance(around, ast.BinOp) and around.left is node
+        ):
             node = around
         elif (
             not text and isinstance(around, (ast.BinOp, ast.UnaryOp, ast.Tuple))

@@ -6,6 +6,7 @@ import ast
 import math
 import re
 
+_DEEPEST, _LARGEST = 8, 1e300
 _MODEL = re.compile(
     r"(?:[\w.-]+/)*(?:gpt-|chatgpt-|o[134]-|claude-|gemini-|gemma|kimi-|moonshot-|glm-|chatglm|llama"
     r"|mistral|mixtral|codestral|text-embedding-|whisper-|dall-e-|tts-1|deepseek-|qwen|command-r"
@@ -33,9 +34,11 @@ _ADDRESS = re.compile(
 # Blocks for documentation and the well-known resolvers of "which address do I have?".
 _NOWHERE = re.compile(
     r"192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|2001:db8|10\.255\.255\.255|8\.8\.[84]\.[84]|1\.1\.1\.1"
-    r"|10\.254\.254\.254"
+    r"|10\.254\.254\.254|169\.254\."
 )
-_DEPLOYED = re.compile(r"/(?:tmp|var|opt|home|root|data|mnt|srv|Users|app|workspace)/.|[A-Za-z]:[\\/].")
+_DEPLOYED = re.compile(
+    r"/(?:tmp|var|opt|home|root|data|mnt|srv|Users|app|workspace)/.|[A-Za-z]:[\\/]."
+)
 # The system's own places: the same on every machine.
 _SYSTEM = re.compile(
     r"/var/run/(?:docker\.sock|secrets/|utmp|dbus)|/var/lib/dbus/|/tmp/\.X11-unix|/var/log/(?:wtmp"
@@ -44,22 +47,26 @@ _SYSTEM = re.compile(
 )
 
 
-def number(node: ast.expr) -> float | None:
-    """The value of `30`, `-1`, `10 * 1024 ** 2`; the largest of a tuple; None for other things."""
+def number(node: ast.expr, depth: int = _DEEPEST) -> float | None:
+    """The value of `30`, `-1`, `10 * 1024 ** 2`; the largest of a tuple; None for other things,
+    and for sums nested deeper than anybody writes them."""
     if isinstance(node, ast.Constant):
-        is_number = type(node.value) in (int, float)
-        return float(node.value) if is_number else None  # type: ignore[arg-type]  # just checked
+        value = node.value
+        is_number = type(value) in (int, float) and abs(value) < _LARGEST  # type: ignore[arg-type]
+        return float(value) if is_number else None  # type: ignore[arg-type]  # just checked
+    if depth == 0:
+        return None
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-        inner = number(node.operand)
+        inner = number(node.operand, depth - 1)
         return inner if inner is None or isinstance(node.op, ast.UAdd) else -inner
     if isinstance(node, ast.Tuple):
-        found = [number(each) for each in node.elts]
+        found = [number(each, depth - 1) for each in node.elts]
         return max((each for each in found if each is not None), default=None)
-    return _calculated(node) if isinstance(node, ast.BinOp) else None
+    return _calculated(node, depth - 1) if isinstance(node, ast.BinOp) else None
 
 
-def _calculated(node: ast.BinOp) -> float | None:
-    left, right = number(node.left), number(node.right)
+def _calculated(node: ast.BinOp, depth: int) -> float | None:
+    left, right = number(node.left, depth), number(node.right, depth)
     if left is None or right is None:
         return None
     try:
@@ -80,7 +87,7 @@ def _calculated(node: ast.BinOp) -> float | None:
                 return None
     except (OverflowError, ZeroDivisionError):
         return None
-    return value if isinstance(value, float) and math.isfinite(value) else None
+    return value if not isinstance(value, complex) and math.isfinite(value) else None
 
 
 def is_model(text: str) -> bool:

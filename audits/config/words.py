@@ -19,43 +19,52 @@ class Kind(StrEnum):
     CREDENTIAL = "credential"
 
 
+def listed(text: str) -> frozenset[str]:
+    """The words of a text: long lists of names read better as prose."""
+    return frozenset(text.split())
+
+
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_TIMES = frozenset(
+_TIMES = listed(
     "timeout timeouts ttl interval delay expiry expires expire expiration backoff cooldown "
-    "deadline keepalive lifetime heartbeat period".split()
+    "deadline keepalive lifetime heartbeat period"
 )
 # Shown, drawn, sampled or polled within the process: nobody operates these.
-_NOT_TIMES = frozenset(
+_NOT_TIMES = listed(
     "poll polling refresh animation blink debounce spinner display render redraw tick frame ui "
-    "hover scroll log logging print progress test env key name format field param default header "
-    "jitter warn warning monitor jwt".split()
+    "hover scroll log logging print progress test env key name format field param default "
+    "header jitter warn warning monitor jwt buffer slack skew leeway margin safety grace"
 )
-_RETRIES = frozenset("retry retries attempt attempts tries".split())
-_BOUNDS = frozenset("max maximum limit limits quota capacity cap".split())
-_COUNTED = frozenset(
+_RETRIES = frozenset(["retry", "retries", "attempt", "attempts", "tries"])
+_BOUNDS = listed("max maximum limit limits quota capacity cap")
+_COUNTED = listed(
     "size bytes length len kb mb gb kib mib gib tokens chars characters messages events items "
     "requests connections clients sessions users files file payload body upload uploads message "
-    "download content rows records pending queue results output input rate concurrent".split()
+    "download content rows records pending queue results output input rate concurrent"
 )
 # Bounds of an algorithm, of memory that is only a cache, of what is drawn.
-_NOT_BOUNDS = frozenset(
-    "chunk buffer buf cache cached lru width height column columns col depth preview label title "
-    "display line lines indent window frame worker workers thread threads batch page scan excerpt "
-    "snippet name names key keys header digits precision score iterations dimension dimensions dim "
-    "recursion nesting error errors log test value enum code status id index pixel pixels "
-    "redirects env default".split()
+_NOT_BOUNDS = listed(
+    "chunk buffer buf cache cached lru width height column columns col depth preview label "
+    "title display line lines indent window frame worker workers thread threads batch page scan "
+    "excerpt snippet name names key keys header digits precision score iterations dimension "
+    "dimensions dim recursion nesting error errors log test value enum code status id index "
+    "pixel pixels redirects env level levels ratio delta percent growth"
 )
-_ADDRESSES = frozenset("port host hostname".split())
-_URLS = frozenset("url uri endpoint".split())
-_PATHS = frozenset("path dir directory folder file filename root home".split())
+_ADDRESSES = frozenset(["port", "host", "hostname"])
+# Agreed with somebody beforehand: the address that an authorization server sends back to.
+_AGREED = frozenset(["callback", "redirect", "oauth"])
+_URLS = frozenset(["url", "uri", "endpoint"])
+_PATHS = listed(
+    "path dir directory folder file filename root home spool storage workspace socket sock"
+)
 _MODELS = frozenset({"model"})
-_SECRETS = frozenset(
+_SECRETS = listed(
     "password passwd pwd secret token apikey api_key secret_key access_key auth_key private_key "
-    "access_token auth_token client_secret signing_key encryption_key".split()
+    "access_token auth_token client_secret signing_key encryption_key"
 )
-_NOT_SECRETS = frozenset(
-    "env name field header param type url uri path file prefix suffix regex pattern var variable "
-    "id label placeholder help scheme endpoint count limit max min ttl length format".split()
+_NOT_SECRETS = listed(
+    "env name field header param type url uri path file prefix suffix regex pattern var "
+    "variable id label placeholder help scheme endpoint count limit max min ttl length format"
 )
 
 
@@ -72,7 +81,7 @@ def kind_of(name: str) -> Kind | None:
     said = frozenset(parts)
     if _secret(parts, said):
         return Kind.CREDENTIAL
-    if said & _TIMES and not said & (_NOT_TIMES - {"default"}):
+    if (said & _TIMES or said >= {"max", "wait"}) and not said & _NOT_TIMES:
         return Kind.TIMEOUT
     if _is_limit(said):
         return Kind.LIMIT
@@ -81,19 +90,19 @@ def kind_of(name: str) -> Kind | None:
 
 def _secret(parts: tuple[str, ...], said: frozenset[str]) -> bool:
     tail = "_".join(parts[-2:])
-    return bool(
-        parts and (parts[-1] in _SECRETS or tail in _SECRETS) and not said & _NOT_SECRETS
-    )
+    return bool(parts and (parts[-1] in _SECRETS or tail in _SECRETS) and not said & _NOT_SECRETS)
 
 
 def _is_limit(said: frozenset[str]) -> bool:
-    if said & _NOT_BOUNDS - {"default"}:
+    if said & _NOT_BOUNDS:
         return False
     return bool(said & _RETRIES) or bool(said & _BOUNDS and (said & _COUNTED or len(said) > 1))
 
 
 def _by_last(parts: tuple[str, ...], said: frozenset[str]) -> Kind | None:
     last = parts[-1] if parts else ""
+    if said & _AGREED:
+        return None
     if last in _ADDRESSES or said >= {"bind", "address"} or said >= {"listen", "address"}:
         return Kind.ADDRESS
     if last in _URLS or "_".join(parts[-2:]) in ("api_base", "base_url", "api_url"):

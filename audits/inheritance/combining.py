@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from busctl.audit import Project
-from busctl.audit.hierarchy import HARMLESS, Hierarchy, InconsistentOrder
+from busctl.audit.hierarchy import Hierarchy, InconsistentOrder, may_define
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,11 @@ def combining(classes: Hierarchy) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def hidden_reals(classes: Hierarchy, identity: str, order: Sequence[str]) -> Iterator[Meeting]:
     """The stubs that win over a real method of a later base that they do not override."""
-    for name, providers in _providers(classes, _decided(order)).items():
+    for name, providers in _providers(classes, order).items():
         first = providers[0]
         if first == identity or not _is_stub(classes, first, name):
+            continue
+        if not _is_decided(order, first, name):
             continue
         if _not_in_vain(classes, order, name):
             continue
@@ -89,12 +91,12 @@ def shown(order: Sequence[str]) -> str:
 # --- looking at one name -------------------------------------------------------------------------
 
 
-def _decided(order: Sequence[str]) -> Sequence[str]:
-    """The order up to the first base that could hold any method for all we know."""
-    for number, each in enumerate(order):
-        if each[0] == "?" or (each[0] == "!" and each[1:] not in HARMLESS):
-            return order[:number]
-    return order
+def _is_decided(order: Sequence[str], first: str, name: str) -> bool:
+    """Whether no base from outside could have the method before the first one that is seen."""
+    return not any(
+        each[0] == "?" or (each[0] == "!" and may_define(each, name))
+        for each in order[: order.index(first)]
+    )
 
 
 def _providers(classes: Hierarchy, order: Sequence[str]) -> dict[str, list[str]]:
@@ -173,6 +175,8 @@ def _doubt(
     name: str,
 ) -> str:  # fmt: skip
     facts = classes.classes[first]
+    if classes.classes[identity]["on_purpose"]:
+        return "purpose"
     if facts["on_purpose"] or _member(classes, first, name)["on_purpose"]:
         return "purpose"
     if any(_is_real(classes, each, name) for each in before):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from busctl.audit import Function, Source
+from busctl.audit import Function, Source, children
 
 Try = ast.Try | ast.TryStar
 With = ast.With | ast.AsyncWith
@@ -97,4 +97,4 @@ def inside(
             continue
         yield node
         if not isinstance(node, _NESTED):
-            waiting.extend(reversed(list(ast.iter_child_nodes(node))))
+            waiting.extend(reversed(children(node)))

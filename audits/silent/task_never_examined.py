@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from audits.callees import Functions, callees, target
-from busctl.audit import Confidence, Finding, Project, Rule, Severity, Source
+from busctl.audit import Confidence, Finding, Project, Rule, Source
 
 _MAKERS = {"create_task", "ensure_future"}
 _THREADSAFE = "asyncio.run_coroutine_threadsafe"
@@ -95,21 +95,17 @@ class TaskNeverExamined(Rule):
         if kept:
             return None
         leaves = known.leaves_by(named)
-        proof = f"{last} lets its errors out" + (f" (of {leaves.rpartition('.')[2]})" if leaves else "")
+        proof = f"{last} lets its errors out" + (f" (of {leaves})" if leaves else "")
         sure = Confidence.MEDIUM if finding.asks["held"] else Confidence.HIGH
         return replace(finding, confidence=sure, evidence=(*finding.evidence, proof))
 
     def _by_name(self, finding: Finding, each: list[bool | None]) -> Finding | None:
         """Judged by all functions of that name, where the receiver is not known."""
-        if finding.asks["held"] or (each and all(each)):
-            return None
-        if any(each):
-            return replace(finding, confidence=Confidence.LOW, severity=Severity.NOTE)
-        return finding
+        return None if finding.asks["held"] or any(each) else finding
 
 
 def _held(source: Source, call: ast.Call) -> str:
-    """"dropped", the attribute that keeps it unasked, or "" when somebody may examine it."""
+    """ "dropped", the attribute that keeps it unasked, or "" when somebody may examine it."""
     if not _starts(source, call) or _last(call.args[0]) in _CANNOT_FAIL:
         return ""
     holder = source.parent(call)

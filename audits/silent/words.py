@@ -19,6 +19,19 @@ def words(name: str) -> frozenset[str]:
     return frozenset(part.lower() for part in _PART.findall(last))
 
 
+_PREFIXES = frozenset("a async do try safe bulk batch raw maybe db sync the on and".split())
+
+
+@lru_cache(maxsize=65536)
+def verb(name: str) -> str:
+    """What a call does, by the first word of the last part of its name: `db.save_user` saves."""
+    last = name.rpartition(".")[2] or name
+    parts = [part.lower() for part in _PART.findall(last)]
+    while len(parts) > 1 and parts[0] in _PREFIXES:
+        parts = parts[1:]
+    return parts[0] if parts else ""
+
+
 @lru_cache(maxsize=65536)
 def all_words(name: str) -> frozenset[str]:
     """The words of every part of a dotted name."""
@@ -42,7 +55,7 @@ WRITE = group(
     "save commit insert update upsert persist store write send publish upload put post patch "
     "enqueue dump replace rename flush dispatch emit submit deliver notify add_all merge "
     "executemany writelines sendall broadcast replicate migrate setex hset lpush rpush xadd "
-    "sync record index append_message delete reset drop"
+    "writelines setitem delete reset drop bulk create xack remember archive apply"
 )
 # What asks somebody outside of the process.
 READ = group(
@@ -57,7 +70,14 @@ TELEMETRY = group(
 SHOWN = group(
     "render display repr str format formatted title label color colour colored icon tooltip "
     "preview pretty print show draw paint banner describe summary summarize human label redraw "
-    "caption debug sanitize highlight inspect"
+    "caption debug sanitize highlight inspect mask redact redacted hide strip shorten ellipsis pprint"
+)
+# What a program does beside its work: nobody misses it.
+TRIVIA = group(
+    "icon icons favicon svg png thumbnail thumbnails banner hint hints suggestion suggestions tip "
+    "tips logo badge gitignore copystat chmod utime cachedir hostname platform git version "
+    "versions emoji theme font motd greeting help docs doc docstring completion completions "
+    "latest newer advisory enrich enriched schema terminal tty readline history curlify enhance enhanced annotate annotation cosmetic"
 )
 MONEY = group(
     "cost costs price prices pricing billing bill billed spend spending budget budgets quota "
@@ -73,7 +93,7 @@ CONFIG = group(
     "config configs configuration configured settings setting env environ environment getenv "
     "option options preference preferences cfg conf"
 )
-INPUT = group("request params param args arguments kwargs data payload form body query headers op")
+INPUT = group("request params param args arguments kwargs data payload form body query headers")
 CACHE = group("cache cached caches caching memo memoize memoized lru")
 STORAGE = group(
     "db database session transaction cursor conn connection repository repo storage store redis "
@@ -101,10 +121,10 @@ FAILURE = re.compile(
 )
 # What a message or comment says when another way is taken, or nothing was expected.
 EXPECTED = re.compile(
-    r"\b(already|not (?:yet )?(?:installed|available|found|exist\w*|supported|set|present|a|an)|"
+    r"\b(already|not (?:yet )?(?:installed|available|found|exist\w*|supported|present)|"
     r"does(?:n'?t| not) exist|no longer|gone|best[- ]effort|optional|again|expected|retry\w*|"
     r"try(?:ing)? (?:the )?(?:next|other|another)|falls? through|may not|might not|harmless|"
     r"non[- ]?fatal|not fatal|race|closed|disconnect\w*|nothing to|skip colou?rs?|unsupported|"
-    r"never raise|must not (?:break|fail)|no permission|ignoring unknown|speculative|probe)\b",
+    r"trying|never raise|must not (?:break|fail)|no permission|ignoring unknown|speculative|probe)\b",
     re.IGNORECASE,
 )
