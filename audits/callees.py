@@ -7,7 +7,7 @@ as far as one file can tell; `Callees` finds them among the facts of all files.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +29,7 @@ _SAID = {"warning", "error", "exception", "critical", "print_exc"}
 _OWN = ("self", "cls")
 _MOST_STEPS = 6
 _MOST_CALLS = 4
-_MOST_STATEMENTS = 8
+_MOST_LINES = 15
 
 
 # --- one file ---------------------------------------------------------------------------------
@@ -42,9 +42,44 @@ def functions(source: Source) -> Iterator[Function]:
 
 
 @lru_cache(maxsize=4)
+def is_test(source: Source) -> bool:
+    """Whether the file is one of tests, by its path or by what it imports."""
+    return source.is_test or any(
+        origin.partition(".")[0] in ("pytest", "unittest") for origin in source.imports.values()
+    )
+
+
+@lru_cache(maxsize=4)
+def _by_last(source: Source) -> Mapping[str, list[ast.Call]]:
+    found: dict[str, list[ast.Call]] = {}
+    for call in source.nodes(ast.Call):
+        func = call.func
+        if isinstance(func, ast.Attribute):
+            found.setdefault(func.attr, []).append(call)
+        elif isinstance(func, ast.Name):
+            found.setdefault(source.imports.get(func.id, func.id).rpartition(".")[2], []).append(
+                call
+            )
+    return found
+
+
+def calls_of(source: Source, lasts: Iterable[str]) -> Iterator[ast.Call]:
+    """The calls whose last name, as it is defined, is one of these: `run` for `subprocess.run`."""
+    found = _by_last(source)
+    for last in lasts:
+        yield from found.get(last, ())
+
+
+@lru_cache(maxsize=4)
+def symbols(source: Source) -> Mapping[Function, str]:
+    """The qualified name in the file of each function."""
+    return {node: source.symbol(node) for node in functions(source)}
+
+
+@lru_cache(maxsize=4)
 def definitions(source: Source) -> Mapping[str, Function]:
     """The functions of a file by their qualified name in it, the last of each name."""
-    return {source.symbol(node): node for node in functions(source)}
+    return {symbol: node for node, symbol in symbols(source).items()}
 
 
 @lru_cache(maxsize=4)
@@ -90,7 +125,7 @@ def _named(source: Source, call: ast.Call, name: str) -> str:
         if isinstance(around, FUNCTIONS):
             if name in parameters(around):
                 return ""
-            inner = f"{source.symbol(around)}.{name}"
+            inner = f"{symbols(source)[around]}.{name}"
             if inner in known:
                 return f"{source.module}.{inner}"
     if name in known:
@@ -127,7 +162,8 @@ def is_broad(handler: ast.ExceptHandler) -> bool:
 def keeps(node: ast.Try) -> bool:
     """Whether a failure of its body stays inside: a broad handler that does not raise."""
     return any(
-        is_broad(handler) and not any(isinstance(one, ast.Raise) for one in handler.body)
+        is_broad(handler)
+        and not any(isinstance(one, ast.Raise) for each in handler.body for one in ast.walk(each))
         for handler in node.handlers
     )
 
@@ -260,7 +296,7 @@ def contained(function: Function) -> bool:
     if _contained(function.body):
         return True
     inside = _kept_calls(function.body)
-    return bool(inside) and 2 * inside > _calls(function.body)
+    return bool(inside) and 2 * inside >= _calls(function.body)
 
 
 def _calls(body: list[ast.stmt]) -> int:
@@ -280,7 +316,7 @@ def _kept_calls(body: list[ast.stmt]) -> int:
 
 def _leaving(source: Source, function: Function) -> set[str]:
     """The calls of a small plain function by name: what fails in them leaves it."""
-    if len(function.body) > _MOST_STATEMENTS:
+    if (function.end_lineno or 0) - function.body[0].lineno > _MOST_LINES:
         return {"?"}
     found: set[str] = set()
     for one in ast.walk(function):

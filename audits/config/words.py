@@ -33,7 +33,8 @@ _TIMES = listed(
 _NOT_TIMES = listed(
     "poll polling refresh animation blink debounce spinner display render redraw tick frame ui "
     "hover scroll log logging print progress test env key name format field param default "
-    "header jitter warn warning monitor jwt buffer slack skew leeway margin safety grace"
+    "header connections count jitter warn warning monitor jwt buffer slack skew leeway margin "
+    "safety grace"
 )
 _RETRIES = frozenset(["retry", "retries", "attempt", "attempts", "tries"])
 _BOUNDS = listed("max maximum limit limits quota capacity cap")

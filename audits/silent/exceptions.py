@@ -67,7 +67,8 @@ _KNOWN = {
 _ENDING = group("closed disconnect disconnected gone cancelled canceled stop stopped exit abort "
                 "aborted interrupt empty eof done shutdown reset end")  # fmt: skip
 _ABSENCE = group("missing unknown found such exists exist duplicate unavailable unsupported "
-                 "supported implemented configured populated registered mapped already")  # fmt: skip
+                 "supported implemented configured populated registered mapped "
+                 "already")  # fmt: skip
 _SHAPE = group("value parse parsing parser decode decoding encode encoding format validation "
                "validate invalid malformed syntax conversion type schema unicode")  # fmt: skip
 _OUTSIDE = group("http request connection connect timeout network database db sql redis storage "

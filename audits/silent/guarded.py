@@ -34,7 +34,8 @@ class Guarded:
 def guarded(source: Source) -> Iterator[Guarded]:
     """Every place of the file, `except` clauses first."""
     tuples: dict[str, tuple[str, ...]] | None = None
-    for statement in source.nodes(ast.Try, ast.TryStar):
+    tries: list[Try] = [*source.nodes(ast.Try), *source.nodes(ast.TryStar)]
+    for statement in tries:
         for handler in statement.handlers:
             if tuples is None:
                 tuples = _named_tuples(source)
@@ -47,7 +48,8 @@ def guarded(source: Source) -> Iterator[Guarded]:
 
 
 def _suppressed(source: Source, tuples: dict[str, tuple[str, ...]]) -> Iterator[Guarded]:
-    for statement in source.nodes(ast.With, ast.AsyncWith):
+    blocks: list[With] = [*source.nodes(ast.With), *source.nodes(ast.AsyncWith)]
+    for statement in blocks:
         for item in statement.items:
             call = item.context_expr
             if isinstance(call, ast.Call) and source.called(call) in {
@@ -83,6 +85,11 @@ def _types(
     if isinstance(node, ast.Name) and node.id in tuples:
         return tuples[node.id]
     return (source.dotted(node) or "an expression",)
+
+
+def functions(source: Source) -> list[Function]:
+    """Every function of the file, plain ones first."""
+    return [*source.nodes(ast.FunctionDef), *source.nodes(ast.AsyncFunctionDef)]
 
 
 def inside(

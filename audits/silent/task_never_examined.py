@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from audits.callees import Functions, callees, target
+from audits.callees import Functions, callees, calls_of, is_test, target
 from busctl.audit import Confidence, Finding, Project, Rule, Source
 
-_MAKERS = {"create_task", "ensure_future"}
+_MAKERS = ("create_task", "ensure_future", "run_coroutine_threadsafe")
 _THREADSAFE = "asyncio.run_coroutine_threadsafe"
 _CANNOT_FAIL = {"sleep", "wait", "join", "wait_closed"}
 _LOOK_ONLY = {"cancel", "done", "cancelled", "set_name", "get_name"}
@@ -61,9 +61,9 @@ class TaskNeverExamined(Rule):
     )
 
     def check(self, source: Source) -> Iterator[Finding]:
-        if source.is_test:
+        if is_test(source):
             return
-        for call in source.nodes(ast.Call):
+        for call in calls_of(source, _MAKERS):
             if call.args and (held := _held(source, call)):
                 yield self._found(source, call, held)
 
@@ -124,8 +124,6 @@ def _held(source: Source, call: ast.Call) -> str:
 def _starts(source: Source, call: ast.Call) -> bool:
     func = call.func
     last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    if last not in _MAKERS and last != "run_coroutine_threadsafe":
-        return False
     name = source.called(call)
     if name in ("asyncio.create_task", "asyncio.ensure_future", _THREADSAFE):
         return True

@@ -19,7 +19,24 @@ def words(name: str) -> frozenset[str]:
     return frozenset(part.lower() for part in _PART.findall(last))
 
 
-_PREFIXES = frozenset("a async do try safe bulk batch raw maybe db sync the on and".split())
+_PREFIXES = frozenset(
+    [
+        "a",
+        "async",
+        "do",
+        "try",
+        "safe",
+        "bulk",
+        "batch",
+        "raw",
+        "maybe",
+        "db",
+        "sync",
+        "the",
+        "on",
+        "and",
+    ]
+)
 
 
 @lru_cache(maxsize=65536)
@@ -70,14 +87,16 @@ TELEMETRY = group(
 SHOWN = group(
     "render display repr str format formatted title label color colour colored icon tooltip "
     "preview pretty print show draw paint banner describe summary summarize human label redraw "
-    "caption debug sanitize highlight inspect mask redact redacted hide strip shorten ellipsis pprint"
+    "caption debug sanitize highlight inspect mask redact redacted hide strip shorten "
+    "ellipsis pprint"
 )
 # What a program does beside its work: nobody misses it.
 TRIVIA = group(
     "icon icons favicon svg png thumbnail thumbnails banner hint hints suggestion suggestions tip "
-    "tips logo badge gitignore copystat chmod utime cachedir hostname platform git version "
+    "tips logo badge gitignore copystat chmod utime hostname platform git version "
     "versions emoji theme font motd greeting help docs doc docstring completion completions "
-    "latest newer advisory enrich enriched schema terminal tty readline history curlify enhance enhanced annotate annotation cosmetic"
+    "latest newer enrich enriched schema terminal tty readline history enhance enhanced annotate "
+    "annotation cosmetic"
 )
 MONEY = group(
     "cost costs price prices pricing billing bill billed spend spending budget budgets quota "
@@ -125,6 +144,7 @@ EXPECTED = re.compile(
     r"does(?:n'?t| not) exist|no longer|gone|best[- ]effort|optional|again|expected|retry\w*|"
     r"try(?:ing)? (?:the )?(?:next|other|another)|falls? through|may not|might not|harmless|"
     r"non[- ]?fatal|not fatal|race|closed|disconnect\w*|nothing to|skip colou?rs?|unsupported|"
-    r"trying|never raise|must not (?:break|fail)|no permission|ignoring unknown|speculative|probe)\b",
+    r"trying|never raise|must not (?:break|fail)|no permission|ignoring unknown|speculative|"
+    r"probe)\b",
     re.IGNORECASE,
 )

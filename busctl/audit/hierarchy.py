@@ -20,6 +20,7 @@ _WEIGHTLESS = {
 
 
 _LONGEST_CHAIN = 20  # imports of imports that are followed
+_MOST_STEPS = 200  # modules looked into for one name
 
 
 class InconsistentOrder(Exception):
@@ -68,6 +69,7 @@ class Hierarchy:
         self._path: dict[str, str] = {}
         self.classes: dict[str, Mapping[str, Any]] = {}
         self.patched: set[str] = set()
+        self._resolved: dict[str, str] = {}
         self._orders: dict[str, tuple[str, ...] | InconsistentOrder | None] = {}
         twice: set[str] = set()
         for path, facts in project.facts(ClassFacts).items():
@@ -88,34 +90,41 @@ class Hierarchy:
         """The file a class is in."""
         return self._path[identity]
 
-    def resolve(self, dotted: str, seen: frozenset[str] = frozenset()) -> str:
+    def resolve(self, dotted: str) -> str:
         """The identity of the class a dotted name stands for; `!dotted` outside the project,
         `?` where only a run would tell."""
-        if dotted == OPAQUE or dotted in seen:
+        if dotted not in self._resolved:
+            self._resolved[dotted] = self._look_up(dotted, set())
+        return self._resolved[dotted]
+
+    def _look_up(self, dotted: str, seen: set[tuple[str, str]]) -> str:
+        if dotted == OPAQUE or len(seen) > _MOST_STEPS:
             return "?"
-        seen = seen | {dotted}
         found = self.modules.split(dotted)
         if found is None:
             return f"!{dotted}"
-        module, rest = found
-        if not rest or self._facts[module]["names"].get(rest) == OPAQUE:
+        return self._in_module(*found, seen)
+
+    def _in_module(self, module: str, rest: str, seen: set[tuple[str, str]]) -> str:
+        """A name of a module. `seen` ends circles of imports, which are common between stars."""
+        if not rest or (module, rest) in seen:
+            return "?"
+        seen.add((module, rest))
+        facts = self._facts[module]
+        first, _, more = rest.partition(".")
+        target = facts["names"].get(first)
+        if target == OPAQUE:
             return "?"
         if (identity := f"{module}.{rest}".lstrip(".")) in self.classes:
             return identity
-        return self._bound(module, rest, seen)
-
-    def _bound(self, module: str, rest: str, seen: frozenset[str]) -> str:
-        first, _, more = rest.partition(".")
-        facts = self._facts[module]
-        target = facts["names"].get(first)
         if target is not None:
-            further = f"{target}.{more}" if more and target else target
-            return self.resolve(further, seen)
-        through = {self.resolve(f"{star}.{rest}", seen) for star in facts["stars"]}
+            return self._look_up(f"{target}.{more}" if more else target, seen)
+        starred = [self.modules.split(star) for star in facts["stars"]]
+        through = {self._in_module(each[0], rest, seen) for each in starred if each and not each[1]}
         classes = {each for each in through if each[0] not in "?!"}
         if len(classes) == 1:
             return classes.pop()
-        if not facts["stars"] and "." not in rest and _is_builtin(first):
+        if not facts["stars"] and not more and _is_builtin(first):
             return f"!{first}"
         return "?"
 

@@ -29,8 +29,7 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _SAID_BESIDE = re.compile(
-    r"\b(?:no-?op|do(?:es)?n[o']t|do(?:es)? not|never|nothing|no need|not (?:needed|used|required))\b"
-    r"|n't\b",
+    r"\b(?:no-?op|do(?:es)? not|never|nothing|no need|not (?:needed|used|required))\b|n't\b",
     re.IGNORECASE,
 )
 _SAID_SO = re.compile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from busctl.audit.fixing import mend
 from busctl.audit.registry import rules
 from tests.audits.examples import audited
 
@@ -58,6 +59,14 @@ PAIRS = {
         "    return http.get(f'{BASE_URL}/files')\n",
         "BASE_URL = 'https://api.vendor.ai/v1'\ndef files(http, base=BASE_URL):\n"
         "    return http.get(f'{base}/files')\n",
+    ),
+    "base-url-variable": (
+        "CF001",
+        "async def files(http):\n    base_url = 'https://api.vendor.ai/v1'\n"
+        "    return await http.get(f'{base_url}/files')\n",
+        "async def files(http, base_url=None):\n    if not base_url:\n"
+        "        base_url = 'https://api.vendor.ai/v1'\n"
+        "    return await http.get(f'{base_url}/files')\n",
     ),
     "local-service": (
         "CF001",
@@ -242,3 +251,76 @@ def test_tests_examples_and_settings_are_left_alone(path: str) -> None:
 def test_what_runs_only_as_a_script_is_left_alone() -> None:
     text = "import uvicorn\nif __name__ == '__main__':\n    uvicorn.run('app', port=8000)\n"
     assert audited({"server/app.py": text}, RULES) == []
+
+
+def _mended(text: str) -> str:
+    path = "server/app.py"
+    by_code = {rule.code: rule for rule in RULES}
+    return mend(path, text.encode(), audited({path: text}, RULES), by_code).after.decode()
+
+
+def test_the_fix_keeps_the_literal_as_the_default_of_an_environment_read() -> None:
+    text = '''"""A server."""
+
+from __future__ import annotations
+
+import requests  # the client
+
+MAX_BODY = 32 * 1024 * 1024  # bytes
+
+
+def ask(url, body):
+    if len(body) > MAX_BODY:
+        raise ValueError("too large")
+    return requests.post(
+        url,
+        timeout=3.5,  # seconds
+    )
+'''
+    assert (
+        _mended(text)
+        == '''"""A server."""
+
+from __future__ import annotations
+
+import os
+import requests  # the client
+
+MAX_BODY = int(os.environ.get("SERVER_APP_MAX_BODY", 32 * 1024 * 1024))  # bytes
+
+
+def ask(url, body):
+    if len(body) > MAX_BODY:
+        raise ValueError("too large")
+    return requests.post(
+        url,
+        timeout=float(os.environ.get("SERVER_APP_ASK_TIMEOUT", 3.5)),  # seconds
+    )
+'''
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, pair in PAIRS.items() if pair[0] != "CF007"])
+def test_what_was_mended_is_not_found_again(name: str) -> None:
+    code, hardcoded, _ = PAIRS[name]
+    mended = _mended(_mended(hardcoded))  # Timeout(60, connect=5) is told one at a time
+    assert code not in {one.code for one in audited({"server/app.py": mended}, RULES)}
+
+
+def test_different_literals_get_different_variables() -> None:
+    text = (
+        "import os\nimport requests\n\ndef both(a, b):\n    requests.get(a, timeout=3)\n"
+        "    requests.get(b, timeout=5)\n    return requests.get(b, timeout=3)\n"
+    )
+    assert _mended(text).count('"SERVER_APP_BOTH_TIMEOUT", 3') == 2
+    assert _mended(text).count('"SERVER_APP_BOTH_TIMEOUT_2", 5') == 1
+
+
+def test_a_secret_is_not_moved_into_a_default() -> None:
+    text = PAIRS["token"][1]
+    assert _mended(text) == text
+
+
+def test_nothing_is_mended_where_os_is_something_else() -> None:
+    text = "import requests\n\ndef ask(os):\n    return requests.get(os, timeout=30)\n"
+    assert _mended(text) == text

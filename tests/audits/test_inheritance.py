@@ -207,3 +207,11 @@ def test_bases_that_python_refuses_are_named() -> None:
     hierarchy = Hierarchy(Project({"ClassFacts": {"a.py": ClassFacts().collect(source)}}))
     with pytest.raises(InconsistentOrder):
         hierarchy.order("a.C")
+
+
+def test_circles_of_star_imports_end() -> None:
+    every = "".join(f"from net.m{number} import *\n" for number in range(12))
+    files = {f"net/m{number}.py": f"{every}class C{number}(Missing, Other.Thing): ...\n"
+             for number in range(12)}  # fmt: skip
+    files["net/__init__.py"] = every + "from net import *\nimport net.m1 as net\n"
+    assert audited(files, RULES) == []

@@ -1,0 +1,171 @@
+"""Where an assignment holds, and whether the same name is set elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Literal as Either
+
+from audits.config.places import Place, last_name
+from audits.config.uses import DEFAULT, is_global, is_guarded, names_of, use_of
+from audits.config.values import number
+from audits.config.words import is_constant, listed, words
+from busctl.audit import FUNCTIONS, Source
+
+Scope = Either["module", "class", "attribute", "local"]
+
+_FIELDS = re.compile(
+    r"(?:Settings|Config|Configuration|Options|Model|Schema|Enum|IntEnum|StrEnum|IntFlag|Flag"
+    r"|TypedDict|NamedTuple|Protocol|HasTraits|Configurable|Struct|Params|Arguments|Defaults|Meta"
+    r"|Message|Serializer|Form)$"
+)
+_OTHER_FILES = re.compile(
+    r"(?:^|/)(?:setup|conftest|noxfile|fabfile|tasks|settings|conf|gunicorn\.conf|gunicorn_conf"
+    r"|[\w.]*_pb2(?:_grpc)?)\.py$|(?:^|/)(?:migrations|alembic|locustfiles|fixtures|tutorials?"
+    r"|_vendor|vendor|vendored|third_party|samples?|examples?[_-]\w*"
+    r"|cookbooks?|playground)/"
+)
+_SHOWN_CALLS = listed(
+    "print debug info warning error exception critical log echo secho format_help add_parser"
+)  # fmt: skip
+
+
+def is_looked_at(source: Source) -> bool:
+    """Whether a file's literals are somebody's operation: no tests, examples, settings modules."""
+    return not (source.is_test or source.is_shown or _OTHER_FILES.search(source.path))
+
+
+def is_operated(source: Source, place: Place) -> bool:
+    """Whether code runs here in operation: not under `if __name__ == "__main__"`, not in a
+    default, a decorator's documentation, an enumeration, a settings class."""
+    inner: ast.AST = place.node
+    for around in source.parents(place.node):
+        if isinstance(around, ast.If) and _is_main_guard(around.test):
+            return False
+        if isinstance(around, ast.ClassDef) and inner in around.body and _holds_fields(around):
+            return isinstance(inner, FUNCTIONS)
+        if isinstance(around, FUNCTIONS) and _shows(around):
+            return False
+        inner = around
+    return True
+
+
+def _is_main_guard(test: ast.expr) -> bool:
+    return isinstance(test, ast.Compare) and last_name(test.left) == "__name__"
+
+
+def _shows(function: ast.AST) -> bool:
+    name = getattr(function, "name", "").lower()
+    if {"default", "defaults"} & set(words(name)):
+        return True  # what holds when nobody said otherwise
+    return name.startswith(("test_", "demo", "example", "mock", "_mock", "fake", "_demo"))
+
+
+def _holds_fields(owner: ast.ClassDef) -> bool:
+    if any(_FIELDS.search(last_name(base)) for base in owner.bases):
+        return True
+    if any("dataclass" in last_name(each) or last_name(each) in ("define", "s", "frozen")
+           for each in owner.decorator_list):  # fmt: skip
+        return True
+    return _FIELDS.search(owner.name) is not None
+
+
+def scope_of(source: Source, place: Place) -> Scope | None:
+    """What an assigned literal is assigned to; None for d["x"] = 1 and for other forms."""
+    target = target_of(place)
+    if isinstance(target, ast.Attribute):
+        owner = target.value
+        return "attribute" if isinstance(owner, ast.Name) and owner.id in ("self", "cls") else None
+    if not isinstance(target, ast.Name):
+        return None
+    if source.function(place.holder) is not None:
+        return "local"
+    if source.path.endswith("__init__.py") and not is_constant(place.name):
+        return None  # a package's own variables are set by who imports it
+    return "class" if _in_class(source, place.holder) else "module"
+
+
+def target_of(place: Place) -> ast.expr | None:
+    """The target of an assignment."""
+    match place.holder:
+        case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
+            return target
+        case _:
+            return None
+
+
+def _in_class(source: Source, statement: ast.AST) -> bool:
+    return any(isinstance(each, ast.ClassDef) for each in source.parents(statement))
+
+
+def is_set_elsewhere(source: Source, place: Place, scope: Scope) -> bool:
+    """Whether the same name gets a value that is no literal, in its scope, or is guarded."""
+    if is_guarded(source, place.holder, place.name):
+        return True
+    target = target_of(place)
+    function = source.function(place.holder)
+    for other, value in names_of(source).stores.get(place.name, ()):
+        if other is target or (value is not None and _is_literal(value)):
+            continue
+        if scope == "local":
+            if source.function(other) is function:
+                return True
+        elif scope == "module":
+            if source.function(other) is None or _is_global_store(source, other, place.name):
+                return True
+        else:
+            return True
+    return False
+
+
+def _is_literal(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) or number(value) is not None
+
+
+def _is_global_store(source: Source, target: ast.AST, name: str) -> bool:
+    function = source.function(target)
+    return function is not None and is_global(source, function, name)
+
+
+def local_uses(source: Source, place: Place) -> set[str]:
+    """What the function does with a local variable; what the file does with an attribute."""
+    function = source.function(place.holder)
+    attribute = isinstance(target_of(place), ast.Attribute) or function is None
+    found = set()
+    for load in names_of(source).loads.get(place.name, ()):
+        if attribute or source.function(load) is function:
+            found.add(use_of(source, load))
+    return found - {""}
+
+
+def is_numbered(source: Source, place: Place) -> bool:
+    """Whether an assignment is one of a numbered list: X = 407, Y = 408, Z = 409."""
+    around = source.parent(place.holder)
+    body = getattr(around, "body", [])
+    value = number(place.node)
+    if place.holder not in body or value is None:
+        return False
+    at = body.index(place.holder)
+    before = _assigned_number(body[at - 1]) if at else value - 1
+    after = _assigned_number(body[at + 1]) if at + 1 < len(body) else value + 1
+    return len(body) > 3 and before == value - 1 and after == value + 1
+
+
+def _assigned_number(statement: ast.AST) -> float | None:
+    value = getattr(statement, "value", None)
+    return number(value) if isinstance(value, ast.expr) else None
+
+
+def is_only_default(uses: set[str]) -> bool:
+    """Whether a name is the default of something."""
+    return DEFAULT in uses
+
+
+def is_shown(place: Place) -> bool:
+    """Whether a literal is only written to somebody."""
+    return isinstance(place.holder, ast.Call) and last_name(place.holder) in _SHOWN_CALLS
+
+
+def is_upper(place: Place) -> bool:
+    """Whether the name is spelt as a constant."""
+    return is_constant(place.name)

@@ -1,0 +1,380 @@
+"""All environment variables of a project, by name: where each is read, with which default.
+
+Names are resolved across files: constants of other modules, functions that take a name, settings
+classes with their prefix, parameters that are given os.environ.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from audits.config.environment import EnvironmentFacts
+from audits.config.parts import Parts
+from busctl.audit import Finding, Project, Rule, Span
+
+_UNKNOWN = ["?"]
+_DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One access of one variable. `kind`: get, item, in, setdefault, write, library,
+    option, field (of a settings class), call (of a function that takes the name).
+    `default` is `["v", value]`, `["?"]` where it is computed, None where there is none."""
+
+    name: str
+    path: str
+    kind: str
+    default: list[Any] | None
+    cast: str
+    import_time: bool
+    symbol: str
+    anchor: str
+    call: Span
+    at: Span
+    value: Span | None
+    test: bool
+    shown: bool
+
+    @property
+    def reads(self) -> bool:
+        return self.kind != "write"
+
+
+@dataclass(slots=True)
+class Variables:
+    """What is known of the project's variables."""
+
+    accesses: list[Access] = field(default_factory=list)
+    parts: set[tuple[str, str]] = field(default_factory=set)
+    """What names that are put together begin and end with; ("", "") for unknown ones."""
+    composed: bool = False
+    """Whether names are put together from pieces none of which is known here."""
+    mentions: dict[str, int] = field(default_factory=dict)
+    """Words in strings of the code (2: the whole string)."""
+    imports: set[str] = field(default_factory=set)
+    settings_paths: set[str] = field(default_factory=set)
+
+    def read(self) -> dict[str, list[Access]]:
+        """Reads outside of tests, examples and documentation, by name."""
+        found: defaultdict[str, list[Access]] = defaultdict(list)
+        for one in self.accesses:
+            if one.reads and not one.test and not one.shown:
+                found[one.name].append(one)
+        return dict(found)
+
+    def written(self) -> set[str]:
+        """Names that the project itself sets, outside of its tests."""
+        return {one.name for one in self.accesses if one.kind == "write" and not one.test}
+
+
+def variables_of(project: Project) -> Variables:
+    """The variables of a project, computed once a run."""
+    made: Variables = project.once(_resolve)
+    return made
+
+
+def _resolve(project: Project) -> Variables:
+    return _Resolver(project.facts(EnvironmentFacts)).all()
+
+
+class _Resolver:
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self.constants: dict[str, Any] = {}
+        self.functions: dict[str, dict[str, Any]] = {}
+        self.by_last: defaultdict[str, list[str]] = defaultdict(list)
+        self.constants_by_last: defaultdict[str, list[str]] = defaultdict(list)
+        self.found = Variables()
+        self.wrapping: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        """For a function, the reads whose name comes from a parameter of it."""
+
+    def all(self) -> Variables:
+        for path, one in self.facts.items():
+            self._index(path, one)
+        handed = self._handed()
+        for path, one in self.facts.items():
+            for read in one.get("reads", ()):
+                if "of" not in read or (read["of"][0], read["of"][1]) in handed:
+                    self._of_read(path, one, read)
+        self._hand_on()
+        for path, one in self.facts.items():
+            for call in one.get("calls", ()):
+                self._of_call(path, one, call)
+        self._of_settings()
+        self.found.accesses.sort(key=lambda one: (one.path, one.at.line, one.at.column))
+        return self.found
+
+    def _index(self, path: str, one: Mapping[str, Any]) -> None:
+        module = _module(path)
+        for name, value in one.get("constants", {}).items():
+            self.constants[f"{module}.{name}"] = value
+            self.constants_by_last[name.rpartition(".")[2]].append(f"{module}.{name}")
+        for name, function in one.get("functions", {}).items():
+            self.functions[name] = function
+            self.by_last[name.rpartition(".")[2]].append(name)
+        if one.get("test"):
+            return
+        for word, how in one.get("mentions", {}).items():
+            self.found.mentions[word] = max(how, self.found.mentions.get(word, 0))
+        self.found.imports.update(one.get("imports", ()))
+        self.found.parts.update((prefix, "") for prefix in one.get("prefixes", ()))
+        if one.get("whole"):
+            self.found.parts.add(("", ""))
+
+    # --- names across files --------------------------------------------------------------------
+
+    def constant(self, dotted: str) -> Any:
+        """The value of a constant of another module, None when it is not known."""
+        if dotted in self.constants:
+            return self.constants[dotted]
+        same = self.constants_by_last.get(dotted.rpartition(".")[2], ())
+        near = [one for one in same if one.endswith("." + dotted)]
+        if not near:
+            top = dotted.partition(".")[0]
+            near = [one for one in same if top in one.split(".")]
+        values = {repr(self.constants[one]): self.constants[one] for one in near}
+        return next(iter(values.values())) if len(values) == 1 else None
+
+    def function(self, dotted: str) -> str:
+        """The qualified name of a project's function as it is called, "" when it is none."""
+        if dotted in self.functions:
+            return dotted
+        same = self.by_last.get(dotted.rpartition(".")[2], ())
+        near = [one for one in same if one.endswith("." + dotted)]
+        if not near:
+            top = dotted.partition(".")[0]
+            near = [one for one in same if top in one.split(".")]
+        return near[0] if len(near) == 1 else ""
+
+    def _filled(self, parts: Parts, given: Mapping[str, Parts] | None = None) -> Parts:
+        filled: Parts = []
+        for part in parts:
+            if part[0] == "n":
+                value = self.constant(part[1])
+                part = ["s", value] if isinstance(value, str) else _UNKNOWN
+            elif part[0] == "p" and given is not None and part[1] in given:
+                filled.extend(self._filled(given[part[1]]))
+                continue
+            filled.append(part)
+        return filled
+
+    def _default(self, value: list[Any] | None) -> list[Any] | None:
+        if value is None:
+            return None
+        if value[0] == "n":
+            found = self.constant(value[1])
+            return ["v", found] if found is not None else _UNKNOWN
+        return value if value[0] == "v" else _UNKNOWN
+
+    # --- reads ---------------------------------------------------------------------------------
+
+    def _of_read(self, path: str, one: Mapping[str, Any], read: Mapping[str, Any]) -> None:
+        parts = self._filled(read["parts"])
+        if any(part[0] == "p" for part in parts):
+            self.wrapping[read["function"]].append(dict(read))
+            return
+        self._add(path, one, parts, read, self._default(read["default"]))
+
+    def _add(
+        self, path: str, one: Mapping[str, Any], parts: Parts, read: Mapping[str, Any],
+        default: list[Any] | None,
+    ) -> None:  # fmt: skip
+        name = "".join(part[1] for part in parts if part[0] == "s")
+        if any(part[0] != "s" for part in parts):
+            if read["kind"] != "write":
+                self.found.parts.add(_ends(parts))
+                if len(parts) > 1 and _ends(parts) == ("", ""):
+                    self.found.composed = True
+            return
+        if not name.replace("_", "a").isalnum() or name[0].isdigit():
+            return
+        value = read.get("value")
+        self.found.accesses.append(Access(
+            name, path, read["kind"], default, read["cast"], read["import"], read["symbol"],
+            read["anchor"], Span(*read["call"]), Span(*read["name"]),
+            Span(*value) if value else None, bool(one.get("test")), bool(one.get("shown")),
+        ))  # fmt: skip
+
+    def _handed(self) -> set[tuple[str, str]]:
+        """(function, parameter) that are given os.environ somewhere."""
+        handed = set()
+        for one in self.facts.values():
+            for callee, keys in one.get("passed", ()):
+                for read in (each for other in self.facts.values()
+                             for each in other.get("reads", ()) if "of" in each):  # fmt: skip
+                    function, parameter, position = read["of"]
+                    last = callee.rpartition(".")[2]
+                    if function.endswith(f".{last}") or f".{last}.__init__" in function:
+                        if parameter in keys or keys and keys[0].isdigit():
+                            handed.add((function, parameter))
+        return handed
+
+    # --- functions that take a name ------------------------------------------------------------
+
+    def _hand_on(self) -> None:
+        """Functions that hand their parameter to one that reads become ones that read."""
+        for _ in range(_DEPTH):
+            before = len(self.wrapping)
+            for name, function in self.functions.items():
+                if name in self.wrapping:
+                    continue
+                for callee, arguments in function.get("hands_on", ()):
+                    target = self.function(callee)
+                    if target and target != name and target in self.wrapping:
+                        self.wrapping[name].extend(self._through(target, arguments, function))
+            if len(self.wrapping) == before:
+                return
+
+    def _through(
+        self, target: str, arguments: Mapping[str, Any], function: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        given = self._given(target, arguments)
+        for read in self.wrapping[target]:
+            parts = self._filled(read["parts"], {key: one["parts"] for key, one in given.items()})
+            default = self._given_default(target, read, given)
+            yield {**read, "parts": parts, "default": default,
+                   "cast": read["cast"] or function.get("casts", "")}  # fmt: skip
+
+    def _given(self, target: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by the names of the parameters."""
+        function = self.functions[target]
+        names = function["parameters"][1:] if function["method"] else function["parameters"]
+        given = {}
+        for key, value in arguments.items():
+            if not key.isdigit():
+                given[key] = value
+            elif int(key) < len(names):
+                given[names[int(key)]] = value
+        return given
+
+    def _given_default(
+        self, target: str, read: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> list[Any] | None:
+        default: list[Any] | None = read["default"]
+        if default is None:
+            # `int(os.getenv(name) or default)` and tests for None: the parameter says what it is.
+            named = [one for one in self.functions[target]["parameters"] if "default" in one]
+            default = ["p", named[0]] if named else None
+        if default is None or default[0] != "p":
+            return default
+        if default[1] in given:
+            value: list[Any] = given[default[1]]["value"]
+            return value
+        own: list[Any] | None = self.functions[target]["defaults"].get(default[1])
+        return own
+
+    def _of_call(self, path: str, one: Mapping[str, Any], call: list[Any]) -> None:
+        callee, arguments, place, at, import_time, symbol, anchor, behind = call
+        target = self.function(callee) or self.function(f"{callee}.__init__")
+        if not target or target not in self.wrapping:
+            return
+        given = self._given(target, arguments)
+        for read in self.wrapping[target]:
+            parts = self._filled(read["parts"], {key: each["parts"] for key, each in given.items()})
+            if any(part[0] == "p" for part in parts):
+                continue
+            default = self._default(self._given_default(target, read, given))
+            value = next((each["at"] for key, each in given.items() if "default" in key), None)
+            if behind and (default is None or default == ["v", None]):
+                default, value = self._default(behind[0]), behind[1]
+            self._add(path, one, parts, {
+                "kind": "call" if read["kind"] != "write" else "write",
+                "cast": read["cast"] or self.functions[target].get("casts", ""),
+                "import": import_time, "symbol": symbol, "anchor": anchor, "call": place,
+                "name": at, "value": value,
+            }, default)  # fmt: skip
+
+    # --- settings classes ----------------------------------------------------------------------
+
+    def _of_settings(self) -> None:
+        classes = {
+            each["class"]: (path, one, each)
+            for path, one in self.facts.items() for each in one.get("settings", ())
+        }  # fmt: skip
+        chains = {name: _chain(name, classes) for name in classes}
+        settings = {
+            name for name, chain in chains.items()
+            if any(base.endswith(".BaseSettings") for known in chain
+                   for base in classes[known][2]["bases"])
+        }  # fmt: skip
+        # Fields of a base are read under the prefix of the classes made from it.
+        bases = {known for name in settings for known in chains[name][1:]
+                 if classes[name][2]["prefix"] is not None}  # fmt: skip
+        for name in sorted(settings - bases):
+            chain = chains[name]
+            if not classes[name][1].get("test"):
+                self.found.settings_paths.add(classes[name][0])
+            prefix = next((classes[known][2]["prefix"] for known in chain
+                           if classes[known][2]["prefix"] is not None), [])  # fmt: skip
+            filled = self._filled(prefix)
+            if any(part[0] != "s" for part in filled):
+                self.found.parts.add(("", ""))
+                continue
+            text = "".join(part[1] for part in filled)
+            delimiter = next((classes[known][2]["delimiter"] for known in chain
+                              if classes[known][2]["delimiter"]), "")  # fmt: skip
+            seen: set[str] = set()
+            for known in chain:
+                path, one, each = classes[known]
+                fields = [item for item in each["fields"] if item["name"] not in seen]
+                seen.update(item["name"] for item in fields)
+                self._of_fields(path, one, fields, text, delimiter)
+
+    def _of_fields(
+        self, path: str, one: Mapping[str, Any], fields: Iterable[Mapping[str, Any]], prefix: str,
+        delimiter: str,
+    ) -> None:  # fmt: skip
+        for item in fields:
+            names = item["aliases"] or [prefix + item["name"]]
+            for name in names:
+                self._add(path, one, [["s", name.upper()]], {
+                    "kind": "field", "cast": item["type"], "import": False,
+                    "symbol": item["symbol"], "anchor": item["anchor"], "call": item["at"],
+                    "name": item["at"], "value": item["value"],
+                }, self._default(item["default"]))  # fmt: skip
+                if delimiter:
+                    self.found.parts.add((name.upper() + delimiter, ""))
+
+
+def _chain(name: str, classes: Mapping[str, Any]) -> list[str]:
+    """The class and its bases among the settings classes, nearest first."""
+    seen: list[str] = []
+    waiting = [name]
+    while waiting:
+        one = waiting.pop(0)
+        known = one if one in classes else next(
+            (each for each in classes if each.rpartition(".")[2] == one.rpartition(".")[2]), "")
+        if known and known not in seen:
+            seen.append(known)
+            waiting.extend(classes[known][2]["bases"])
+    return seen
+
+
+def _ends(parts: Parts) -> tuple[str, str]:
+    first, last = parts[0], parts[-1]
+    prefix = first[1] if first[0] == "s" else ""
+    suffix = last[1] if last[0] == "s" else ""
+    # "_" alone joins two unknown pieces, and tells no more than they do.
+    return ("", "") if len(prefix) + len(suffix) < 3 else (prefix, suffix)
+
+
+def _module(path: str) -> str:
+    parts = path.removesuffix(".py").split("/")
+    parts = parts[1:] if parts[0] == "src" else parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def at(
+    rule: Rule, access: Access, span: Span, message: str, **more: Any
+) -> Finding:  # fmt: skip
+    """A finding of a project-wide rule at an access."""
+    return Finding(
+        code=rule.code, name=rule.name, path=access.path, span=span, message=message,
+        severity=more.get("severity", rule.severity), confidence=more["confidence"],
+        remedy=more.get("remedy", rule.remedy), evidence=tuple(more.get("evidence", ())),
+        symbol=access.symbol, anchor=f"{access.name} {access.anchor}",
+    )  # fmt: skip

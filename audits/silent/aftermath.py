@@ -1,0 +1,120 @@
+"""What the function does after the try: whether the default that was put in is noticed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from audits.silent.guarded import Guarded, inside
+from audits.silent.sinks import Loudness, loudness, wrapped
+from busctl.audit import FUNCTIONS, Source
+
+_BLOCKS = ("body", "orelse", "finalbody")
+
+
+def following(source: Source, one: Guarded) -> list[ast.stmt]:
+    """The statements that run next, those of the blocks around included, to the function's end;
+    out of a loop that the handler continues, only what stands after the loop runs for sure."""
+    found: list[ast.stmt] = []
+    for block, position in _blocks(source, one.statement):
+        found.extend(block[position + 1 :])
+    return found
+
+
+def _blocks(source: Source, statement: ast.stmt) -> Iterator[tuple[list[ast.stmt], int]]:
+    inner: ast.AST = statement
+    for around in source.parents(statement):
+        for name in _BLOCKS:
+            block = getattr(around, name, None)
+            if isinstance(block, list) and inner in block:
+                yield block, block.index(inner)
+        if isinstance(around, FUNCTIONS):
+            return
+        inner = around
+
+
+def noticed(source: Source, one: Guarded, names: Sequence[str], after: Sequence[ast.stmt]) -> str:
+    """How a later statement of the function notices that the value is missing: "" if none does."""
+    wanted = {name for name in names if name and name != "_"}
+    for statement in after:
+        if isinstance(statement, ast.Raise):
+            return "raises after it"
+        for node in inside([statement]):
+            if isinstance(node, ast.If) and wanted and _tests(node.test, wanted):
+                branches = node.body if _negative(node.test) else [*node.body, *node.orelse]
+                if complains(source, branches) or complains(source, node.orelse):
+                    return f"the missing value is noticed on line {node.lineno}"
+            if isinstance(node, ast.Assert) and _tests(node.test, wanted):
+                return f"the missing value is noticed on line {node.lineno}"
+    return ""
+
+
+def _tests(test: ast.expr, wanted: set[str]) -> bool:
+    return any(
+        ast.unparse(node) in wanted
+        for node in ast.walk(test)
+        if isinstance(node, (ast.Name, ast.Attribute))
+    )
+
+
+def _negative(test: ast.expr) -> bool:
+    if isinstance(test, ast.UnaryOp):
+        return isinstance(test.op, ast.Not)
+    return isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.Eq))
+
+
+def complains(source: Source, statements: Sequence[ast.stmt]) -> bool:
+    own = wrapped(source)
+    for node in inside(statements):
+        if isinstance(node, ast.Raise):
+            return True
+        if isinstance(node, ast.Call):
+            name = source.called(node)
+            if loudness(source, node) is Loudness.HEARD:
+                return True
+            if name.startswith("self.") and own.get(name[5:]) is Loudness.HEARD:
+                return True
+    return False
+
+
+def another_way(one: Guarded, after: Sequence[ast.stmt]) -> bool:
+    """Whether the next statement tries something else for the same end: a second try, or a guard
+    on what the first one did not set."""
+    if not after:
+        return False
+    first = after[0]
+    if isinstance(first, (ast.Try, ast.TryStar)):
+        return _alike(one.statement, first)
+    if isinstance(first, (ast.With, ast.AsyncWith)) and one.suppressed:
+        return _alike(one.statement, first)
+    return False
+
+
+def _alike(one: ast.stmt, other: ast.stmt) -> bool:
+    """Both return, or both set the same name."""
+    return bool(_results(one) & _results(other))
+
+
+def _results(statement: ast.stmt) -> set[str]:
+    body = getattr(statement, "body", [])
+    found = set()
+    for node in inside(body):
+        if isinstance(node, ast.Return):
+            found.add("return")
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
+def loop_complains(source: Source, loop: ast.stmt | None) -> bool:
+    """Whether a loop that skips what fails raises or reports when nothing worked."""
+    if not isinstance(loop, (ast.For, ast.AsyncFor, ast.While)):
+        return False
+    if complains(source, loop.orelse):
+        return True
+    for block, position in _blocks(source, loop):
+        for statement in block[position + 1 :]:
+            if isinstance(statement, ast.Raise):
+                return True
+        break
+    return False

@@ -1,0 +1,116 @@
+"""A failure is turned into a default that callers take for an answer."""
+
+from __future__ import annotations
+
+from audits.silent.judged import HandlerRule
+from busctl.audit import Severity
+
+
+class FailureAsAnswer(HandlerRule):
+    """A failure is turned into a default that callers take for an answer."""
+
+    code = "SF003"
+    name = "failure-as-answer"
+    severity = Severity.WARNING
+    summary = "An except returns or assigns a default that callers cannot tell from a real answer"
+    why = (
+        "An empty list, a zero or None that stands for a failed query reads like a true answer: a "
+        "bill of nothing, no messages waiting, no such user. Whoever asked decides on it and "
+        "cannot know."
+    )
+    remedy = (
+        "Let the error rise, or return something callers must look at. A default belongs to what "
+        "is absent, not to what failed."
+    )
+    BAD = (
+        """\
+class Store:
+    async def pending(self, session_id):
+        try:
+            rows = await self.pool.fetch("select * from message where session = $1", session_id)
+            return [self.envelope(row) for row in rows]
+        except Exception:
+            return []
+""",
+        """\
+def usage_cost(model, usage):
+    try:
+        price = price_of(model)
+        return price.total(usage)
+    except Exception:
+        return 0.0
+""",
+        """\
+import sqlite3
+
+def count_messages(connection):
+    try:
+        return connection.execute("select count(*) from message").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+""",
+        """\
+import json
+
+def tool_call(block):
+    try:
+        arguments = json.loads(block.arguments)
+    except json.JSONDecodeError:
+        arguments = {}
+    return {"name": block.name, "arguments": arguments}
+""",
+    )
+    GOOD = (
+        """\
+def find_tool(tools, name):
+    try:
+        return tools[name]
+    except KeyError:
+        return None
+""",
+        """\
+from datetime import date
+
+def parse_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+""",
+        """\
+def is_port_free(port):
+    import socket
+    probe = socket.socket()
+    try:
+        probe.bind(("127.0.0.1", port))
+        return True
+    except OSError:
+        return False
+""",
+        """\
+class Store:
+    async def pending(self, session_id):
+        try:
+            return await self.pool.fetch("select 1")
+        except Exception as error:
+            raise StoreUnavailable(session_id) from error
+""",
+        """\
+async def call_tool(host, name, arguments):
+    try:
+        return await host.call(name, arguments)
+    except Exception as error:
+        return {"error": str(error)}
+""",
+        """\
+def load(path):
+    config = None
+    try:
+        config = read_config(path)
+    except OSError:
+        config = None
+    if config is None:
+        raise SystemExit(f"no configuration at {path}")
+    return config
+""",
+    )

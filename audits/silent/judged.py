@@ -1,0 +1,52 @@
+"""What the rules on handlers have in common: each reports the verdicts of its own code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from audits.silent.callers import Callers, is_project_name, known
+from audits.silent.handlers import Verdict, verdicts
+from audits.silent.wording import message
+from busctl.audit import Confidence, Facts, Finding, Project, Rule, Source
+
+
+class HandlerRule(Rule):
+    """A rule that reports handlers judged elsewhere to be of its `code`."""
+
+    family: ClassVar[str] = "silent"
+    needs: ClassVar[tuple[type[Facts], ...]] = (Callers,)
+
+    def check(self, source: Source) -> Iterable[Finding]:
+        for verdict in verdicts(source):
+            if verdict.code == self.code and not verdict.spared:
+                yield self._reported(source, verdict)
+
+    def _reported(self, source: Source, verdict: Verdict) -> Finding:
+        case = verdict.case
+        callees = [
+            name for call in case.reaction.calls
+            if is_project_name(name := source.called(call).rpartition(".")[2])
+        ]  # fmt: skip
+        returned = case.setting.name if case.reaction.effect == "return" else ""
+        asks = {"callees": callees, "returned": returned, "info": verdict.informed}
+        return self.finding(
+            source, case.one.node, message(case, self.code),
+            confidence=verdict.confidence, evidence=case.evidence, asks=asks,
+        )  # fmt: skip
+
+    def settle(self, finding: Finding, project: Project) -> Finding | None:
+        seen = project.once(known)
+        asks = finding.asks
+        if any(seen.tells(name) for name in asks["callees"]):
+            return None
+        if asks["info"] and not seen.begins_at_warning:
+            return None
+        if asks["returned"] and seen.checked(asks["returned"]):
+            return None
+        if asks["returned"] and seen.unread(asks["returned"]):
+            evidence = (*finding.evidence, "no caller reads what it returns")
+            if finding.confidence is not Confidence.HIGH:
+                return replace(finding, evidence=evidence, confidence=Confidence.MEDIUM)
+        return finding

@@ -1,0 +1,86 @@
+"""Where a value that is parsed comes from: the environment, a setting, an option, a request."""
+
+from __future__ import annotations
+
+import ast
+
+from audits.silent.guarded import Guarded, inside
+from audits.silent.words import CONFIG, INPUT, words
+from audits.silent.work import Work
+from busctl.audit import Source
+
+_ENV = frozenset({"environ", "getenv", "getenvb"})
+
+
+def asked(source: Source, one: Guarded, done: Work) -> str:
+    """The expression that somebody outside of the function handed in, "" where none shows."""
+    for call in done.parsed:
+        for value in [*call.args, *(word.value for word in call.keywords)]:
+            for each in _history(one, source, value):
+                said = _handed_in(source, each)
+                if said:
+                    return said
+    return ""
+
+
+def argument(source: Source, one: Guarded, done: Work) -> str:
+    """The parameter of the function that what is parsed comes from."""
+    if one.function is None:
+        return ""
+    spec = one.function.args
+    own = {each.arg for each in [*spec.posonlyargs, *spec.args, *spec.kwonlyargs]}
+    own -= {"self", "cls"}
+    for call in done.parsed:
+        for value in call.args:
+            for each in _history(one, source, value):
+                for node in ast.walk(each):
+                    if isinstance(node, ast.Name) and node.id in own:
+                        return node.id
+    return ""
+
+
+def _handed_in(source: Source, value: ast.expr) -> str:
+    called = {node.func for node in ast.walk(value) if isinstance(node, ast.Call)}
+    for node in ast.walk(value):
+        if not isinstance(node, (ast.Name, ast.Attribute)):
+            continue
+        last = source.dotted(node).rpartition(".")[2]
+        if last in _ENV:
+            return ast.unparse(value)[:60]
+        if node not in called and (words(last) & (CONFIG | INPUT) or _is_constant(last)):
+            return ast.unparse(value)[:60]
+    return ""
+
+
+def _is_constant(name: str) -> bool:
+    """A module's own upper-case name: a setting, most of the time."""
+    return len(name) > 3 and name.isupper() and not name.startswith("_")
+
+
+def _history(one: Guarded, source: Source, value: ast.expr) -> list[ast.expr]:
+    """The value, and what its names were given before, two steps back."""
+    body = one.function.body if one.function is not None else source.tree.body
+    found, wanted = [value], _names(value)
+    if not wanted:
+        return found
+    before = [
+        node for node in inside(body)
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.lineno < one.node.lineno
+    ]  # fmt: skip
+    for node in reversed(before):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if node.value is not None and wanted & {n for each in targets for n in _names(each)}:
+            found.append(node.value)
+            if len(found) > 3:
+                break
+            wanted |= _names(node.value)
+    return found
+
+
+def _names(value: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
+
+
+def of_environment(said: str) -> bool:
+    """Whether that is an environment variable."""
+    return any(name in said for name in _ENV)

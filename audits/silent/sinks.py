@@ -1,0 +1,126 @@
+"""Where an error can be told: logs and their levels, wrapped loggers, prints, exits, callbacks."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from enum import IntEnum
+from weakref import WeakKeyDictionary
+
+from audits.silent.guarded import functions, inside
+from audits.silent.words import COUNTING, NOT_TELLING, QUIET, TELLING, words
+from busctl.audit import Function, Source
+
+
+class Loudness(IntEnum):
+    """How far a call carries what it is told."""
+
+    NONE = 0
+    DEBUG = 1
+    INFO = 2
+    HEARD = 3
+    """Warning or above, a print, an exit, a callback for errors, a metric."""
+
+
+_EXITS = {"sys.exit", "exit", "quit", "os._exit", "os.abort", "abort", "breakpoint"}
+_LOGGING = {"log", "logger", "logging", "_log", "_logger", "LOG", "LOGGER"}
+_LEVELS = {
+    "DEBUG": Loudness.DEBUG, "NOTSET": Loudness.DEBUG, "TRACE": Loudness.DEBUG,
+    "INFO": Loudness.INFO,
+}  # fmt: skip
+_INFO = frozenset({"info", "notice", "success"})
+
+
+def loudness(source: Source, call: ast.Call) -> Loudness:
+    """How loud one call is by its own name and arguments."""
+    name = source.called(call)
+    if not name:
+        return _of_method(call)
+    last = name.rpartition(".")[2]
+    if name in _EXITS or last in {"exit", "_exit", "abort"}:
+        return Loudness.HEARD
+    if last in {"log", "_log", "write_log"}:
+        return _of_level(source, call)
+    return _of_words(words(last), name)
+
+
+def _of_method(call: ast.Call) -> Loudness:
+    """A method of something that has no name: `get_logger(x)[0].debug()`."""
+    if isinstance(call.func, ast.Attribute):
+        return _of_words(words(call.func.attr), call.func.attr)
+    return Loudness.NONE
+
+
+def _of_words(said: frozenset[str], name: str) -> Loudness:
+    if said & QUIET:
+        return Loudness.DEBUG
+    if name.startswith(("sys.stderr.", "sys.stdout.")):
+        return Loudness.HEARD
+    if said & TELLING and not said & NOT_TELLING:
+        return Loudness.HEARD
+    if said & COUNTING and len(said) <= 3 and not said & {"get", "list"}:
+        return Loudness.HEARD
+    return Loudness.INFO if said & _INFO and len(said) <= 2 else Loudness.NONE
+
+
+def _of_level(source: Source, call: ast.Call) -> Loudness:
+    """`log(level, …)`: an unknown level is given the benefit of the doubt."""
+    named = [word.value for word in call.keywords if word.arg in ("level", "severity")]
+    for argument in [*call.args[:1], *named]:
+        if isinstance(argument, (ast.Name, ast.Attribute)):
+            level = source.dotted(argument).rpartition(".")[2].upper()
+            if level in _LEVELS:
+                return _LEVELS[level]
+        if isinstance(argument, ast.Constant) and type(argument.value) is int:
+            return Loudness.HEARD if argument.value >= 30 else _below(argument.value)
+        if isinstance(argument, ast.Constant) and str(argument.value).upper() in _LEVELS:
+            return _LEVELS[str(argument.value).upper()]
+    return Loudness.HEARD
+
+
+def _below(level: int) -> Loudness:
+    return Loudness.INFO if level >= 20 else Loudness.DEBUG
+
+
+_known: WeakKeyDictionary[Source, Mapping[str, Loudness]] = WeakKeyDictionary()
+
+
+def wrapped(source: Source) -> Mapping[str, Loudness]:
+    """How loud the file's own functions are, by name: a wrapper of `logger.debug` is as quiet as
+    that, a function that logs a warning or raises tells for its caller."""
+    found = _known.get(source)
+    if found is None:
+        found = {}
+        for function in functions(source):
+            own = of_function(source, function)
+            found[function.name] = max(own, found.get(function.name, Loudness.NONE))
+        _known[source] = found
+    return found
+
+
+def of_function(source: Source, function: Function) -> Loudness:
+    """The loudest thing a function may do; raising is heard."""
+    loudest = Loudness.NONE
+    for node in inside(function.body):
+        if isinstance(node, ast.Raise) and not _unfinished(node):
+            return Loudness.HEARD
+        if isinstance(node, ast.Call):
+            loudest = max(loudest, loudness(source, node))
+            if loudest is Loudness.HEARD:
+                return loudest
+    return loudest
+
+
+def _unfinished(node: ast.Raise) -> bool:
+    raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+
+
+def message_of(call: ast.Call) -> str:
+    """The text of a log call, of all its string parts."""
+    return " ".join(
+        node.value
+        for argument in call.args
+        for node in ast.walk(argument)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )

@@ -1,0 +1,123 @@
+"""A failure is told to a log level that nobody reads, and the program goes on."""
+
+from __future__ import annotations
+
+from audits.silent.judged import HandlerRule
+from busctl.audit import Severity
+
+
+class UnseenLog(HandlerRule):
+    """A failure is told to a log level that nobody reads, and the program goes on."""
+
+    code = "SF004"
+    name = "unseen-log"
+    severity = Severity.WARNING
+    summary = (
+        "A failure is logged below the level at which logs are kept, and the program carries on"
+    )
+    why = (
+        "A debug line is written where nobody has debug switched on. What the program does "
+        "afterwards differs from what it was asked for, and no record says so."
+    )
+    remedy = "Log it at warning or above with the exception, count it, or raise it."
+    BAD = (
+        """\
+import logging
+logger = logging.getLogger(__name__)
+
+async def stored_headers(database, user):
+    try:
+        return await database.fetch_headers(user)
+    except Exception as error:
+        logger.debug("header lookup failed for %s: %s", user, error)
+        return {}
+""",
+        """\
+import logging
+logger = logging.getLogger(__name__)
+
+class Usage:
+    def additional(self, model):
+        try:
+            config = self.provider.config_of(model)
+            return config.additional_costs(model)
+        except Exception as e:
+            logger.debug(f"Error calculating additional costs: {e}")
+        return None
+""",
+        """\
+import logging
+log = logging.getLogger("daemon")
+
+class Daemon:
+    def _debug(self, text):
+        log.debug("daemon: %s", text)
+
+    async def poll(self):
+        while True:
+            try:
+                self.state = await self.provider.state()
+            except Exception as error:
+                self._debug(f"could not poll the provider: {error}")
+            await self.pause()
+""",
+        """\
+import logging
+logging.basicConfig(level=logging.WARNING)
+log = logging.getLogger(__name__)
+
+async def observe(watcher, envelope):
+    try:
+        await watcher.analyse(envelope)
+    except Exception:
+        log.info("analysis failed")
+""",
+    )
+    GOOD = (
+        """\
+import logging
+logger = logging.getLogger(__name__)
+
+async def stored_headers(database, user):
+    try:
+        return await database.fetch_headers(user)
+    except Exception:
+        logger.warning("header lookup failed for %s", user, exc_info=True)
+        return {}
+""",
+        """\
+import logging
+logger = logging.getLogger(__name__)
+
+async def close(connection):
+    try:
+        await connection.close()
+    except Exception:
+        logger.debug("close failed", exc_info=True)
+""",
+        """\
+import logging
+logger = logging.getLogger(__name__)
+
+def create_table(session):
+    try:
+        session.execute("create table message (id uuid)")
+    except Exception:
+        logger.debug("the table exists already")
+""",
+        """\
+import logging
+log = logging.getLogger(__name__)
+
+class Watcher:
+    def _complain(self, error):
+        log.error("watcher: %s", error)
+
+    async def observe(self, envelope):
+        try:
+            await self.analyse(envelope)
+        except Exception:
+            log.debug("analysis failed")
+            self._complain(envelope.id)
+""",
+    )

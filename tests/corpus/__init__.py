@@ -1,0 +1,1 @@
+"""How the rules do on labelled code of published packages."""
