@@ -146,7 +146,9 @@ def alone(source: Source) -> frozenset[str]:
 @lru_cache(maxsize=4)
 def _is_command_line(source: Source) -> bool:
     """Whether the file reads a command line: nobody else waits for its loop."""
-    return any(one.partition(".")[0] in _COMMAND_LINES for one in source.imports.values())
+    return bool(_COMMAND_PLACES & set(source.path.split("/"))) or any(
+        one.partition(".")[0] in _COMMAND_LINES for one in source.imports.values()
+    )
 
 
 def _is_command(around: ast.AsyncFunctionDef) -> bool:

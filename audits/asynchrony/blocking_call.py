@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from audits.asynchrony.blocking import DISK, LASTS, before_serving, blocks, enters_loop, weight
-from audits.callees import calls_of, is_test
+from audits.names import calls_of, is_test
 from busctl.audit import Finding, Rule, Severity, Source
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.callees import is_test
+from audits.names import is_test
 from busctl.audit import Confidence, Finding, Rule, Severity, Source
 
 _SLEEPS = {"asyncio.sleep", "time.sleep", "anyio.sleep", "trio.sleep", "gevent.sleep"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.callees import calls_of, is_test
 from audits.clients import ASYNC, SYNC
+from audits.names import calls_of, is_test
 from busctl.audit import FUNCTIONS, Confidence, Finding, Rule, Severity, Source
 
 _POOLS = {

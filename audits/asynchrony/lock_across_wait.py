@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from audits.asynchrony.blocking import enters_loop
-from audits.callees import is_test
 from audits.clients import sent
+from audits.names import is_test
 from busctl.audit import Confidence, Finding, Rule, Severity, Source
 
 _THREAD = {"threading.Lock", "threading.RLock", "threading.Semaphore", "threading.Condition",

@@ -6,8 +6,9 @@ import ast
 from typing import Any
 
 from audits.asynchrony.blocking import enters_loop
-from audits.callees import callees, calls_of, target
+from audits.callees import callees
 from audits.clients import VERBS, sent
+from audits.names import calls_of, target
 from busctl.audit import Facts, Project, Source
 
 

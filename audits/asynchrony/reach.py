@@ -8,7 +8,8 @@ from collections import deque
 from typing import Any
 
 from audits.asynchrony.blocking import DISK, before_serving, blocks
-from audits.callees import Functions, callees, is_test, symbols, target
+from audits.callees import Functions, callees
+from audits.names import is_test, symbols, target
 from busctl.audit import Facts, Project, Source
 
 MOST_HOPS = 4

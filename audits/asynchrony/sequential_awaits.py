@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from audits.asynchrony.blocking import enters_loop
 from audits.asynchrony.network import Network, asking, network_call
-from audits.callees import Functions, is_test
+from audits.callees import Functions
 from audits.clients import CHANGING, sent
+from audits.names import is_test
 from busctl.audit import Confidence, Finding, Project, Rule, Severity, Source
 
 _BODY = {"json", "text", "read", "content"}

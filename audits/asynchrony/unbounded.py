@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from audits.asynchrony.network import Network, asking, network_call
-from audits.callees import Functions, calls_of, is_test, parameters
+from audits.callees import Functions
+from audits.names import calls_of, is_test, parameters
 from busctl.audit import (
     Confidence,
     Finding,

@@ -188,9 +188,17 @@ def _is_socket_address(source: Source, pair: ast.AST) -> bool:
     )
 
 
+def _asks_any_port(call: ast.AST) -> bool:
+    """Whether the system chooses the port: `start_server(f, "127.0.0.1", 0)`."""
+    if not isinstance(call, ast.Call):
+        return False
+    given = [*call.args, *(each.value for each in call.keywords if each.arg == "port")]
+    return any(isinstance(each, ast.Constant) and each.value == 0 for each in given)
+
+
 def judged_host(source: Source, place: Place, text: str) -> Verdict | None:
     """A verdict on a host name or address."""
-    if not is_address(text):
+    if not is_address(text) or _asks_any_port(place.holder):
         return None
     if place.form == "keyword" and kind_of(place.name) is Kind.ADDRESS:
         call = place.holder

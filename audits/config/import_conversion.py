@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from audits.config.environment import EnvironmentFacts, Read, Reads, reads_of
+from audits.config.environment import EnvironmentFacts
+from audits.config.reads import Read, Reads, reads_of
 from audits.config.variables import at, variables_of
 from busctl.audit import Confidence, Finding, Project, Rule, Severity, Source
 
@@ -44,7 +45,8 @@ class ImportConversion(Rule):
         'import os\n\n\nclass Pool:\n    size = int(os.getenv("APP_POOL_SIZE", "5"))\n',
         "import json\nimport os\n\n\n"
         'def connect(options=json.loads(os.getenv("APP_OPTIONS", "{}"))):\n    return options\n',
-        "import os\n\n\ndef env_int(name, default):\n    return int(os.getenv(name) or default)\n\n\n"
+        "import os\n\n\ndef env_int(name, default):\n"
+        "    return int(os.getenv(name) or default)\n\n\n"
         'LIMIT = env_int("APP_LIMIT", 5)\n',
     )
 

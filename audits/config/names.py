@@ -19,9 +19,11 @@ _PLATFORM = {
     "WEB_CONCURRENCY", "CUDA_VISIBLE_DEVICES", "LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR",
     "MASTER_PORT", "WERKZEUG_RUN_MAIN", "DOCKER_HOST", "KUBECONFIG", "CONTAINER", "TMUX", "STY",
     "WSL_DISTRO_NAME", "WSL_INTEROP", "MSYSTEM", "NVIM", "VIM", "DEBUGINFOD_URLS", "NETRC",
-    "CODESPACES", "TF_BUILD", "TRAVIS", "APPVEYOR", "BUILDKITE", "TEAMCITY_VERSION", "JPY_PARENT_PID",
+    "CODESPACES", "TF_BUILD", "TRAVIS", "APPVEYOR", "BUILDKITE", "TEAMCITY_VERSION",
+    "JPY_PARENT_PID",
     "SERVER_SOFTWARE", "GAE_ENV", "K_SERVICE", "DYNO", "SPACE_ID", "UV",
-    "DO_NOT_TRACK", "SCARF_NO_ANALYTICS", "ANONYMIZED_TELEMETRY", "FORWARDED_ALLOW_IPS", "TOKENIZERS_PARALLELISM",
+    "DO_NOT_TRACK", "SCARF_NO_ANALYTICS", "ANONYMIZED_TELEMETRY", "FORWARDED_ALLOW_IPS",
+    "TOKENIZERS_PARALLELISM",
 }  # fmt: skip
 _PLATFORM_PREFIXES = (
     "PYTHON", "PYTEST_", "XDG_", "LC_", "GITHUB_", "GITLAB_CI", "CI_", "RUNNER_", "CIRCLE",
@@ -44,8 +46,10 @@ _SECRET = re.compile(
     r"|PRIVATE_KEY|ENCRYPTION_KEY|SIGNING_KEY|JWT_KEY|MASTER_KEY|ACCESS_KEY|SECRET_TOKEN"
     r"|CLIENT_SECRET|CREDENTIALS?)$"
 )
-_PUBLIC = re.compile(r"(?:^|_)(?:PUBLIC|MAX|MIN|NUM|ENABLE|ENABLED|USE|HAS|REQUIRE|PAD|EOS|BOS|NEXT"
-                     r"|DISABLE|ALLOW|SKIP|VERIFY|PROMPT|PER|RESET_PASSWORD|CHANGE)(?:_|$)")  # fmt: skip
+_PUBLIC = re.compile(
+    r"(?:^|_)(?:PUBLIC|MAX|MIN|NUM|ENABLE|ENABLED|USE|HAS|REQUIRE|PAD|EOS|BOS|NEXT|DISABLE|ALLOW"
+    r"|SKIP|VERIFY|PROMPT|PER|RESET_PASSWORD|CHANGE)(?:_|$)"
+)
 
 
 def is_secret(name: str) -> bool:
@@ -80,7 +84,8 @@ def is_well_known(value: str) -> bool:
     """Whether a password is among the first that anybody tries."""
     return re.fullmatch(
         r"(?:change[-_ ]?(?:me|this|it).*|secret.*|password\d*|admin\d*|root|test\w*|default"
-        r"|postgres|guest|fill[-_ ]?me[-_ ]?in|default[-_]?password|dev\w*|insecure.*|your[-_ ].*|supersecret.*|123\w*)",
+        r"|postgres|guest|fill[-_ ]?me[-_ ]?in|default[-_]?password|dev\w*|insecure.*"
+        r"|your[-_ ].*|supersecret.*|123\w*)",
         value.strip(), re.IGNORECASE,
     ) is not None  # fmt: skip
 

@@ -31,17 +31,15 @@ class Scope:
         """Literals assigned once at module or class level: by `NAME` or `Class.NAME`."""
         if self._made is None:
             self._made = {}
-            self._gather(self.source.tree.body, "")
+            self._gather(self.source.tree.body, "", self._made)
         return self._made
 
-    def _gather(self, body: list[ast.stmt], within: str) -> None:
-        made = self._made
-        assert made is not None
+    def _gather(self, body: list[ast.stmt], within: str, made: dict[str, Any]) -> None:
         for statement in body:
             if isinstance(statement, ast.ClassDef):
-                self._gather(statement.body, f"{within}{statement.name}.")
+                self._gather(statement.body, f"{within}{statement.name}.", made)
             elif isinstance(statement, (ast.If, ast.Try)):
-                self._gather(statement.body, within)
+                self._gather(statement.body, within, made)
             target, value = _assignment(statement)
             if target and value is not None:
                 key = within + target
@@ -78,20 +76,30 @@ class Scope:
             return [part for one in node.values for part in self._parts(one)]
         if isinstance(node, ast.FormattedValue):
             return self._parts(node.value)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return self._parts(node.left) + self._parts(node.right)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-            return [*_template(literal(node.left), "%s")]
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "format":
-                return [*_template(literal(node.func.value), "{")]
-            return self._parts(node.func.value) if node.func.attr in _SAME else [["?"]]
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str":
-            return self._parts(node.args[0]) if node.args else [["?"]]
+        if isinstance(node, ast.BinOp):
+            return self._of_sum(node)
+        if isinstance(node, ast.Call):
+            return self._of_call(node)
         if isinstance(node, ast.Name):
             return self._of_name(node)
         if isinstance(node, ast.Attribute):
             return self._of_attribute(node)
+        return [["?"]]
+
+    def _of_sum(self, node: ast.BinOp) -> Parts:
+        if isinstance(node.op, ast.Add):
+            return self._parts(node.left) + self._parts(node.right)
+        if isinstance(node.op, ast.Mod):
+            return _template(literal(node.left), "%s")
+        return [["?"]]
+
+    def _of_call(self, node: ast.Call) -> Parts:
+        if isinstance(node.func, ast.Attribute):
+            if node.func.attr == "format":
+                return _template(literal(node.func.value), "{")
+            return self._parts(node.func.value) if node.func.attr in _SAME else [["?"]]
+        if isinstance(node.func, ast.Name) and node.func.id == "str" and node.args:
+            return self._parts(node.args[0])
         return [["?"]]
 
     def _of_name(self, node: ast.Name) -> Parts:
@@ -151,9 +159,10 @@ class Scope:
         known = literal_of(node)
         if known is not None:
             return ["?"] if isinstance(known[0], (list, tuple)) else ["v", known[0]]
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in ("str", "int", "float") and len(node.args) == 1:
-                return self.value(node.args[0])
+        if isinstance(node, ast.Call) and len(node.args) == 1 and (
+            getattr(node.func, "id", "") in ("str", "int", "float")
+        ):
+            return self.value(node.args[0])
         if isinstance(node, (ast.Name, ast.Attribute)):
             made = self._constant(node)
             if made is not None and not isinstance(made, (list, tuple)):

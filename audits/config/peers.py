@@ -48,6 +48,7 @@ _FETCHING = listed(
     "gh curl wget ssh scp rsync clone fetch push pull pip pip3 npm npx uv uvx install download "
     "docker-compose kubectl helm gcloud aws az"
 )
+_FILE_DATABASES = frozenset({"sqlite3", "aiosqlite", "apsw", "dbm", "shelve"})
 _QUEUES = frozenset({"queue", "q", "inbox", "outbox", "event", "mailbox"})
 
 
@@ -58,6 +59,8 @@ def peer_of(source: Source, call: ast.Call) -> Peer:
         return "process"
     if _is_local(call, callee):
         return "local"
+    if called.partition(".")[0] in _FILE_DATABASES:
+        return "unknown"
     if called.partition(".")[0] in _REMOTE_MODULES and _is_imported(source, call):
         return "remote"
     if callee in _REMOTE_METHODS:

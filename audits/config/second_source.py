@@ -75,7 +75,7 @@ class SecondSource(Rule):
             outside = [
                 one for one in places
                 if one.path not in paths and one.kind in _OUTSIDE
-                and (name in owned or rule and not _group(one.path, variables))
+                and (name in owned or (rule and not _group(one.path, variables)))
             ]  # fmt: skip
             if outside and not is_platform(name):
                 yield self._of(name, outside, owned.get(name), sorted(paths)[0])

@@ -24,6 +24,7 @@ _USED = frozenset({PASSED, REJECTS, COMPARED, SLEPT, COUNTED})
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 20 * 365 * 86_400.0
 # Shorter waits than these are the process's own rhythm, not patience with somebody.
 _LEAST_WAIT, _LEAST_FETCH, _LEAST_PROCESS = 5.0, 5.0, 60.0
+_LEAST_SOCKET = 2.0  # less is how often an accepting loop looks whether it should stop
 _WAITING = frozenset(["wait_for", "timeout", "fail_after", "move_on_after", "start_timeout"])
 _WAIT_MODULES = frozenset({"asyncio", "anyio", "trio", "async_timeout", "curio"})
 
@@ -75,7 +76,7 @@ def _waited(source: Source, place: Place, value: float) -> Verdict | None:
     if not isinstance(call, ast.Call):
         return None
     callee = last_name(call)
-    if callee == "settimeout" and place.position == 0:
+    if callee == "settimeout" and place.position == 0 and value >= _LEAST_SOCKET:
         return Verdict(Kind.TIMEOUT, Confidence.HIGH, ("bounds every wait of a socket",))
     at = 1 if callee == "wait_for" else 0
     return _waited_for(source, call, value) if callee in _WAITING and place.position == at else None

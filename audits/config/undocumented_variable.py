@@ -11,6 +11,7 @@ from audits.config.variables import Access, Variables, at, variables_of
 from busctl.audit import Confidence, Example, Finding, Project, Rule, Severity
 
 _FEW = 3
+_TOOLS = {"scripts", "tools", "bin", "ci", ".github", "dev", "evals"}
 _WEAK = {"in", "setdefault", "option"}
 
 
@@ -126,7 +127,7 @@ class UndocumentedVariable(Rule):
 
 def _is_tool(path: str) -> bool:
     folders = path.lower().split("/")[:-1]
-    return any(one in ("scripts", "tools", "bin", "ci", ".github", "dev", "evals") for one in folders)
+    return any(one in _TOOLS for one in folders)
 
 
 def _without(places: list[Access]) -> str:

@@ -18,7 +18,8 @@ _READERS = {
     "OTEL": ("opentelemetry",), "PG": ("psycopg", "psycopg2", "asyncpg"), "S3": ("boto3",),
     "GOTRUE": ("supabase",), "FLASK": ("flask",), "DJANGO": ("django",), "AIRFLOW": ("airflow",),
     "WANDB": ("wandb",), "COMPOSE": ("services:",), "DOCKER": ("services:",), "GRPC": ("grpc",),
-    "LANGCHAIN": ("langchain", "langgraph", "langsmith"), "CO": ("cohere",), "PYDANTIC": ("logfire",),
+    "LANGCHAIN": ("langchain", "langgraph", "langsmith"), "CO": ("cohere",),
+    "PYDANTIC": ("logfire",),
     "TRANSFORMERS": ("transformers",), "PHOENIX": ("phoenix",), "DD": ("ddtrace", "datadog"),
 }  # fmt: skip
 _FRONT = ("VITE_", "NEXT_", "REACT_APP_", "NUXT_", "PUBLIC_", "EXPO_", "GATSBY_", "NODE_", "NPM_")
@@ -76,7 +77,7 @@ class UnreadVariable(Rule):
         read = {one.name.upper() for one in variables.accesses if one.reads}
         read |= {one.name.upper() for one in variables.accesses if not one.test}
         reported: set[str] = set()
-        for path, entries in sorted(texts.examples.items()):
+        for _, entries in sorted(texts.examples.items()):
             names = {one.name for one in entries}
             if not any(name.upper() in read for name in names):
                 continue

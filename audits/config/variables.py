@@ -6,6 +6,7 @@ classes with their prefix, parameters that are given os.environ.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from busctl.audit import Finding, Project, Rule, Span
 
 _UNKNOWN = ["?"]
 _DEPTH = 4
+_GENERAL = {"get", "pop", "read", "load", "find", "fetch", "value", "lookup", "require", "string"}
+_HOLDER = re.compile(r"env|conf|sett|cfg", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class _Resolver:
         self.functions: dict[str, dict[str, Any]] = {}
         self.by_last: defaultdict[str, list[str]] = defaultdict(list)
         self.constants_by_last: defaultdict[str, list[str]] = defaultdict(list)
+        self.objects: set[str] = set()
+        """Readers of environs, django-environ and the like, by their dotted names."""
         self.found = Variables()
         self.wrapping: dict[str, list[dict[str, Any]]] = defaultdict(list)
         """For a function, the reads whose name comes from a parameter of it."""
@@ -116,6 +121,7 @@ class _Resolver:
         for name, function in one.get("functions", {}).items():
             self.functions[name] = function
             self.by_last[name.rpartition(".")[2]].append(name)
+        self.objects.update(one.get("objects", ()))
         if one.get("test"):
             return
         for word, how in one.get("mentions", {}).items():
@@ -143,12 +149,21 @@ class _Resolver:
         """The qualified name of a project's function as it is called, "" when it is none."""
         if dotted in self.functions:
             return dotted
-        same = self.by_last.get(dotted.rpartition(".")[2], ())
+        holder, _, last = dotted.rpartition(".")
+        same = self.by_last.get(last, ())
         near = [one for one in same if one.endswith("." + dotted)]
-        if not near:
+        if not near and (last not in _GENERAL or _HOLDER.search(holder.rpartition(".")[2])):
             top = dotted.partition(".")[0]
             near = [one for one in same if top in one.split(".")]
         return near[0] if len(near) == 1 else ""
+
+    def _is_object(self, callee: str) -> bool:
+        """Whether a call is of a library's reader that another module made."""
+        holder = callee.rpartition(".")[0]
+        return any(
+            made in (callee, holder) or made.endswith(("." + callee, "." + holder))
+            for made in self.objects if holder
+        )  # fmt: skip
 
     def _filled(self, parts: Parts, given: Mapping[str, Parts] | None = None) -> Parts:
         filled: Parts = []
@@ -176,6 +191,9 @@ class _Resolver:
         parts = self._filled(read["parts"])
         if any(part[0] == "p" for part in parts):
             self.wrapping[read["function"]].append(dict(read))
+            ends = _ends(parts)
+            if ends != ("", "") and read["kind"] != "write":
+                self.found.parts.add(ends)  # calls with a variable's value are not all seen
             return
         self._add(path, one, parts, read, self._default(read["default"]))
 
@@ -201,16 +219,19 @@ class _Resolver:
 
     def _handed(self) -> set[tuple[str, str]]:
         """(function, parameter) that are given os.environ somewhere."""
-        handed = set()
+        given: defaultdict[str, set[str]] = defaultdict(set)
         for one in self.facts.values():
             for callee, keys in one.get("passed", ()):
-                for read in (each for other in self.facts.values()
-                             for each in other.get("reads", ()) if "of" in each):  # fmt: skip
-                    function, parameter, position = read["of"]
-                    last = callee.rpartition(".")[2]
-                    if function.endswith(f".{last}") or f".{last}.__init__" in function:
-                        if parameter in keys or keys and keys[0].isdigit():
-                            handed.add((function, parameter))
+                given[callee.rpartition(".")[2]].update(keys)
+        handed = set()
+        for read in (each for one in self.facts.values() for each in one.get("reads", ())
+                     if "of" in each):  # fmt: skip
+            function, parameter, position = read["of"]
+            own = function.removesuffix(".__init__")
+            keys = given.get(own.rpartition(".")[2], set())
+            # A method's first parameter is the object: its position may be one further.
+            if keys & {parameter, str(position), str(position - 1)}:
+                handed.add((function, parameter))
         return handed
 
     # --- functions that take a name ------------------------------------------------------------
@@ -236,6 +257,9 @@ class _Resolver:
         for read in self.wrapping[target]:
             parts = self._filled(read["parts"], {key: one["parts"] for key, one in given.items()})
             default = self._given_default(target, read, given)
+            own = [one for one in function["parameters"] if "default" in one]
+            if own and (default is None or default == ["v", None]):
+                default = ["p", own[0]]
             yield {**read, "parts": parts, "default": default,
                    "cast": read["cast"] or function.get("casts", "")}  # fmt: skip
 
@@ -269,6 +293,13 @@ class _Resolver:
 
     def _of_call(self, path: str, one: Mapping[str, Any], call: list[Any]) -> None:
         callee, arguments, place, at, import_time, symbol, anchor, behind = call
+        if self._is_object(callee):
+            given = arguments.get("1", arguments.get("default", {}))
+            self._add(path, one, self._filled(arguments.get("0", {}).get("parts", [_UNKNOWN])), {
+                "kind": "library", "cast": "", "import": import_time, "symbol": symbol,
+                "anchor": anchor, "call": place, "name": at,
+            }, self._default(given.get("value")))  # fmt: skip
+            return
         target = self.function(callee) or self.function(f"{callee}.__init__")
         if not target or target not in self.wrapping:
             return
@@ -308,8 +339,8 @@ class _Resolver:
             chain = chains[name]
             if not classes[name][1].get("test"):
                 self.found.settings_paths.add(classes[name][0])
-            prefix = next((classes[known][2]["prefix"] for known in chain
-                           if classes[known][2]["prefix"] is not None), [])  # fmt: skip
+            prefix: Parts = next((classes[known][2]["prefix"] for known in chain
+                                  if classes[known][2]["prefix"] is not None), [])  # fmt: skip
             filled = self._filled(prefix)
             if any(part[0] != "s" for part in filled):
                 self.found.parts.add(("", ""))

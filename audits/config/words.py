@@ -37,6 +37,8 @@ _NOT_TIMES = listed(
     "safety grace"
 )
 _RETRIES = frozenset(["retry", "retries", "attempt", "attempts", "tries"])
+# "Retry after so long", "retry on these": no number of attempts.
+_TOLD = frozenset(["after", "secs", "seconds", "ms", "codes", "status", "on"])
 _BOUNDS = listed("max maximum limit limits quota capacity cap")
 _COUNTED = listed(
     "size bytes length len kb mb gb kib mib gib tokens chars characters messages events items "
@@ -97,7 +99,9 @@ def _secret(parts: tuple[str, ...], said: frozenset[str]) -> bool:
 def _is_limit(said: frozenset[str]) -> bool:
     if said & _NOT_BOUNDS:
         return False
-    return bool(said & _RETRIES) or bool(said & _BOUNDS and (said & _COUNTED or len(said) > 1))
+    return bool(said & _RETRIES and not said & _TOLD) or bool(
+        said & _BOUNDS and (said & _COUNTED or len(said) > 1)
+    )
 
 
 def _by_last(parts: tuple[str, ...], said: frozenset[str]) -> Kind | None:
@@ -123,7 +127,7 @@ def is_constant(name: str) -> bool:
 def is_retry(name: str) -> bool:
     """Whether a name counts attempts."""
     said = frozenset(words(name))
-    return bool(said & _RETRIES) and not said & (_TIMES | {"codes", "status", "on", "exceptions"})
+    return bool(said & _RETRIES) and not said & (_TIMES | _TOLD)
 
 
 @cache

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from audits.config.envfiles import texts_of
-from audits.config.environment import Read, literal, reads_of
 from audits.config.names import is_platform, is_switch, says_off, says_on
+from audits.config.parts import literal
+from audits.config.reads import Read, reads_of
 from busctl.audit import Confidence, Example, Finding, Project, Rule, Severity, Source
 
 _NUMBERS = (int, float)
@@ -68,9 +69,7 @@ class WrongType(Rule):
             return self._compared(source, parent, name)
         if isinstance(parent, ast.BinOp):
             return self._reckoned(source, parent, node, name)
-        if isinstance(parent, ast.Attribute) and _is_number(default) or (
-            isinstance(parent, ast.Attribute) and isinstance(default, bool)
-        ):
+        if isinstance(parent, ast.Attribute) and isinstance(default, _NUMBERS):
             return self.finding(
                 source, node,
                 f"{name} has the default {default!r}, which has no .{parent.attr}: unset, this "

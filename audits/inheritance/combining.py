@@ -56,6 +56,8 @@ def hidden_reals(classes: Hierarchy, identity: str, order: Sequence[str]) -> Ite
             continue
         before = order_of(classes, first) or ()
         real = _real_after(classes, order, first, before, name)
+        if real and _always_overridden(classes, identity, name):
+            continue
         if real and not _inherited(classes, identity, first, real, name):
             yield Meeting(name, first, real, _member(classes, first, name)["stub"],
                           _doubt(classes, identity, order, first, before, name))  # fmt: skip
@@ -158,6 +160,16 @@ def _inherited(classes: Hierarchy, identity: str, one: str, other: str, name: st
         if one in order and other in order:
             return True
     return False
+
+
+def _always_overridden(classes: Hierarchy, identity: str, name: str) -> bool:
+    """A base of others, each of which has the method itself: the stub never runs."""
+    below = [order_of(classes, each) or () for each in classes.below(identity)]
+    return bool(below) and all(
+        any(_is_real(classes, each, name) for each in order[: order.index(identity)])
+        for order in below
+        if identity in order
+    )
 
 
 def _reached(classes: Hierarchy, order: Sequence[str], name: str, stub: str) -> bool:

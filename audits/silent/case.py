@@ -3,38 +3,88 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from functools import cached_property
 
+from audits.silent import origin
+from audits.silent.aftermath import following
 from audits.silent.exceptions import Kind, kind_of_all
 from audits.silent.guarded import Guarded
-from audits.silent.reaction import Reaction
-from audits.silent.setting import Setting, domain
-from audits.silent.words import words
-from audits.silent.work import Work
+from audits.silent.reaction import Reaction, reaction
+from audits.silent.setting import Setting, comments, domain, setting
+from audits.silent.words import EXPECTED, words
+from audits.silent.work import Work, work
 from busctl.audit import Source
 
 
-@dataclass(slots=True)
 class Case:
-    """One place where exceptions stop, with what is caught, tried, done and promised there."""
+    """One place where exceptions stop, with what is caught, tried, done and promised there.
 
-    source: Source
-    one: Guarded
-    kind: Kind
-    work: Work
-    reaction: Reaction
-    setting: Setting
-    after: list[ast.stmt]
-    stake: str = ""
-    """money, access, a limit or configuration, by the function's name."""
-    asked: str = ""
-    """What is parsed and was handed in: the environment, a setting, a part of a request."""
-    argument: str = ""
-    """The function's own parameter that is parsed."""
-    near: str = ""
-    """The same by the names in the body."""
-    evidence: list[str] = field(default_factory=list)
-    score: float = 0.0
+    Each part is read when somebody first asks: most handlers are spared by what they do alone.
+    """
+
+    def __init__(self, source: Source, one: Guarded) -> None:
+        self.source = source
+        self.one = one
+        self.evidence: list[str] = []
+        self.score = 0.0
+
+    @cached_property
+    def kind(self) -> Kind:
+        return kind_of_all(self.one.types)
+
+    @cached_property
+    def reaction(self) -> Reaction:
+        return reaction(self.source, self.one)
+
+    @cached_property
+    def work(self) -> Work:
+        return work(self.source, self.one)
+
+    @cached_property
+    def setting(self) -> Setting:
+        return setting(self.source, self.one)
+
+    @cached_property
+    def after(self) -> list[ast.stmt]:
+        """The statements that run next, to the function's end."""
+        return following(self.source, self.one)
+
+    @cached_property
+    def comment(self) -> str:
+        """What is written in the handler and on the line above its `except`."""
+        return comments(self.source, self.one)
+
+    @property
+    def expected(self) -> bool:
+        """Whether that says that the error was expected or hurts nobody."""
+        return bool(EXPECTED.search(self.comment))
+
+    @cached_property
+    def stake(self) -> str:
+        """money, access, a limit or configuration, by the function's name."""
+        return domain(self.setting.said)
+
+    @cached_property
+    def near(self) -> str:
+        """The same by what the body calls and sets, which says less."""
+        called: set[str] = set()
+        for name in [*self.work.calls, *self.work.sets]:
+            called |= words(name)
+        return domain(frozenset(called))
+
+    @cached_property
+    def asked(self) -> str:
+        """What is parsed and was handed in: the environment, a setting, a part of a request."""
+        if self.kind not in (Kind.SHAPE, Kind.EVERYTHING):
+            return ""
+        return origin.asked(self.source, self.one, self.work)
+
+    @cached_property
+    def argument(self) -> str:
+        """The function's own parameter that is parsed."""
+        if self.kind is not Kind.SHAPE or self.asked:
+            return ""
+        return origin.argument(self.source, self.one, self.work)
 
     def weigh(self, weight: float, why: str) -> None:
         """Add evidence for (above 0) or against a fault."""
@@ -58,20 +108,3 @@ class Case:
     @property
     def debugged(self) -> bool:
         return bool(self.reaction.quiet)
-
-
-def stake_of(found: Setting) -> str:
-    """What is at stake by the function's name."""
-    return domain(found.said)
-
-
-def lesser_stake(done: Work) -> str:
-    """The same by what the body calls and sets, which says less."""
-    called: set[str] = set()
-    for name in [*done.calls, *done.sets]:
-        called |= words(name)
-    return domain(frozenset(called))
-
-
-def kind(one: Guarded) -> Kind:
-    return kind_of_all(one.types)

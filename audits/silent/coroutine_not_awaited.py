@@ -6,7 +6,8 @@ import ast
 import sys
 from collections.abc import Iterator
 
-from audits.callees import Functions, callees, definitions, target
+from audits.callees import Functions, callees
+from audits.names import definitions, target
 from busctl.audit import Confidence, Finding, Project, Rule, Severity, Source
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.callees import calls_of, is_test
+from audits.names import calls_of, is_test
 from audits.silent.clean_up import is_clean_up
 from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source
 

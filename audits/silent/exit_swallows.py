@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.callees import BROAD, functions, parameters
+from audits.names import functions, parameters
+from audits.shelter import BROAD
 from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source
 
 _SAID = {"warning", "error", "exception", "critical", "warn", "print", "print_exc", "append",

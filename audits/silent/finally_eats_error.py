@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.callees import keeps
+from audits.shelter import keeps
 from busctl.audit import FUNCTIONS, Confidence, Finding, Rule, Severity, Source
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -39,9 +39,8 @@ class FinallyEatsError(Rule):
 
     def check(self, source: Source) -> Iterator[Finding]:
         for node in source.nodes(ast.Try, getattr(ast, "TryStar", ast.Try)):
-            for leaving in _leaving(node.finalbody, in_loop=False):
+            if (leaving := _leaving(node.finalbody)) is not None:
                 yield self._found(source, node, leaving)
-                break
 
     def _found(self, source: Source, node: ast.Try, leaving: ast.stmt) -> Finding:
         word = type(leaving).__name__.lower()
@@ -60,18 +59,29 @@ class FinallyEatsError(Rule):
         )  # fmt: skip
 
 
-def _leaving(body: list[ast.stmt], *, in_loop: bool) -> Iterator[ast.stmt]:
-    """The statements that leave the finally, not those of loops and functions inside it."""
-    for one in body:
+def _leaving(body: list[ast.stmt]) -> ast.stmt | None:
+    """The first statement that leaves the finally, not those of loops and functions inside it."""
+    found: list[ast.stmt] = []
+    waiting = [(one, False) for one in body]
+    while waiting:
+        one, in_loop = waiting.pop()
         if isinstance(one, ast.Return) or (
             not in_loop and isinstance(one, (ast.Break, ast.Continue))
         ):
-            yield one
+            found.append(one)
         if isinstance(one, (*FUNCTIONS, ast.ClassDef)):
             continue
         looping = in_loop or isinstance(one, _LOOPS)
-        yield from _leaving(getattr(one, "body", []), in_loop=looping)
-        yield from _leaving(getattr(one, "orelse", []), in_loop=in_loop)
-        yield from _leaving(getattr(one, "finalbody", []), in_loop=in_loop)
-        for handler in getattr(one, "handlers", []):
-            yield from _leaving(handler.body, in_loop=in_loop)
+        waiting += [(inner, looping) for inner in getattr(one, "body", [])]
+        waiting += [(inner, in_loop) for inner in _branches(one)]
+    return min(found, key=lambda one: one.lineno, default=None)
+
+
+def _branches(one: ast.stmt) -> Iterator[ast.stmt]:
+    """The statements of else, finally and handlers."""
+    yield from getattr(one, "orelse", [])
+    yield from getattr(one, "finalbody", [])
+    for handler in getattr(one, "handlers", []):
+        yield from handler.body
+    for case in getattr(one, "cases", []):
+        yield from case.body

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.callees import Functions, callees, calls_of, functions, is_test, target
+from audits.callees import Functions, callees
+from audits.names import calls_of, functions, is_test, target
 from audits.silent.clean_up import is_clean_up
 from busctl.audit import FUNCTIONS, Confidence, Finding, Function, Project, Rule, Source
 
@@ -77,7 +78,7 @@ class FutureNeverExamined(Rule):
         if not held or len(call.args) <= at or (around and is_clean_up(source, call, around)):
             return
         work = call.args[at]
-        if sure is not Confidence.HIGH and not _is_callable(source, work):
+        if how == "submit" and sure is not Confidence.HIGH and not _is_callable(source, work):
             return
         shown = source.dotted(work) or "the work"
         named = target(source, ast.copy_location(_calling(work), call))

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from audits.callees import Functions, callees, calls_of, is_test, target
+from audits.callees import Functions, callees
+from audits.names import calls_of, is_test, target
 from audits.silent.clean_up import is_clean_up
 from busctl.audit import Confidence, Finding, Function, Project, Rule, Source
 

@@ -6,20 +6,13 @@ Each handler gets one verdict, once a file, so that the rules of this family can
 from __future__ import annotations
 
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
-from audits.silent.aftermath import following
-from audits.silent.case import Case, kind, lesser_stake, stake_of
+from audits.silent.case import Case
 from audits.silent.category import category
-from audits.silent.exceptions import Kind
-from audits.silent.guarded import Guarded, guarded
-from audits.silent.origin import argument, asked
-from audits.silent.reaction import reaction
-from audits.silent.setting import setting
+from audits.silent.guarded import guarded
 from audits.silent.sinks import Loudness
 from audits.silent.sparing import spared
 from audits.silent.weighing import LIKELY, REPORTED, SURE, weigh
-from audits.silent.work import work
 from busctl.audit import Confidence, Source
 
 
@@ -35,24 +28,17 @@ class Verdict:
     informed: bool = False
 
 
-_judged: WeakKeyDictionary[Source, list[Verdict]] = WeakKeyDictionary()
+_KEPT = "_silent_verdicts"
 
 
 def verdicts(source: Source) -> list[Verdict]:
     """The verdict on each handler of a file, in no order to rely on."""
-    found = _judged.get(source)
-    if found is None:
-        found = _judged[source] = [judge(read(source, one)) for one in guarded(source)]
+    # Kept on the file itself: a verdict holds its file, so that a table would hold it for ever.
+    kept = vars(source)
+    if _KEPT not in kept:
+        kept[_KEPT] = [judge(Case(source, one)) for one in guarded(source)]
+    found: list[Verdict] = kept[_KEPT]
     return found
-
-
-def read(source: Source, one: Guarded) -> Case:
-    """What is known of a handler."""
-    around, done = setting(source, one), work(source, one)
-    return Case(
-        source, one, kind(one), done, reaction(source, one), around, following(source, one),
-        stake=stake_of(around), near=lesser_stake(done),
-    )  # fmt: skip
 
 
 def judge(case: Case) -> Verdict:
@@ -60,9 +46,6 @@ def judge(case: Case) -> Verdict:
     reason = spared(case)
     if reason:
         return Verdict(case, reason)
-    if case.kind in (Kind.SHAPE, Kind.EVERYTHING):
-        case.asked = asked(case.source, case.one, case.work)
-        case.argument = argument(case.source, case.one, case.work)
     weigh(case)
     code = category(case)
     if case.score < REPORTED:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from audits.silent.guarded import Guarded, inside
 from audits.silent.words import CONFIG, INPUT, words
 from audits.silent.work import Work
 from busctl.audit import Source
 
+_STEPS = 3
 _ENV = frozenset({"environ", "getenv", "getenvb"})
 
 
@@ -57,24 +59,26 @@ def _is_constant(name: str) -> bool:
     return len(name) > 3 and name.isupper() and not name.startswith("_")
 
 
-def _history(one: Guarded, source: Source, value: ast.expr) -> list[ast.expr]:
-    """The value, and what its names were given before, two steps back."""
-    body = one.function.body if one.function is not None else source.tree.body
-    found, wanted = [value], _names(value)
+def _history(one: Guarded, source: Source, value: ast.expr) -> Iterator[ast.expr]:
+    """The value, then what its names were given before, a few steps back."""
+    yield value
+    wanted = _names(value)
     if not wanted:
-        return found
+        return
+    body = one.function.body if one.function is not None else source.tree.body
     before = [
         node for node in inside(body)
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.lineno < one.node.lineno
     ]  # fmt: skip
+    steps = 0
     for node in reversed(before):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if node.value is not None and wanted & {n for each in targets for n in _names(each)}:
-            found.append(node.value)
-            if len(found) > 3:
-                break
+            yield node.value
             wanted |= _names(node.value)
-    return found
+            steps += 1
+            if steps == _STEPS:
+                return
 
 
 def _names(value: ast.expr) -> set[str]:

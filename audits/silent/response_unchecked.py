@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.callees import calls_of, is_test
 from audits.clients import CHANGING, VERBS, Sent, sent
+from audits.names import calls_of, is_test
 from busctl.audit import Confidence, Finding, Function, Rule, Source
 
 _CHECKS = {

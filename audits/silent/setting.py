@@ -11,7 +11,6 @@ from audits.silent.words import (
     ACCESS,
     CACHE,
     CONFIG,
-    EXPECTED,
     LIMIT,
     MONEY,
     PREDICATE,
@@ -51,7 +50,6 @@ class Setting:
     returns: str = ""
     documented: bool = False
     """The docstring promises the default or calls the thing best effort."""
-    comment: str = ""
     reasoned: bool = False
     """A lint exception with a reason stands on the `except` line: somebody decided this."""
     in_loop: ast.stmt | None = None
@@ -95,16 +93,12 @@ class Setting:
     def optional(self) -> bool:
         return "None" in self.returns or "Optional" in self.returns
 
-    @property
-    def expected(self) -> bool:
-        return bool(EXPECTED.search(self.comment))
-
 
 def setting(source: Source, one: Guarded) -> Setting:
     """Look around a handler."""
     function = one.function
-    found = Setting(comment=_comments(source, one), holder=_holder(source, one))
-    found.reasoned = bool(_REASON.search(source.comments.get(one.node.lineno, "")))
+    found = Setting(holder=_holder(source, one))
+    found.reasoned = _is_reasoned(source, one.node.lineno)
     if function is not None:
         found.name = function.name
         found.said = words(function.name)
@@ -114,6 +108,13 @@ def setting(source: Source, one: Guarded) -> Setting:
         found.whole = _is_whole(function.body, one)
     _look_around(source, one, found)
     return found
+
+
+def _is_reasoned(source: Source, line: int) -> bool:
+    text = source.line(line)
+    if "noqa" not in text and "pragma" not in text:  # comments of a file are dear to read
+        return False
+    return bool(_REASON.search(source.comments.get(line, "")))
 
 
 def _holder(source: Source, one: Guarded) -> frozenset[str]:
@@ -153,14 +154,14 @@ def _look_around(source: Source, one: Guarded, found: Setting) -> None:
         inner = around
 
 
-def _comments(source: Source, one: Guarded) -> str:
+def comments(source: Source, one: Guarded) -> str:
     """What is written in the handler and on the line above its `except`."""
-    if not source.comments:
-        return ""
     first = one.node.lineno - 1
     last = max((each.end_lineno or 0 for each in one.answer), default=one.node.lineno)
     if one.suppressed:
         last = one.statement.body[0].lineno
+    if not any("#" in source.line(line) for line in range(first, last + 1)):
+        return ""
     kept = [source.comments[line] for line in range(first, last + 1) if line in source.comments]
     return " ".join(kept)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from enum import IntEnum
 from weakref import WeakKeyDictionary
 
-from audits.silent.guarded import functions, inside
+from audits.silent.guarded import functions
 from audits.silent.words import COUNTING, NOT_TELLING, QUIET, TELLING, words
-from busctl.audit import Function, Source
+from busctl.audit import Source
 
 
 class Loudness(IntEnum):
@@ -82,7 +82,7 @@ def _below(level: int) -> Loudness:
     return Loudness.INFO if level >= 20 else Loudness.DEBUG
 
 
-_known: WeakKeyDictionary[Source, Mapping[str, Loudness]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Source, dict[str, Loudness]] = WeakKeyDictionary()
 
 
 def wrapped(source: Source) -> Mapping[str, Loudness]:
@@ -90,25 +90,21 @@ def wrapped(source: Source) -> Mapping[str, Loudness]:
     that, a function that logs a warning or raises tells for its caller."""
     found = _known.get(source)
     if found is None:
-        found = {}
-        for function in functions(source):
-            own = of_function(source, function)
-            found[function.name] = max(own, found.get(function.name, Loudness.NONE))
-        _known[source] = found
+        found = _known[source] = {each.name: Loudness.NONE for each in functions(source)}
+        for raised in source.nodes(ast.Raise):
+            if not _unfinished(raised):
+                _note(source, raised, Loudness.HEARD, found)
+        for call in source.nodes(ast.Call):
+            loud = loudness(source, call)
+            if loud is not Loudness.NONE:
+                _note(source, call, loud, found)
     return found
 
 
-def of_function(source: Source, function: Function) -> Loudness:
-    """The loudest thing a function may do; raising is heard."""
-    loudest = Loudness.NONE
-    for node in inside(function.body):
-        if isinstance(node, ast.Raise) and not _unfinished(node):
-            return Loudness.HEARD
-        if isinstance(node, ast.Call):
-            loudest = max(loudest, loudness(source, node))
-            if loudest is Loudness.HEARD:
-                return loudest
-    return loudest
+def _note(source: Source, node: ast.AST, loud: Loudness, found: dict[str, Loudness]) -> None:
+    function = source.function(node)
+    if function is not None and found[function.name] < loud:
+        found[function.name] = loud
 
 
 def _unfinished(node: ast.Raise) -> bool:

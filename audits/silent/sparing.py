@@ -16,8 +16,9 @@ _BROWSER = group("webbrowser open_new open_new_tab")
 
 def spared(case: Case) -> str:
     """The first reason not to report it, "" where none holds."""
-    if _elsewhere(case) or case.setting.reasoned:
-        return _elsewhere(case) or _reasoned(case)
+    early = _elsewhere(case) or _seen(case) or _reasoned(case)
+    if early:
+        return early
     if fails_open(case):
         return ""
     for reason in _REASONS:
@@ -188,6 +189,6 @@ def _reasoned(case: Case) -> str:
 
 
 _REASONS: tuple[Callable[[Case], str], ...] = (
-    _seen, _imports, _ends, _absent, _cleans, _gone, _drops, _harmless, _shown, _noticed,
+    _imports, _ends, _absent, _cleans, _gone, _drops, _harmless, _shown, _noticed,
     _turns, _probes,
 )  # fmt: skip

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from audits.callees import Functions, callees, calls_of, is_test, target
+from audits.callees import Functions, callees
+from audits.names import calls_of, is_test, target
 from busctl.audit import Confidence, Finding, Project, Rule, Source
 
 _MAKERS = ("create_task", "ensure_future", "run_coroutine_threadsafe")

@@ -113,9 +113,9 @@ def _what_is_promised(case: Case) -> None:
         case.weigh(-1.5, f"{here.name} makes sense of a text, or does not")
     if here.documented and not case.debugged:
         case.weigh(-1.0, "the docstring promises the default")
-    if here.expected:
+    if case.expected:
         case.weigh(-1.0, "a comment says it is expected")
-    elif here.comment and not case.debugged:
+    elif case.comment and not case.debugged:
         case.weigh(-0.25, "a comment speaks of it")
     _what_it_is_for(case)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audits.sql.statements import Statement, language
+from audits.sql.tokens import body
 
 _LOOKING_UP = {"sql", "plpgsql", "plpython3u", "plpythonu", "plperl", "plperlu", "plv8"}
 
@@ -23,7 +24,7 @@ def function_name(statement: Statement) -> str:
 
 def sets_search_path(statement: Statement, name: str) -> bool:
     """Whether the function, or a later ALTER FUNCTION of the same text, sets its search_path."""
-    if statement.find("set", "search_path") >= 0:
+    if statement.find("set", "search_path") >= 0 or _sets_inside(statement):
         return True
     whole = Statement(statement.whole, statement.whole)
     at = -1
@@ -36,6 +37,16 @@ def sets_search_path(statement: Statement, name: str) -> bool:
             )
             found = whole.find("set", "search_path", start=at)
             if 0 <= found < end:
+                return True
+    return False
+
+
+def _sets_inside(statement: Statement) -> bool:
+    """SET LOCAL in the body: a procedure with SET in its head may not commit."""
+    for token in statement.tokens:
+        if token.kind == "body" and "search_path" in token.raw:
+            inner = Statement(tuple(body(token)), ())
+            if inner.find("set", "local", "search_path") >= 0:
                 return True
     return False
 

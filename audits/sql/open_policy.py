@@ -38,8 +38,8 @@ class OpenPolicy(Rule):
     BAD = (
         Example("create policy everything on message for all using (true);\n", "policies.sql"),
         Example(
-            "create policy \"Anyone can post\" on public.message for insert to anon, authenticated\n"
-            "with check (true);\n", "policies.sql",
+            'create policy "Anyone can post" on public.message for insert\n'
+            "to anon, authenticated with check (true);\n", "policies.sql",
         ),
         'SQL = "CREATE POLICY open ON message USING (TRUE) WITH CHECK (TRUE)"\n',
     )  # fmt: skip
@@ -61,14 +61,13 @@ def _judge(statement: Statement) -> Iterable[Fault]:
         return  # true restricts nothing, and lets nobody in either
     using = _is_true(statement, statement.find("using"))
     check = _is_true(statement, statement.find("check"))
-    if using is None and check is None:
+    at = using if using is not None else check
+    if at is None:
         return
     name = statement.tokens[2].text
     table = statement.name_after(statement.find("on") + 1)
     reading = statement.find("for", "select") >= 0
     who = ", ".join(sorted(roles & _EVERYBODY)) or "every role"
-    at = using if using is not None else check
-    assert at is not None
     yield Fault(
         statement.tokens[at],
         f'Policy "{name}" lets {who} {"read" if reading else "reach"} every row of {table}: '

@@ -55,7 +55,7 @@ class Statement:
 
     def name_after(self, at: int) -> str:
         """The name, with its schema, that begins at `at`."""
-        parts = []
+        parts: list[str] = []
         for one in self.tokens[at : at + 5]:
             if one.kind not in ("word", "name") and one.text != ".":
                 break

@@ -40,8 +40,9 @@ class VolatileIndex(Rule):
             "-- where expires_at > now()\n", "schema.sql",
         ),
         Example(
-            "create table message (id uuid default gen_random_uuid(), at timestamptz default now());"
-            "\ncreate index message_at on message (at);\n", "schema.sql",
+            "create table message (id uuid default gen_random_uuid(),\n"
+            "  at timestamptz default now());\n"
+            "create index message_at on message (at);\n", "schema.sql",
         ),
     )  # fmt: skip
     BAD = (
@@ -73,7 +74,7 @@ def _judge(statement: Statement) -> Iterable[Fault]:
         following = given[at + 1].text if at + 1 < len(given) else ""
         if token.kind != "word" or given[at - 1].text == ".":
             continue
-        if token.text in _BARE or token.text in _CALLED and following == "(":
+        if token.text in _BARE or (token.text in _CALLED and following == "("):
             where = 0 <= statement.find("where", start=on) < at
             place = "predicate" if where else "expression"
             yield Fault(

@@ -75,7 +75,8 @@ def _cut(source: Source, node: ast.Subscript, part: ast.Slice) -> Cut | None:
         return None
     known = is_text(source, node.value)
     name = name_of(node.value)
-    if not known and (not is_payload(name) or is_collection(source, node.value)):
+    named = is_payload(name) or is_payload(_taken_as(source, node))
+    if not known and (not named or is_collection(source, node.value)):
         return None
     return Cut(node, node.value, source.segment(bound), constant, known, tail)
 
@@ -98,6 +99,14 @@ def _constant(source: Source, bound: ast.expr) -> int | None:
             ):  # fmt: skip
                 return _constant(source, statement.value)
     return None
+
+
+def _taken_as(source: Source, node: ast.Subscript) -> str:
+    """The name or key that the cut is bound to."""
+    statement = source.statement(node)
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+        return name_of(statement.targets[0])
+    return ""
 
 
 def _named_limit(bound: ast.expr) -> bool:
@@ -231,7 +240,10 @@ def _spared(source: Source, cut: Cut) -> bool:
     function = source.function(cut.node)
     if function is None or shortens(function.name) or _is_of_an_error(source, function):
         return True
-    if any(check(source, cut.node) for check in (_is_prefix_test, _grows, _is_counted)):
+    if any(
+        check(source, cut.node)
+        for check in (_is_prefix_test, _grows, _is_counted, _is_of_an_exception)
+    ):
         return True
     return told(source, function, cut) or rest_is_used(source, function, cut.value)
 
@@ -239,6 +251,15 @@ def _spared(source: Source, cut: Cut) -> bool:
 def _is_of_an_error(source: Source, function: Function) -> bool:
     around = source.class_of(function)
     return around is not None and around.name.endswith(("Error", "Exception", "Warning"))
+
+
+def _is_of_an_exception(source: Source, node: ast.Subscript) -> bool:
+    """`f"{type(e).__name__}: {e}"[:300]`, where `e` is what was caught."""
+    names = {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
+    return any(
+        isinstance(parent, ast.ExceptHandler) and parent.name in names
+        for parent in source.parents(node)
+    )
 
 
 def _is_prefix_test(source: Source, node: ast.Subscript) -> bool:

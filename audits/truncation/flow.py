@@ -176,12 +176,16 @@ def _key_of(node: ast.Dict, child: ast.AST) -> str:
     return "key"  # the value is itself a key
 
 
+_CUT_NAMES = {"truncated", "trimmed", "clipped", "shortened", "short"}
+"""Local names that say what was done to a value, and not that it stays here."""
+
+
 def _assigned(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> Destination | list[str]:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     names = []
     for target in targets:
         if isinstance(target, ast.Name):
-            if not (is_label(target.id) or is_error(target.id)):
+            if target.id in _CUT_NAMES or not (is_label(target.id) or is_error(target.id)):
                 names.append(target.id)
         elif isinstance(target, ast.Attribute):
             if not (is_label(target.attr) or is_error(target.attr)):

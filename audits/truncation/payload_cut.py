@@ -124,9 +124,13 @@ def _confidence(source: Source, cut: Cut, end: Destination, function: Function) 
     payload = is_payload(cut.what)
     if end.kind in OUTWARD and payload and cut.known:
         return Confidence.HIGH
-    if payload or cut.known:
+    if payload or (cut.known and cut.what in _NAMELESS):
         return Confidence.MEDIUM
     return Confidence.LOW
+
+
+_NAMELESS = {"", "join", "joined", "dumps", "result", "results", "text_content", "value", "full"}
+"""Names that say neither payload nor anything else."""
 
 
 def _is_asked_for(cut: Cut, function: Function) -> bool:

@@ -68,7 +68,7 @@ def is_limit(name: str) -> bool:
 _SHORTENS = re.compile(
     r"trunc|shorten|clip|cut|trim|limit|abbrev|ellip|preview|snippet|excerpt|title|label|slug|"
     r"(?:^|_)(?:repr|str|head|first|take|top|peek|sample|cap|crop|safe|sanitiz\w*|sanitis\w*)(?:_|$)"
-    r"|hash|digest|finger|_id$|^id_|name|key|redact|mask|debug|(?:^|_)log|print|display|pretty"
+    r"|intro(?:_|$)|diagnos|pattern|status|hash|digest|finger|_id$|^id_|name|key|redact|mask|debug|(?:^|_)log|print|display|pretty"
     r"|format_for_display|sniff|detect|guess|magic|is_|has_|looks_|brief|tail|chunk|split|parse|"
     r"compact|compress|fit|window|budget|error|exception|fail|icon|color|colour|width|pad|bound",
     re.IGNORECASE,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from busctl.audit.rule import Facts
@@ -32,7 +33,8 @@ class ClassFacts(Facts):
         if source.path.endswith(".pyi"):
             return None
         names, stars = module_names(source)
-        classes = [_class(source, names, each) for each in source.nodes(ast.ClassDef)]
+        seen = _Seen(_calling_super(source), _assigned(source))
+        classes = [_class(source, names, each, seen) for each in source.nodes(ast.ClassDef)]
         if not (names or stars or classes):
             return None
         return {
@@ -143,7 +145,17 @@ def _patched(source: Source) -> Iterator[str]:
 # --- one class -----------------------------------------------------------------------------------
 
 
-def _class(source: Source, names: dict[str, str], node: ast.ClassDef) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one pass over a file found, by the identity of the function or class it is in."""
+
+    calling_super: set[int]
+    assigned: dict[int, set[str]]
+
+
+def _class(
+    source: Source, names: dict[str, str], node: ast.ClassDef, seen: _Seen
+) -> dict[str, Any]:
     span = source.span(node)
     bases = [_base(source, names, node, base) for base in node.bases]
     keywords = {each.arg or "**": each.value for each in node.keywords}
@@ -158,8 +170,8 @@ def _class(source: Source, names: dict[str, str], node: ast.ClassDef) -> dict[st
         "dynamic": "**" in keywords or (bool(keywords.get("metaclass")) and "ABCMeta" not in meta),
         "decorators": [source.dotted(_undecorated(each)) for each in node.decorator_list],
         "on_purpose": is_no_op_on_purpose(node.name, ast.get_docstring(node, clean=False)),
-        "members": _members(source, node),
-        "assigned": sorted(_assigned(node)),
+        "members": _members(source, node, seen),
+        "assigned": sorted(seen.assigned.get(id(node), ())),
         "test": source.is_test,
     }  # fmt: skip
 
@@ -234,12 +246,12 @@ def _qualified(source: Source, scope: ast.AST, name: str) -> str:
     return f"{source.module}.{source.symbol(scope)}.{name}".lstrip(".")
 
 
-def _members(source: Source, node: ast.ClassDef) -> dict[str, dict[str, Any]]:
+def _members(source: Source, node: ast.ClassDef, seen: _Seen) -> dict[str, dict[str, Any]]:
     members: dict[str, dict[str, Any]] = {}
     plainly = {id(each) for each in _unconditional(node.body)}
     for statement in running(node.body):
         sure = id(statement) in plainly
-        for name, member in _member(source, statement):
+        for name, member in _member(source, statement, seen):
             if not sure:
                 member = {"kind": "unsure", "line": statement.lineno}
             if member.get("kind") != "accessor":
@@ -257,9 +269,11 @@ def _unconditional(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield statement
 
 
-def _member(source: Source, statement: ast.stmt) -> Iterator[tuple[str, dict[str, Any]]]:
+def _member(
+    source: Source, statement: ast.stmt, seen: _Seen
+) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(statement, FUNCTIONS):
-        yield statement.name, _method(source, statement)
+        yield statement.name, _method(source, statement, seen)
     elif isinstance(statement, ast.ClassDef):
         yield statement.name, {"kind": "value", "line": statement.lineno}
     elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
@@ -274,7 +288,7 @@ def _member(source: Source, statement: ast.stmt) -> Iterator[tuple[str, dict[str
             yield name, {"kind": "value", "line": statement.lineno}
 
 
-def _method(source: Source, node: Function) -> dict[str, Any]:
+def _method(source: Source, node: Function, seen: _Seen) -> dict[str, Any]:
     decorators = [source.dotted(_undecorated(each)) for each in node.decorator_list]
     lasts = [each.rpartition(".")[2] for each in decorators]
     if any(last in {"setter", "deleter", "getter", "register"} for last in lasts):
@@ -284,7 +298,7 @@ def _method(source: Source, node: Function) -> dict[str, Any]:
         "kind": "method", "line": node.lineno,
         "stub": "" if answers_none(node.name, kind) else kind,
         "abstract": abstract(lasts), "property": bool({"property", "cached_property"} & {*lasts}),
-        "super": _calls_super(node),
+        "super": id(node) in seen.calling_super,
         "on_purpose": is_no_op_on_purpose("", ast.get_docstring(node, clean=False))
         or (kind != "" and any(says_why(one) for one in _comments(source, node))),
     }  # fmt: skip
@@ -298,35 +312,22 @@ def _comments(source: Source, node: Function) -> Iterator[str]:
             yield comment
 
 
-def _calls_super(node: Function) -> bool:
-    return any(
-        isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "super"
-        for each in ast.walk(node)
-    )
+def _calling_super(source: Source) -> set[int]:
+    """The functions of a file that call `super()`, by identity."""
+    return {
+        id(source.function(each))
+        for each in source.nodes(ast.Call)
+        if isinstance(each.func, ast.Name) and each.func.id == "super"
+    }
 
 
-def _assigned(node: ast.ClassDef) -> set[str]:
-    """The attributes that methods of this class set on `self`."""
-    found: set[str] = set()
-    for method in node.body:
-        if not isinstance(method, FUNCTIONS) or not method.args.args:
-            continue
-        own = method.args.args[0].arg
-        for each in ast.walk(method):
-            if (
-                isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
-                and isinstance(each.value, ast.Name) and each.value.id == own
-            ):  # fmt: skip
-                found.add(each.attr)
-            elif _sets_attribute(each, own):
-                found.add("*")
+def _assigned(source: Source) -> dict[int, set[str]]:
+    """The attributes that the methods of each class set on `self`, by the class's identity."""
+    found: dict[int, set[str]] = {}
+    for each in source.nodes(ast.Attribute):
+        if (
+            isinstance(each.ctx, ast.Store) and isinstance(each.value, ast.Name)
+            and each.value.id in {"self", "cls"}
+        ):  # fmt: skip
+            found.setdefault(id(source.class_of(each)), set()).add(each.attr)
     return found
-
-
-def _sets_attribute(node: ast.AST, own: str) -> bool:
-    """`setattr(self, name, …)`, where the name is not known here."""
-    return (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        and node.func.id == "setattr" and bool(node.args)
-        and isinstance(node.args[0], ast.Name) and node.args[0].id == own
-    )  # fmt: skip

@@ -70,6 +70,7 @@ class Hierarchy:
         self.classes: dict[str, Mapping[str, Any]] = {}
         self.patched: set[str] = set()
         self._resolved: dict[str, str] = {}
+        self._below: defaultdict[str, list[str]] | None = None
         self._orders: dict[str, tuple[str, ...] | InconsistentOrder | None] = {}
         twice: set[str] = set()
         for path, facts in project.facts(ClassFacts).items():
@@ -154,6 +155,15 @@ class Hierarchy:
                 continue
             found.append(f"?{identity}:{number}" if base == "?" else base)
         return found
+
+    def below(self, identity: str) -> list[str]:
+        """The project's classes that have this one among their direct bases."""
+        if self._below is None:
+            self._below = defaultdict(list)
+            for each in self.classes:
+                for base in self.bases(each):
+                    self._below[base].append(each)
+        return self._below.get(identity, [])
 
     def order(self, identity: str) -> tuple[str, ...] | None:
         """The C3 order, from the class itself on, `object` left out; classes outside the project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -215,3 +216,14 @@ def test_circles_of_star_imports_end() -> None:
              for number in range(12)}  # fmt: skip
     files["net/__init__.py"] = every + "from net import *\nimport net.m1 as net\n"
     assert audited(files, RULES) == []
+
+
+def test_a_base_whose_every_subclass_has_the_method_is_quiet() -> None:
+    text = REAL + LOST["pass"] + USE + "class A(Both):\n    def work(self): return 1\n"
+    assert audited({"a.py": text}, RULES) == []
+    assert audited({"a.py": text + "class B(Both): pass\n"}, RULES) != []
+
+
+def test_facts_are_json() -> None:
+    facts = ClassFacts().collect(Source("a.py", REAL + LOST["generic"] + USE))
+    assert json.loads(json.dumps(facts)) == facts

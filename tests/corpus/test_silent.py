@@ -2,8 +2,9 @@
 
 The labels in silent.tsv come from fourteen published packages. Only the labelled files are
 audited, not the whole packages, so that this stays short: what callers in other files do with a
-result is not seen here. Every third package was held out while the rules were written: nobody
-looked at its code, and its figures are shown apart.
+result is not seen here. Every third package was held out: its code was not looked at while the
+rules were written. Its label reasons had been read and its figures were watched, so that they
+are a little kinder than those on code that nobody has seen.
 """
 
 from __future__ import annotations
