@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from audits.silent.guarded import Guarded, inside
 from audits.silent.sinks import Loudness, loudness, wrapped
-from busctl.audit import FUNCTIONS, Source
+from busctl.audit import FUNCTIONS, Source, walk
 
 _BLOCKS = ("body", "orelse", "finalbody")
 
@@ -39,8 +39,8 @@ def noticed(source: Source, one: Guarded, names: Sequence[str], after: Sequence[
     for statement in after:
         if isinstance(statement, ast.Raise):
             return "raises after it"
-        for node in inside([statement]):
-            if isinstance(node, ast.If) and wanted and _tests(node.test, wanted):
+        for node in source.within(statement, ast.If, ast.Assert) if wanted else ():
+            if isinstance(node, ast.If) and _tests(node.test, wanted):
                 branches = node.body if _negative(node.test) else [*node.body, *node.orelse]
                 if complains(source, branches) or complains(source, node.orelse):
                     return f"the missing value is noticed on line {node.lineno}"
@@ -52,7 +52,7 @@ def noticed(source: Source, one: Guarded, names: Sequence[str], after: Sequence[
 def _tests(test: ast.expr, wanted: set[str]) -> bool:
     return any(
         ast.unparse(node) in wanted
-        for node in ast.walk(test)
+        for node in walk(test)
         if isinstance(node, (ast.Name, ast.Attribute))
     )
 

@@ -14,7 +14,7 @@ from audits.silent.guarded import functions
 from audits.silent.sinks import Loudness, wrapped
 from audits.silent.words import words
 from audits.silent.work import SAFE
-from busctl.audit import Facts, Project, Source
+from busctl.audit import Facts, Project, Source, walk
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50}
 _MOST = 4000
@@ -88,7 +88,7 @@ def _block(source: Source, statement: ast.stmt) -> list[ast.stmt]:
 
 
 def _mentions(test: ast.expr, name: str) -> bool:
-    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(test))
+    return any(isinstance(node, ast.Name) and node.id == name for node in walk(test))
 
 
 def _levels(source: Source) -> list[int]:

@@ -8,6 +8,7 @@ from audits.silent.case import Case
 from audits.silent.exceptions import Kind
 from audits.silent.origin import of_environment
 from audits.silent.words import ACCESS, CONFIG, LIMIT, group, words
+from busctl.audit import walk
 
 DROPS_ALL = "SF001"
 DROPS_TYPED = "SF002"
@@ -71,7 +72,7 @@ def retries(case: Case) -> bool:
     leaves = any(
         isinstance(node, (ast.Return, ast.Break))
         for statement in [*case.one.body, *getattr(case.one.statement, "orelse", ())]
-        for node in ast.walk(statement)
+        for node in walk(statement)
     )
     return leaves and _counts_attempts(loop)
 
@@ -85,7 +86,7 @@ def _counts_attempts(loop: ast.stmt) -> bool:
     if isinstance(loop, ast.While):
         return any(
             words(node.id) & group("attempt attempts retry retries tries remaining")
-            for node in ast.walk(loop.test) if isinstance(node, ast.Name)
+            for node in walk(loop.test) if isinstance(node, ast.Name)
         )  # fmt: skip
     return False
 
@@ -112,7 +113,7 @@ def _awaits_cancelled(case: Case) -> bool:
     function = case.one.function
     return function is not None and any(
         isinstance(node, ast.Attribute) and node.attr in ("cancel", "cancel_scope", "cancelling")
-        for node in ast.walk(function)
+        for node in walk(function)
     )
 
 

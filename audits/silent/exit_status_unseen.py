@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from audits.names import calls_of, is_test
 from audits.silent.clean_up import is_clean_up
-from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source
+from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source, walk
 
 _RUN = {"subprocess.run", "subprocess.call", "os.system"}
 _POPEN = {"subprocess.Popen", "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"}
@@ -144,7 +144,7 @@ def _use(source: Source, call: ast.Call, around: Function) -> str:
 
 def _read(source: Source, around: Function, name: str) -> str:
     output, used = "", False
-    for one in ast.walk(around):
+    for one in walk(around):
         if not (isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Load)):
             continue
         used = True
@@ -181,9 +181,9 @@ def _tested(around: Function, kept: ast.expr) -> bool:
     """Whether the name stands in a condition."""
     if not isinstance(kept, ast.Name):
         return False
-    for one in ast.walk(around):
+    for one in walk(around):
         if isinstance(one, (ast.If, ast.IfExp, ast.While)) and any(
-            isinstance(inner, ast.Name) and inner.id == kept.id for inner in ast.walk(one.test)
+            isinstance(inner, ast.Name) and inner.id == kept.id for inner in walk(one.test)
         ):  # fmt: skip
             return True
     return False
@@ -192,7 +192,7 @@ def _tested(around: Function, kept: ast.expr) -> bool:
 def _loaded(around: Function, kept: ast.expr) -> bool:
     return isinstance(kept, ast.Name) and any(
         isinstance(one, ast.Name) and one.id == kept.id and isinstance(one.ctx, ast.Load)
-        for one in ast.walk(around)
+        for one in walk(around)
     )
 
 
@@ -201,7 +201,7 @@ def _second(around: Function, kept: ast.expr) -> bool:
     return isinstance(kept, ast.Name) and any(
         isinstance(one, ast.Subscript) and getattr(one.value, "id", "") == kept.id
         and getattr(one.slice, "value", None) == 1
-        for one in ast.walk(around)
+        for one in walk(around)
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from audits.names import functions, parameters
 from audits.shelter import BROAD
-from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source
+from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source, walk
 
 _SAID = {"warning", "error", "exception", "critical", "warn", "print", "print_exc", "append",
          "put", "send", "fail", "set_exception", "capture_exception"}  # fmt: skip
@@ -67,7 +67,7 @@ def _swallowing(source: Source, node: Function) -> ast.Return | None:
         return None
     return next(
         (
-            one for one in ast.walk(node)
+            one for one in walk(node)
             if isinstance(one, ast.Return) and one.value is not None
             and source.function(one) is node and _true_for_all(one.value, given)
             and not _depends(source, one, node, given)
@@ -78,7 +78,7 @@ def _swallowing(source: Source, node: Function) -> ast.Return | None:
 
 def _is_told(node: Function, given: set[str]) -> bool:
     """Whether somebody gets the error: a log, a value that keeps it, another call."""
-    for one in ast.walk(node):
+    for one in walk(node):
         if isinstance(one, ast.Raise):
             return True
         if isinstance(one, ast.Call):
@@ -92,7 +92,7 @@ def _is_told(node: Function, given: set[str]) -> bool:
 
 
 def _names(node: ast.AST, given: set[str]) -> bool:
-    return any(isinstance(one, ast.Name) and one.id in given for one in ast.walk(node))
+    return any(isinstance(one, ast.Name) and one.id in given for one in walk(node))
 
 
 def _true_for_all(value: ast.expr, given: set[str]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from audits.callees import Functions, callees
 from audits.names import calls_of, functions, is_test, target
 from audits.silent.clean_up import is_clean_up
-from busctl.audit import FUNCTIONS, Confidence, Finding, Function, Project, Rule, Source
+from busctl.audit import FUNCTIONS, Confidence, Finding, Function, Project, Rule, Source, walk
 
 _POOLS = {
     "concurrent.futures.ThreadPoolExecutor", "concurrent.futures.ProcessPoolExecutor",
@@ -181,8 +181,8 @@ def _held(source: Source, call: ast.Call) -> str:
 def _is_read(around: Function, name: str) -> bool:
     return any(
         isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Load)
-        for one in ast.walk(around)
-    ) or any(isinstance(one, (ast.Global, ast.Nonlocal)) for one in ast.walk(around))
+        for one in walk(around)
+    ) or any(isinstance(one, (ast.Global, ast.Nonlocal)) for one in walk(around))
 
 
 def _listed(source: Source, holder: ast.AST | None) -> str:
@@ -201,7 +201,7 @@ def _listed(source: Source, holder: ast.AST | None) -> str:
 
 def _waited(source: Source, around: Function, name: str) -> bool:
     """Whether the list is used for nothing but waiting, and nothing asks for a result."""
-    for one in ast.walk(around):
+    for one in walk(around):
         if isinstance(one, ast.Attribute) and one.attr in _LOOKS:
             return False
         if isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Load):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from audits.callees import Functions, callees
 from audits.names import calls_of, is_test, target
 from audits.silent.clean_up import is_clean_up
-from busctl.audit import Confidence, Finding, Function, Project, Rule, Source
+from busctl.audit import Confidence, Finding, Function, Project, Rule, Source, walk
 
 _WRAPPERS = {"wait_for", "shield", "run_until_complete", "run", "list", "tuple"}
 _ERRORS = {"Exception", "BaseException"}
@@ -138,7 +138,7 @@ def _ends_tasks(around: Function) -> bool:
     """Whether the function cancels tasks or waits for whatever still runs."""
     return any(
         isinstance(one, ast.Attribute) and one.attr in ("cancel", "all_tasks")
-        for one in ast.walk(around)
+        for one in walk(around)
     )
 
 
@@ -158,7 +158,7 @@ def _gathered(source: Source, call: ast.Call, around: Function) -> list[str]:
 
 def _built(source: Source, around: Function, name: str) -> Iterator[str]:
     """The coroutines in a list that the function fills."""
-    for node in ast.walk(around):
+    for node in walk(around):
         if isinstance(node, ast.Assign) and any(
             isinstance(one, ast.Name) and one.id == name for one in node.targets
         ):  # fmt: skip
@@ -186,12 +186,12 @@ def _coroutine(source: Source, node: ast.AST) -> str:
 def _unseen(source: Source, around: Function, name: str, call: ast.Call) -> tuple[str, str] | None:
     """What happens to an exception in the results, None when somebody may look at it."""
     read = [
-        one for one in ast.walk(around)
+        one for one in walk(around)
         if isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Load)
     ]  # fmt: skip
     if not read:
         return "never read", "kept and never read"
-    checks = [one for one in ast.walk(around) if _asks_for_errors(one)]
+    checks = [one for one in walk(around) if _asks_for_errors(one)]
     if checks:
         if all(_filters(source, one) for one in checks):
             return "filtered out by a comprehension", "left out unseen"
@@ -211,7 +211,7 @@ def _filters(source: Source, check: ast.AST) -> bool:
     """`[one for one in results if not isinstance(one, Exception)]`."""
     if not isinstance(check, ast.Call) or len(check.args) != 2:
         return False
-    named = {one.id for one in ast.walk(check.args[1]) if isinstance(one, ast.Name)}
+    named = {one.id for one in walk(check.args[1]) if isinstance(one, ast.Name)}
     turned = source.parent(check)
     return (
         bool(named & _ERRORS)
@@ -237,9 +237,9 @@ def _loop_calls(loop: ast.For | ast.comprehension) -> bool:
     """A loop that hands each result to a function leaves the look to that."""
     if isinstance(loop, ast.comprehension):
         return True
-    names = {one.id for one in ast.walk(loop.target) if isinstance(one, ast.Name)}
+    names = {one.id for one in walk(loop.target) if isinstance(one, ast.Name)}
     return any(
         isinstance(one, ast.Call)
         and any(isinstance(given, ast.Name) and given.id in names for given in one.args)
-        for inner in loop.body for one in ast.walk(inner)
+        for inner in loop.body for one in walk(inner)
     )  # fmt: skip

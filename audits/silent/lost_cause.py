@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from audits.silent.exceptions import Kind, kind_of_all
 from audits.silent.guarded import Guarded, guarded, inside
-from busctl.audit import Confidence, Finding, Rule, Severity, Source
+from busctl.audit import Confidence, Finding, Rule, Severity, Source, walk
 
 
 class LostCause(Rule):
@@ -107,5 +107,5 @@ def _forgets(source: Source, one: Guarded, node: ast.Raise) -> bool:
     inner = next(
         (each for each in source.parents(node) if isinstance(each, ast.ExceptHandler)), None
     )
-    named = {each.id for each in ast.walk(node.exc) if isinstance(each, ast.Name)}
+    named = {each.id for each in walk(node.exc) if isinstance(each, ast.Name)}
     return inner is one.node and one.bound not in named

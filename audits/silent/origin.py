@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.silent.guarded import Guarded, inside
+from audits.silent.guarded import Guarded
 from audits.silent.words import CONFIG, INPUT, words
 from audits.silent.work import Work
-from busctl.audit import Source
+from busctl.audit import Source, walk
 
 _STEPS = 3
 _ENV = frozenset({"environ", "getenv", "getenvb"})
@@ -35,15 +35,15 @@ def argument(source: Source, one: Guarded, done: Work) -> str:
     for call in done.parsed:
         for value in call.args:
             for each in _history(one, source, value):
-                for node in ast.walk(each):
+                for node in walk(each):
                     if isinstance(node, ast.Name) and node.id in own:
                         return node.id
     return ""
 
 
 def _handed_in(source: Source, value: ast.expr) -> str:
-    called = {node.func for node in ast.walk(value) if isinstance(node, ast.Call)}
-    for node in ast.walk(value):
+    called = {node.func for node in walk(value) if isinstance(node, ast.Call)}
+    for node in walk(value):
         if not isinstance(node, (ast.Name, ast.Attribute)):
             continue
         last = source.dotted(node).rpartition(".")[2]
@@ -65,11 +65,13 @@ def _history(one: Guarded, source: Source, value: ast.expr) -> Iterator[ast.expr
     wanted = _names(value)
     if not wanted:
         return
-    body = one.function.body if one.function is not None else source.tree.body
+    around = one.function or source.tree
     before = [
-        node for node in inside(body)
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.lineno < one.node.lineno
-    ]  # fmt: skip
+        node
+        for node in source.within(around, ast.Assign, ast.AnnAssign)
+        if node.lineno < one.node.lineno
+    ]
+    before.sort(key=lambda node: node.lineno)
     steps = 0
     for node in reversed(before):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -82,7 +84,7 @@ def _history(one: Guarded, source: Source, value: ast.expr) -> Iterator[ast.expr
 
 
 def _names(value: ast.expr) -> set[str]:
-    return {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
+    return {node.id for node in walk(value) if isinstance(node, ast.Name)}
 
 
 def of_environment(said: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from audits.silent.guarded import Guarded, inside
 from audits.silent.sinks import Loudness, loudness, message_of, wrapped
 from audits.silent.words import CLEANUP, COUNTING, FAILURE, group, words
-from busctl.audit import Source
+from busctl.audit import Source, walk
 
 _TOLD = group(
     "error errors err failed failure failures status exc exception problem problems warning "
@@ -185,7 +185,7 @@ def _told_by_value(found: Reaction) -> str:
     value = found.value
     if value is None or found.effect not in ("return", "assign"):
         return ""
-    for node in ast.walk(value):
+    for node in walk(value):
         if _is_text(node):
             return "returns a message" if found.effect == "return" else ""
         if isinstance(node, ast.Dict) and any(

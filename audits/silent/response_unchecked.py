@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from audits.clients import CHANGING, VERBS, Sent, sent
 from audits.names import calls_of, is_test
-from busctl.audit import Confidence, Finding, Function, Rule, Source
+from busctl.audit import Confidence, Finding, Function, Rule, Source, walk
 
 _CHECKS = {
     "raise_for_status", "status_code", "status", "ok", "is_success", "is_error", "is_client_error",
@@ -125,7 +125,7 @@ def _kept(holder: ast.AST | None) -> str:
 def _read(source: Source, around: Function, name: str) -> str:
     """The body's attribute, when the name is used for nothing but its attributes."""
     body = ""
-    for one in ast.walk(around):
+    for one in walk(around):
         if isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Load):
             user = source.parent(one)
             if not isinstance(user, ast.Attribute):
@@ -138,7 +138,7 @@ def _read(source: Source, around: Function, name: str) -> str:
 def _indexed(around: Function) -> bool:
     """Whether the function demands a field of the JSON: an error page then fails by KeyError."""
     bodies = {"json"}
-    for one in ast.walk(around):
+    for one in walk(around):
         if isinstance(one, ast.Assign) and _is_json(one.value):
             bodies.update(kept.id for kept in one.targets if isinstance(kept, ast.Name))
         elif (
@@ -154,7 +154,7 @@ def _defaulted(around: Function) -> bool:
     return any(
         isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute) and one.func.attr == "get"
         and len(one.args) == 2 and isinstance(one.args[0], ast.Constant)
-        for one in ast.walk(around)
+        for one in walk(around)
     )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ def _is_json(value: ast.expr) -> bool:
 
 def _looks(around: Function) -> bool:
     """Whether anything in the function asks for a status or for an error field of the answer."""
-    for one in ast.walk(around):
+    for one in walk(around):
         if isinstance(one, ast.Attribute) and one.attr in _CHECKS:
             return True
         if isinstance(one, ast.Constant) and isinstance(one.value, str):

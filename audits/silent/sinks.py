@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from audits.silent.guarded import functions
 from audits.silent.words import COUNTING, NOT_TELLING, QUIET, TELLING, words
-from busctl.audit import Source
+from busctl.audit import Source, walk
 
 
 class Loudness(IntEnum):
@@ -117,6 +117,6 @@ def message_of(call: ast.Call) -> str:
     return " ".join(
         node.value
         for argument in call.args
-        for node in ast.walk(argument)
+        for node in walk(argument)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )

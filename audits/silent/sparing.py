@@ -10,6 +10,7 @@ from audits.silent.case import Case
 from audits.silent.category import eats_cancellation, fails_open
 from audits.silent.exceptions import Kind
 from audits.silent.words import FAILURE, WRITE, group, words
+from busctl.audit import walk
 
 _BROWSER = group("webbrowser open_new open_new_tab")
 
@@ -68,7 +69,7 @@ def skips_an_alternative(case: Case) -> bool:
     lookups = sum(
         1 for each in case.one.body
         if isinstance(each, ast.If) and isinstance(each.body[-1], ast.Return)
-        and any(isinstance(node, ast.Subscript) for node in ast.walk(each.body[-1]))
+        and any(isinstance(node, ast.Subscript) for node in walk(each.body[-1]))
     )  # fmt: skip
     return lookups >= 2 and case.reaction.effect == "pass" and not case.debugged
 
@@ -173,14 +174,14 @@ def _answers_both(case: Case) -> bool:
         return any(_gives_true(each) for each in tail) or case.setting.probes
     return any(
         isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        and node.value.value is True for node in ast.walk(last)
+        and node.value.value is True for node in walk(last)
     )  # fmt: skip
 
 
 def _gives_true(statement: ast.stmt) -> bool:
     return any(
         isinstance(node, ast.Return) and isinstance(node.value, ast.Constant)
-        and node.value.value is True for node in ast.walk(statement)
+        and node.value.value is True for node in walk(statement)
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from audits.callees import Functions, callees
 from audits.names import calls_of, is_test, target
-from busctl.audit import Confidence, Finding, Project, Rule, Source
+from busctl.audit import Confidence, Finding, Project, Rule, Source, walk
 
 _MAKERS = ("create_task", "ensure_future", "run_coroutine_threadsafe")
 _THREADSAFE = "asyncio.run_coroutine_threadsafe"
@@ -145,9 +145,9 @@ def _never_read(source: Source, call: ast.Call, name: str) -> bool:
         return False
     return not any(
         one.id == name and isinstance(one.ctx, ast.Load)
-        for one in ast.walk(around) if isinstance(one, ast.Name)
+        for one in walk(around) if isinstance(one, ast.Name)
     ) and not any(isinstance(one, (ast.Global, ast.Nonlocal)) and name in one.names
-                  for one in ast.walk(around))  # fmt: skip
+                  for one in walk(around))  # fmt: skip
 
 
 def _only_looked_at(source: Source, kept: ast.Attribute) -> bool:
