@@ -45,6 +45,7 @@ class EnvironmentFacts(Facts):
         facts["objects"] = [f"{source.module}.{one}" for one in sorted(reads.objects)]
         facts["imports"] = sorted({one.partition(".")[0] for one in source.imports.values()})
         facts["whole"] = reads.whole
+        facts["composes"] = _composes(source)
         facts["test"] = source.is_test
         facts["shown"] = source.is_shown
         return {key: value for key, value in facts.items() if value} or None
@@ -105,6 +106,23 @@ def _prefixes(source: Source, scope: Scope) -> Iterator[str]:
             text = scope.text(call.args[0]) if call.args else "FLASK"
             if text:
                 yield text
+
+
+def _composes(source: Source) -> bool:
+    """Whether upper-case names are put together from values alone: `f"{kind}_{field}".upper()`."""
+    if "env" not in source.text or ".upper()" not in source.text:
+        return False
+    for call in source.nodes(ast.Call):
+        if not isinstance(call.func, ast.Attribute) or call.func.attr != "upper":
+            continue
+        inner, around = call.func.value, source.parent(source.parent(call) or call)
+        for one in (inner, around):
+            if isinstance(one, ast.JoinedStr) and not any(
+                isinstance(piece, ast.Constant) and any(map(str.isalnum, str(piece.value)))
+                for piece in one.values
+            ):
+                return True
+    return False
 
 
 def _mentions(source: Source) -> dict[str, int]:

@@ -69,7 +69,9 @@ class Reads:
         }  # fmt: skip
         text = source.text
         self.touched = "environ" in text or "getenv" in text
-        self.libraries = "decouple" in text or "environ.Env" in text or "environs" in text or "starlette.config" in text
+        self.libraries = any(
+            one in text for one in ("decouple", "environs", "environ.Env", "starlette.config")
+        )
         if self.touched or self.libraries:
             self._find_aliases()
             self._find()

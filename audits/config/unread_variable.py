@@ -109,7 +109,7 @@ class UnreadVariable(Rule):
         if name in variables.mentions:
             confidence = Confidence.LOW
             evidence.append("a text in the code names it")
-        if variables.composed:
+        if variables.composed and ("", "") in variables.parts:
             confidence = Confidence.LOW
             evidence.append("names are put together from pieces")
         near = _near(name, variables)

@@ -130,6 +130,8 @@ class _Resolver:
         self.found.parts.update((prefix, "") for prefix in one.get("prefixes", ()))
         if one.get("whole"):
             self.found.parts.add(("", ""))
+        if one.get("composes"):
+            self.found.composed = True
 
     # --- names across files --------------------------------------------------------------------
 

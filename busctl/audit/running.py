@@ -9,6 +9,7 @@ import os
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,12 @@ def run(
     found: Found, rules: Sequence[Rule], *, cache: Path | None, jobs: int, step: Step
 ) -> Run:  # fmt: skip
     """Look at all files. `step` is told how many more are done; `cache` None keeps nothing."""
-    with Cache(cache, rules) as store:
+    with _uncollected(), Cache(cache, rules) as store:
         examined = list(_examined(found, rules, store, jobs, step))
+        return _concluded(found, examined, rules)
+
+
+def _concluded(found: Found, examined: Sequence[Examined], rules: Sequence[Rule]) -> Run:
     texts = {name: text for name in found.texts if (text := _text_of(found.root / name))}
     allowed: list[Finding] = []
     findings = conclude(examined, rules, texts, allowed)
@@ -107,12 +112,21 @@ def _looked_at(
 
 def examine_all(root: Path, names: Iterable[str], rules: Sequence[Rule]) -> _Results:
     """Look at some files, with the content that each had."""
-    # Trees are large webs of small objects: collecting in the middle of one takes a third longer.
+    with _uncollected():
+        return [_examine_file(root, name, rules) for name in names]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Trees and facts are large webs of small objects without cycles that matter: looking for them
+    in the middle of making them takes a third of the time."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
-        return [_examine_file(root, name, rules) for name in names]
+        yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def _examine_file(root: Path, name: str, rules: Sequence[Rule]) -> tuple[Examined, bytes]:
