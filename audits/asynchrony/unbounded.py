@@ -46,6 +46,9 @@ class Unbounded(Rule):
         "    return await asyncio.gather(*[one(client, url) for url in urls])\n",
         "import asyncio\n\nqueue = asyncio.Queue(maxsize=100)\n\nasync def read(socket):\n"
         "    async for message in socket:\n        await queue.put(message)\n",
+        "import asyncio\n\nqueue = asyncio.Queue()\nroom = asyncio.Semaphore(8)\n\n"
+        "async def read(socket):\n    async for message in socket:\n        await room.acquire()\n"
+        "        await queue.put(message)\n",
         "_CACHE = {}\n\ndef lookup(name):\n    if name in _CACHE:\n        return _CACHE[name]\n"
         "    if len(_CACHE) > 1000:\n        _CACHE.clear()\n    _CACHE[name] = load(name)\n"
         "    return _CACHE[name]\n",
@@ -102,7 +105,7 @@ class Unbounded(Rule):
     # --- queue -------------------------------------------------------------------------------
 
     def _queues(self, source: Source) -> Iterator[Finding]:
-        if "Queue(" not in source.text:
+        if "Queue(" not in source.text or any(word in source.text for word in _BOUNDS):
             return
         fed = _fed(source)
         for call in calls_of(source, ("Queue", "LifoQueue")):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from audits.config.parts import Scope
-from audits.config.reads import Read, Reads, parameters_of, reads_of
+from audits.config.reads import Read, Reads, is_tested, parameters_of, reads_of
 from audits.config.settings_classes import settings
 from audits.config.takers import VARIABLE, calls, functions, passing, place, qualified
 from busctl.audit import Facts, Source
@@ -64,7 +64,7 @@ def _written(reads: Reads, scope: Scope, read: Read) -> dict[str, Any]:
     at = read.node
     written: dict[str, Any] = {
         "parts": scope.parts(read.name),
-        "kind": read.kind,
+        "kind": "in" if _asks_presence(source, read) else read.kind,
         "default": scope.value(default) if default is not None else None,
         "cast": conversion[0] if conversion else "",
         "import": reads.import_time(at),
@@ -77,6 +77,11 @@ def _written(reads: Reads, scope: Scope, read: Read) -> dict[str, Any]:
     if default_node is not None:
         written["value"] = place(source, default_node)
     return written
+
+
+def _asks_presence(source: Source, read: Read) -> bool:
+    """`if os.getenv(name):` takes no value, it asks whether there is one."""
+    return read.kind == "get" and read.default is None and is_tested(source, read.node)
 
 
 def _function_name(source: Source, node: ast.AST) -> str:

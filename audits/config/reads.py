@@ -434,3 +434,15 @@ def defaults_of(function: Function) -> Iterator[tuple[str, ast.expr]]:
 
 def last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def is_tested(source: Source, node: ast.AST) -> bool:
+    """Whether an expression decides a branch by its truth alone."""
+    parent = source.parent(node)
+    if isinstance(parent, (ast.If, ast.While, ast.IfExp, ast.Assert)):
+        return parent.test is node
+    if isinstance(parent, ast.UnaryOp):
+        return isinstance(parent.op, ast.Not)
+    if isinstance(parent, ast.BoolOp):
+        return is_tested(source, parent)
+    return isinstance(parent, ast.comprehension) and node in parent.ifs

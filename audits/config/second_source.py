@@ -16,7 +16,7 @@ _NAMES = {
 }  # fmt: skip
 _ENOUGH = 5
 _SHARE = 0.6
-_OUTSIDE = {"get", "item", "in", "call", "library"}
+_OUTSIDE = {"get", "item", "call", "library"}  # a test for presence takes no value
 
 
 class SecondSource(Rule):

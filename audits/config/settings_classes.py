@@ -8,7 +8,7 @@ from typing import Any
 
 from audits.config.parts import Scope, literal
 from audits.config.reads import elements, last_name
-from audits.config.takers import place
+from audits.config.takers import VARIABLE, place
 from busctl.audit import Source
 
 
@@ -79,6 +79,8 @@ def _fields(source: Source, scope: Scope, one: ast.ClassDef) -> Iterator[dict[st
         declared = [each for each in (value, *_annotated(statement.annotation))
                     if isinstance(each, ast.Call)]  # fmt: skip
         aliases = [alias for each in declared for alias in _aliases(each)]
+        if isinstance(value, ast.Call) and not aliases:
+            aliases = list(_named_in(value))
         default = _field_default(value)
         yield {
             "name": name,
@@ -98,6 +100,21 @@ def _annotated(annotation: ast.expr) -> Iterable[ast.expr]:
     return ()
 
 
+def _is_field(value: ast.Call) -> bool:
+    return last_name(value.func).endswith("ield")
+
+
+def _named_in(call: ast.Call) -> Iterator[str]:
+    """Names that a project's own maker of fields is given: `setting(5, "APP_PORT PORT")`."""
+    if _is_field(call) or last_name(call.func) in ("getenv", "get"):
+        return
+    for given in (*call.args, *(word.value for word in call.keywords)):
+        text = literal(given)
+        words = text.split() if isinstance(text, str) else []
+        if words and all(VARIABLE.match(word) and "_" in words[0] for word in words):
+            yield from words
+
+
 def _aliases(call: ast.Call) -> Iterator[str]:
     for word in call.keywords:
         if word.arg not in ("alias", "validation_alias", "env"):
@@ -111,7 +128,9 @@ def _aliases(call: ast.Call) -> Iterator[str]:
 
 
 def _field_default(value: ast.expr | None) -> ast.expr | None:
-    if not isinstance(value, ast.Call) or not last_name(value.func).endswith("ield"):
+    if not isinstance(value, ast.Call):
+        return value
+    if not _is_field(value) and not list(_named_in(value)):
         return value
     for word in value.keywords:
         if word.arg in ("default", "default_factory"):

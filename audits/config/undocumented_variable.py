@@ -45,6 +45,14 @@ class UndocumentedVariable(Rule):
             {".env.example": "# APP_TIMEOUT=30\n"},
         ),
         Example(
+            "from pydantic import Field\nfrom pydantic_settings import BaseSettings\n\n\n"
+            "def setting(default, name):\n"
+            "    return Field(default, validation_alias=name)\n\n\n"
+            'class Settings(BaseSettings):\n    timeout: float = setting(30.0, "APP_TIMEOUT")\n',
+            "app/settings.py",
+            {".env.example": "# APP_TIMEOUT=30\n"},
+        ),
+        Example(
             'import os\n\n\ndef test_url():\n    assert os.getenv("TEST_URL")\n',
             "tests/test_url.py",
             {".env.example": "APP_TIMEOUT=30\n"},

@@ -10,7 +10,7 @@ from typing import Any
 from audits.config.envfiles import texts_of
 from audits.config.names import is_platform, is_switch, says_off, says_on
 from audits.config.parts import literal
-from audits.config.reads import Read, reads_of
+from audits.config.reads import Read, is_tested, reads_of
 from busctl.audit import Confidence, Example, Finding, Project, Rule, Severity, Source
 
 _NUMBERS = (int, float)
@@ -168,18 +168,6 @@ class WrongType(Rule):
             source, read.node, read, default, sure=True,
             value_of=f"{target.id} in line {tested[0].lineno}",
         )  # fmt: skip
-
-
-def is_tested(source: Source, node: ast.AST) -> bool:
-    """Whether an expression decides a branch by its truth alone."""
-    parent = source.parent(node)
-    if isinstance(parent, (ast.If, ast.While, ast.IfExp, ast.Assert)):
-        return parent.test is node
-    if isinstance(parent, ast.UnaryOp):
-        return isinstance(parent.op, ast.Not)
-    if isinstance(parent, ast.BoolOp):
-        return is_tested(source, parent)
-    return isinstance(parent, ast.comprehension) and node in parent.ifs
 
 
 def _converted(source: Source, name: ast.Name) -> bool:

@@ -12,7 +12,8 @@ from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source, 
 _RUN = {"subprocess.run", "subprocess.call", "os.system"}
 _POPEN = {"subprocess.Popen", "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"}
 _LASTS = frozenset(name.rpartition(".")[2] for name in _RUN | _POPEN)
-_LOOKS = {"returncode", "check_returncode", "poll", "stderr"}
+# A program that the code itself ends has no status of its own.
+_LOOKS = {"returncode", "check_returncode", "poll", "stderr", "kill", "terminate"}
 _OUTPUT = {"stdout", "communicate"}
 # Programs whose failure loses nothing: they show, open, ring or end something.
 _HARMLESS = {
@@ -40,6 +41,9 @@ class ExitStatusUnseen(Rule):
         "import subprocess\n\ndef stop(name):\n    subprocess.call(['service', name, 'stop'])\n",
         "import subprocess\n\ndef tidy(name):\n"
         "    subprocess.run(['docker', 'rm', name], check=False)\n",
+        "import subprocess\n\ndef listed(path):\n"
+        "    child = subprocess.Popen(['tail', '-f', path], stdout=subprocess.PIPE)\n"
+        "    line = child.stdout.readline()\n    child.kill()\n    return line\n",
     )
     BAD = (
         "import subprocess\n\ndef build(path):\n    subprocess.run(['make', path])\n",

@@ -28,10 +28,13 @@ class HttpRedemption:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, token: str) -> AsyncIterator[HttpRedemption]:
-        """`async with HttpRedemption.connect(url, token) as http:`."""
+    async def connect(
+        cls, url: str, token: str, *, timeout: float = TIMEOUT_SECS
+    ) -> AsyncIterator[HttpRedemption]:
+        """`async with HttpRedemption.connect(url, token) as http:`; `timeout` in seconds, of one
+        wait for the daemon."""
         async with httpx2.AsyncClient(
-            base_url=url, timeout=TIMEOUT_SECS, trust_env=False,
+            base_url=url, timeout=timeout, trust_env=False,
             headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
         ) as client:  # fmt: skip
             yield cls(client)

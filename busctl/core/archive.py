@@ -31,7 +31,7 @@ SUMS_NAME = "SHA256SUMS"
 INDEX_NAME = "index.json"
 FOLDER = "messages/"
 END = bytes(2 * BLOCK_BYTES)
-MAX_JSON_BYTES = 16 << 20
+MAX_JSON_BYTES = 16 << 20  # busctl: allow[CF004] part of the archive's format
 DIGEST_MARK = "sha256:"
 
 COPY_AGAIN = "Copy the archive again from where it was made, or export again."

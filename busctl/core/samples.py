@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Literal, get_args
 
 import zstandard
@@ -31,6 +32,8 @@ CONTENT_TYPES: dict[Kind, str] = {
     "compressed": "application/zstd",
 }
 
+KEPT = timedelta(hours=1)
+"""How long a sample is kept in a store if nobody removes it."""
 PIECE_BYTES = 1 << 20
 _ROWS = 4096
 

@@ -15,7 +15,7 @@ from busctl.ports import Clock, Deleted, Dropped, Retention
 
 AHEAD = timedelta(days=1)
 """How far into the future partitions are made."""
-ATTEMPTS = 4
+ATTEMPTS = 4  # busctl: allow[CF004] the next run tries again
 FIRST_PAUSE = 0.25
 """Seconds before a partition in use is tried again; doubled each time."""
 

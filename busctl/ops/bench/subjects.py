@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
 from busctl.core.envelope import Labels
 from busctl.core.errors import MessageExpired, MessageMissing
+from busctl.core.samples import KEPT
 from busctl.ops.bus import Bus, Outgoing
 
 LABELS = Labels(content_type="application/json", tool_name="busctl.bench")
 REMOVED_AT_ONCE = 8
-TTL = timedelta(hours=1)
-"""How long a message is kept if the run is killed before it removes it."""
 
 
 class Subject(Protocol):
@@ -44,13 +42,13 @@ class BusSubject:
 
     async def store(self, id: UUID, payload: bytes) -> None:
         self._stored.append(id)
-        await self._bus.put(payload, LABELS, transaction_id=id, ttl=TTL)
+        await self._bus.put(payload, LABELS, transaction_id=id, ttl=KEPT)
 
     async def store_many(self, ids: Sequence[UUID], payloads: Sequence[bytes]) -> None:
         self._stored.extend(ids)
         await self._bus.put_many(
             [Outgoing(payload, LABELS, one) for one, payload in zip(ids, payloads, strict=True)],
-            ttl=TTL,
+            ttl=KEPT,
         )
 
     async def fetch(self, id: UUID) -> bytes:

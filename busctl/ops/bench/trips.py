@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from statistics import fmean
 
+from busctl.core.samples import KEPT
 from busctl.ops.bench.compare import WARM_UP_ROUNDS
 from busctl.ops.bench.report import RoundTrips
-from busctl.ops.bench.subjects import LABELS, TTL, remove
+from busctl.ops.bench.subjects import LABELS, remove
 from busctl.ops.bus import Bus
 from busctl.ports import Clock
 
@@ -24,7 +25,7 @@ async def count_round_trips(
     for number in range(WARM_UP_ROUNDS + COUNTED):
         chosen = clock.new_id()
         try:
-            put = await _counted(bus.put(payload, LABELS, transaction_id=chosen, ttl=TTL), so_far)
+            put = await _counted(bus.put(payload, LABELS, transaction_id=chosen, ttl=KEPT), so_far)
             got = await _counted(bus.get(chosen), so_far)
             await bus.deliveries.flush()
         finally:

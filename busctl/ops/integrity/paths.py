@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -12,15 +11,13 @@ from busctl.core.comparison import Case
 from busctl.core.envelope import ClaimCheck, Labels
 from busctl.core.errors import CallFailed
 from busctl.core.replies import CallResult
-from busctl.core.samples import CONTENT_TYPES
+from busctl.core.samples import CONTENT_TYPES, KEPT
 from busctl.ops.bus import Bus
 from busctl.ports import Clock
 
 Result = TypeVar("Result")
 
 TOOL = "generate"
-TTL = timedelta(hours=1)
-"""How long a test message is kept if nobody removes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ class StorePath:
     async def send(self, case: Case, expected: bytes) -> Sent:
         labels = Labels(content_type=CONTENT_TYPES[case.kind], tool_name="test-integrity")
         watch = Watch(self._clock)
-        claim = await watch.time(self._bus.put(expected, labels, ttl=TTL))
+        claim = await watch.time(self._bus.put(expected, labels, ttl=KEPT))
         put_ms = watch.ms
         payload = await watch.time(self._bus.get(claim.transaction_id))
         return Sent(claim.transaction_id, payload, put_ms, watch.ms)

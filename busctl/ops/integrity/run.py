@@ -18,7 +18,6 @@ COULD_NOT_LOOK = 3
 IN_FLIGHT_BYTES = 256_000_000
 """Most payload bytes on their way at once; each is held twice, to be compared."""
 UNKNOWN = frozenset({"STORE_UNAVAILABLE", "STORE_TIMEOUT", "OVER_CAPACITY", "TIMEOUT"})
-TRIES = 20
 Told = Callable[[Comparison], None]
 
 
@@ -31,6 +30,8 @@ class Plan:
     concurrency: int
     keep: bool = False
     first_seed: int = 0
+    tries: int = 20
+    """How often a daemon that is busy is asked again, each time when it says."""
 
 
 def cases_of(plan: Plan) -> list[Case]:
@@ -125,7 +126,7 @@ class Comparer:
         return seeded
 
     async def _send(self, path: Path, case: Case, expected: bytes) -> Sent:
-        for _ in range(TRIES):
+        for _ in range(self.plan.tries):
             try:
                 return await path.send(case, expected)
             except CallFailed as error:
