@@ -25,6 +25,7 @@ check: $(STAMP)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/squawk --pg-version 15 --assume-in-transaction sql/migrations/*.sql
+	$(VENV)/bin/busctl audit busctl audits
 	$(PY) -m pytest -q tests/docs/test_reference.py tests/docs/test_links.py \
 	  tests/audits/test_rule_pages.py
 

@@ -30,7 +30,8 @@ _PLATFORM_PREFIXES = (
     "JENKINS_", "KUBERNETES_", "AWS_", "PIP_", "UV_", "CONDA", "POETRY_", "SSH_", "GIT_", "GPG_",
     "COVERAGE_", "TOX_", "HATCH_", "PYENV_", "VSCODE_", "JETBRAINS_", "PYCHARM_", "OMP_",
     "MKL_", "OPENBLAS_", "NUMEXPR_", "CUDA_", "NVIDIA_", "NCCL_", "SLURM_", "ECS_CONTAINER_",
-    "__", "OTEL_", "ITERM_", "KITTY_", "WEZTERM_", "ALACRITTY_", "READTHEDOCS", "NIX_", "SNAP_", "MALLOC_", "GLIBC_",
+    "__", "OTEL_", "ITERM_", "KITTY_", "WEZTERM_", "ALACRITTY_", "READTHEDOCS", "NIX_", "SNAP_",
+    "MALLOC_", "GLIBC_",
 )  # fmt: skip
 
 

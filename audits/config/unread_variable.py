@@ -22,11 +22,12 @@ _READERS = {
     "PYDANTIC": ("logfire",),
     "TRANSFORMERS": ("transformers",), "PHOENIX": ("phoenix",), "DD": ("ddtrace", "datadog"),
 }  # fmt: skip
+_MANY = 8
 _FRONT = ("VITE_", "NEXT_", "REACT_APP_", "NUXT_", "PUBLIC_", "EXPO_", "GATSBY_", "NODE_", "NPM_")
 
 
 class UnreadVariable(Rule):
-    """Speaks only where some name of the same example is read: else its reader is out of sight."""
+    """Speaks only of an example most of whose names are read: else its reader is out of sight."""
 
     code = "CF011"
     name = "unread-variable"
@@ -79,8 +80,11 @@ class UnreadVariable(Rule):
         reported: set[str] = set()
         for _, entries in sorted(texts.examples.items()):
             names = {one.name for one in entries}
-            if not any(name.upper() in read for name in names):
-                continue
+            unread = [name for name in names if name.upper() not in read]
+            if len(unread) == len(names) or (
+                len(unread) >= _MANY and len(unread) > len(names) / 2
+            ):
+                continue  # what reads them is out of sight: another program, a part of the code
             for entry in entries:
                 if entry.name.upper() in read or entry.name in reported:
                     continue

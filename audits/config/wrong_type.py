@@ -49,6 +49,7 @@ class WrongType(Rule):
             'import os\n\n\ndef main():\n    if os.getenv("APP_TRACE"):\n        print("traced")\n',
             "app/main.py", {".env.example": "APP_TRACE=false\n"},
         ),
+        'import os\n\n\ndef pool(make):\n    return make(size=os.getenv("POOL_SIZE", 10))\n',
     )  # fmt: skip
 
     def check(self, source: Source) -> Iterable[Finding]:
@@ -80,7 +81,9 @@ class WrongType(Rule):
             return self._as_truth(source, parent, read, default, sure=True)
         if is_tested(source, node):
             return self._as_truth(source, node, read, default, sure=False)
-        return self._assigned(source, parent, read, default)
+        return self._assigned(source, parent, read, default) or self._mixed(
+            source, parent, read, default
+        )
 
     def _compared(self, source: Source, test: ast.Compare, name: str) -> Finding | None:
         others = [one for one in (test.left, *test.comparators) if isinstance(one, ast.Constant)]
@@ -167,6 +170,29 @@ class WrongType(Rule):
         return self._as_truth(
             source, read.node, read, default, sure=True,
             value_of=f"{target.id} in line {tested[0].lineno}",
+        )  # fmt: skip
+
+
+    def _mixed(
+        self, source: Source, parent: ast.AST | None, read: Read, default: Any
+    ) -> Finding | None:
+        """A number while unset, text once set, and handed on as it is."""
+        if not _is_number(default) or not isinstance(
+            parent, (ast.Assign, ast.AnnAssign, ast.keyword, ast.Return)
+        ):
+            return None
+        target = parent.targets[0] if isinstance(parent, ast.Assign) else getattr(
+            parent, "target", None)  # fmt: skip
+        if isinstance(target, ast.Name) and any(
+            one.id == target.id and _converted(source, one) for one in source.nodes(ast.Name)
+        ):
+            return None
+        name = read.text or "the variable"
+        return self.finding(
+            source, read.node,
+            f"{name} is the number {default!r} while it is unset and text once it is set: what "
+            "works for its author fails, or compares wrongly, for whoever sets it.",
+            severity=Severity.WARNING,
         )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def hidden_reals(classes: Hierarchy, identity: str, order: Sequence[str]) -> Ite
     """The stubs that win over a real method of a later base that they do not override."""
     for name, providers in _providers(classes, order).items():
         first = providers[0]
-        if first == identity or not _is_stub(classes, first, name):
+        if first == identity or not _is_stub(classes, order, first, name):
             continue
         if not _is_decided(order, first, name):
             continue
@@ -72,7 +72,7 @@ def hidden_stubs(classes: Hierarchy, identity: str, order: Sequence[str]) -> Ite
             continue
         before = order_of(classes, first) or ()
         for later in providers[1:]:
-            if later in before or not _is_stub(classes, later, name):
+            if later in before or not _is_stub(classes, order, later, name):
                 continue
             if _reached(classes, order, name, later):
                 continue
@@ -115,12 +115,22 @@ def _member(classes: Hierarchy, identity: str, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _is_stub(classes: Hierarchy, identity: str, name: str) -> bool:
+def _is_stub(classes: Hierarchy, order: Sequence[str], identity: str, name: str) -> bool:
     member = _member(classes, identity, name)
     if member.get("kind") != "method" or not member["stub"] or name in _ANSWERS:
         return False
-    # ABCMeta refuses to make an instance while an abstract method wins: that is loud.
-    return not member["abstract"]
+    # ABCMeta refuses to make an instance while an abstract method wins: that is loud. Without it
+    # the mark has no effect.
+    return not member["abstract"] or not _is_enforced(classes, order)
+
+
+def _is_enforced(classes: Hierarchy, order: Sequence[str]) -> bool:
+    """Whether the metaclass checks abstract methods, or could, for all that is known."""
+    return any(
+        each not in classes.classes
+        or any(classes.classes[each][flag] for flag in ("abc", "protocol", "dynamic"))
+        for each in order
+    )
 
 
 _ANSWERS = {"__slots__", "__hash__", "__class_getitem__", "__init_subclass__"}

@@ -66,12 +66,10 @@ def _history(one: Guarded, source: Source, value: ast.expr) -> Iterator[ast.expr
     if not wanted:
         return
     around = one.function or source.tree
-    before = [
-        node
-        for node in source.within(around, ast.Assign, ast.AnnAssign)
-        if node.lineno < one.node.lineno
-    ]
-    before.sort(key=lambda node: node.lineno)
+    given: list[ast.Assign | ast.AnnAssign] = [
+        *source.within(around, ast.Assign), *source.within(around, ast.AnnAssign)
+    ]  # fmt: skip
+    before = sorted((node for node in given if node.lineno < one.node.lineno), key=_line)
     steps = 0
     for node in reversed(before):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -81,6 +79,10 @@ def _history(one: Guarded, source: Source, value: ast.expr) -> Iterator[ast.expr
             steps += 1
             if steps == _STEPS:
                 return
+
+
+def _line(node: ast.stmt) -> int:
+    return node.lineno
 
 
 def _names(value: ast.expr) -> set[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from audits.truncation.cuts import name_of
 from audits.truncation.flow import OUTWARD, Destination, Kind, destinations
+from audits.truncation.texts import name_of
 from audits.truncation.words import is_error, is_label, is_payload, listed, shortens
 from busctl.audit import Confidence, Finding, Rule, Severity, Source
 

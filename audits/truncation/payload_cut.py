@@ -146,7 +146,7 @@ def _is_asked_for(cut: Cut, function: Function) -> bool:
 
 def _parameters(cut: Cut, function: Function) -> set[str]:
     """The parameters that the limit is made of."""
-    names = {each.id for each in ast.walk(cut.node.slice) if isinstance(each, ast.Name)}
+    names = {each.id for each in ast.walk(cut.bound) if isinstance(each, ast.Name)}
     arguments = function.args
     every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
     return names & {each.arg for each in every}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from audits.truncation.cuts import name_of
 from audits.truncation.flow import OUTWARD, Kind, destinations
+from audits.truncation.texts import name_of
 from audits.truncation.words import is_payload, shortens
 from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source
 

@@ -6,8 +6,10 @@ import ast
 import re
 from collections.abc import Iterable
 
-from audits.truncation.cuts import LEAST, in_loop, name_of
+from audits.truncation.cuts import LEAST
 from audits.truncation.flow import OUTWARD, Kind, destinations
+from audits.truncation.sparing import in_loop
+from audits.truncation.texts import name_of
 from audits.truncation.words import shortens, tells
 from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source
 

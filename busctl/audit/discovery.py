@@ -48,6 +48,8 @@ def root_of(paths: Sequence[Path]) -> Path:
     for each in (folder, *folder.parents):
         if (each / "pyproject.toml").is_file() or (each / ".git").exists():
             return each
+    while (folder / "__init__.py").is_file() and folder != folder.parent:
+        folder = folder.parent  # inside a package: what it imports is named from outside of it
     return folder
 
 

@@ -67,11 +67,7 @@ def conclude(
     """The findings of the whole project, in the order of path and line; those that are allowed are
     added to `allowed` instead."""
     seen = sorted(examined, key=lambda one: one.path)
-    by_kind: dict[str, dict[str, Any]] = {}
-    for one in seen:
-        for kind, facts in one.facts.items():
-            by_kind.setdefault(kind, {})[one.path] = facts
-    project = Project(by_kind, texts)
+    project = project_of(seen, texts)
     by_code = {rule.code: rule for rule in rules}
     settled: list[Finding] = []
     for finding in (each for one in seen for each in one.findings):
@@ -85,6 +81,15 @@ def conclude(
     by_path = {one.path: one.allowances for one in seen}
     kept = apply(_one_each(settled), by_path, checked, [] if allowed is None else allowed)
     return _numbered(sorted(kept, key=_place))
+
+
+def project_of(examined: Iterable[Examined], texts: Mapping[str, str] | None = None) -> Project:
+    """What all files together say."""
+    by_kind: dict[str, dict[str, Any]] = {}
+    for one in examined:
+        for kind, facts in one.facts.items():
+            by_kind.setdefault(kind, {})[one.path] = facts
+    return Project(by_kind, texts)
 
 
 def _place(finding: Finding) -> tuple[str, int, int, str]:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from busctl.audit.cache import Cache
 from busctl.audit.discovery import Found
-from busctl.audit.examining import UNREADABLE, Examined, conclude, examine, unreadable
+from busctl.audit.examining import UNREADABLE, Examined, conclude, examine, project_of, unreadable
 from busctl.audit.model import Finding
-from busctl.audit.rule import Rule
+from busctl.audit.project import Project
+from busctl.audit.rule import Facts, Rule
 
 CHUNK_FILES = 24
 """Files handed to a process at a time: few enough to share the work evenly, and to be stopped."""
@@ -45,6 +46,21 @@ def run(
     with _uncollected(), Cache(cache, rules) as store:
         examined = list(_examined(found, rules, store, jobs, step))
         return _concluded(found, examined, rules)
+
+
+def facts_of(
+    found: Found, kinds: tuple[type[Facts], ...], *, jobs: int, step: Step
+) -> tuple[Project, int]:
+    """What these facts say of the project, without findings, and how many files were looked at."""
+
+    class Asking(Rule):
+        code = name = "AU000"
+        needs = kinds
+
+    rules = [Asking()]
+    with _uncollected(), Cache(None, rules) as store:
+        examined = list(_examined(found, rules, store, jobs, step))
+    return project_of(examined), sum(one.looked_at for one in examined)
 
 
 def _concluded(found: Found, examined: Sequence[Examined], rules: Sequence[Rule]) -> Run:

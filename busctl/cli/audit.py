@@ -240,6 +240,40 @@ def rules(
         print(f"       {rule.summary}")
 
 
+@app.command("map")
+def map_(
+    paths: Paths = None,
+    entry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Begin at this function (the end of its qualified name is enough). "
+            "Default: every tool, route and websocket handler.",
+        ),
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Calls followed from there.")] = 8,
+    form: Annotated[GraphFormat, typer.Option("--format", "-f", help="Form.")] = GraphFormat.TEXT,
+    as_json: options.Json = False,
+) -> None:
+    """Draw the hops of a call path, and where on each a payload may change.
+
+    Marked are serialising, parsing, encoding, decoding, slicing, compressing, sending, receiving
+    and storing, each with its line. Exit 1 when nothing is found to begin at.
+
+    --json prints: version, entries, hops (name, path, line, points), calls (caller, callee, line),
+    cut_off.
+
+    \b
+    Examples:
+      busctl audit map src
+      busctl audit map src --entry Daemon.handle --format mermaid
+    """
+    from busctl.cli.audit_run import draw
+
+    chosen = GraphFormat.JSON if as_json else form
+    draw(tuple(paths or [Path()]), entry, depth, chosen.value)
+
+
 def _listed(values: list[str] | None) -> tuple[str, ...]:
     """Options that take lists can be repeated and joined by commas."""
     return tuple(each.strip() for one in values or [] for each in one.split(",") if each.strip())

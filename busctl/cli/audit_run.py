@@ -20,7 +20,7 @@ from busctl.audit.registry import RulePackError, rules
 from busctl.audit.rule import Example, Rule
 from busctl.cli.running import say
 from busctl.core.errors import ConfigurationError
-from busctl.ops.audit import Audited, Request, audit
+from busctl.ops.audit import Audited, Request, audit, mapped
 
 NOTHING_LOOKED_AT = 3
 WATCH_SECONDS = 1.0
@@ -175,6 +175,20 @@ def _state(paths: tuple[Path, ...]) -> object:
     found = discover(paths, root)
     names = [root / name for name in (*found.code, *found.texts)]
     return [(one, one.stat().st_mtime_ns, one.stat().st_size) for one in names if one.exists()]
+
+
+def draw(paths: tuple[Path, ...], entry: str | None, depth: int, form: str) -> None:
+    """Print the map; exit 1 when there is nothing to draw."""
+    from busctl.audit import map as maps
+
+    found = mapped(paths, entry, depth)
+    render = {
+        "text": maps.render_text, "json": maps.render_json, "mermaid": maps.render_mermaid,
+    }[form]  # fmt: skip
+    print(render(found).rstrip("\n"))
+    if not found.entries:
+        say("busctl: no tool, route or handler found; give --entry a function.")
+        raise typer.Exit(1)
 
 
 # --- rules -------------------------------------------------------------------------------------

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from busctl.audit import baseline, revision
+from busctl.audit.calls import CallFacts
 from busctl.audit.choosing import Options, OptionsError, choose, kept, options_in
+from busctl.audit.classes import ClassFacts
 from busctl.audit.discovery import CODE, Found, discover, is_text, root_of
+from busctl.audit.map import CallMap, NoSuchEntry, call_map
 from busctl.audit.model import Confidence
 from busctl.audit.outcome import Outcome
 from busctl.audit.registry import RulePackError, rules
 from busctl.audit.rule import Rule
-from busctl.audit.running import Run, Step, cores, decoded, run
+from busctl.audit.running import Run, Step, cores, decoded, facts_of, run
 from busctl.audit.source import lines_of
 from busctl.core.errors import ConfigurationError
 
@@ -59,6 +62,24 @@ def audit(request: Request, begin: Callable[[int], Step]) -> Audited:
         raise ConfigurationError(
             f"{text[:1].upper()}{text[1:]}.",
             remedy="`busctl audit run -h` shows the options, `busctl audit rules` the rules.",
+        ) from error
+
+
+def mapped(paths: tuple[Path, ...], entry: str | None, depth: int) -> CallMap:
+    """The hops of a call path, from `entry` or from every tool, route and handler. Raises
+    ConfigurationError for a path or a function that is not there."""
+    for path in paths:
+        if not path.exists():
+            raise ConfigurationError(f"There is no {path}.", remedy="Name a file or a folder.")
+    root = root_of(paths)
+    found = discover(paths, root, options_in(root).exclude)
+    # One process: a class made for the purpose cannot be sent to another one.
+    project, _ = facts_of(found, (CallFacts, ClassFacts), jobs=1, step=lambda _: None)
+    try:
+        return call_map(project, entry, depth)
+    except NoSuchEntry as error:
+        raise ConfigurationError(
+            str(error), remedy="Give the end of a qualified name, such as Class.method."
         ) from error
 
 

@@ -39,6 +39,9 @@ LOST = {
     "thread": "import threading\nclass Stub(threading.Thread):\n    def work(self): pass",
     "error": "class Stub(Exception):\n    def work(self): pass",
     "alias": "class Hidden:\n    def work(self): pass\nStub = Hidden",
+    "unenforced": (
+        "from abc import abstractmethod\nclass Stub:\n    @abstractmethod\n    def work(self): ..."
+    ),
     "else": (
         "from typing import TYPE_CHECKING\n"
         "class Stub:\n"

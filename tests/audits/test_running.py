@@ -83,6 +83,10 @@ def test_the_root_is_the_project(tmp_path: Path) -> None:
     write(tmp_path, {"pyproject.toml": "", "src/p/a.py": ""})
     assert root_of([tmp_path / "src" / "p"]) == tmp_path
     assert root_of([tmp_path / "src" / "p" / "a.py"]) == tmp_path
+    (tmp_path / "pyproject.toml").unlink()
+    assert root_of([tmp_path / "src" / "p"]) == tmp_path / "src" / "p"
+    write(tmp_path, {"src/p/__init__.py": ""})
+    assert root_of([tmp_path / "src" / "p"]) == tmp_path / "src"
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

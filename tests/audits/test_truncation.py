@@ -25,6 +25,11 @@ FOUND = {
     "the end": "def f(p):\n    output = p.stdout\n    return {'output': output[-4000:]}\n",
     "a named cut is no flag": "def f(r):\n    truncated = r.text[:2000]\n    send(truncated)\n",
     "into a row": "def f(row, p):\n    row['text'] = (p.get('a') or '')[:65535]\n    save(row)\n",
+    "by precision": "def f(s, text):\n    s.send(f'{text:.500}')\n",
+    "shortened": (
+        "import textwrap\ndef f(s, text):\n"
+        "    s.send(textwrap.shorten(text, width=500, placeholder=''))\n"
+    ),
     "for a model": (
         "def f(text):\n    return [{'role': 'user', 'content': 'Read: ' + text[:8000]}]\n"
     ),
@@ -47,6 +52,10 @@ SPARED = {
     "a name that says so": "def preview(text):\n    return text[:500]\n",
     "compared": "def f(body):\n    return body[:500] == OTHER\n",
     "a page of rows": "def f(rows: list[int], limit):\n    return rows[:limit]\n",
+    "shortened with a mark": (
+        "import textwrap\ndef f(s, text):\n    s.send(textwrap.shorten(text, 500))\n"
+    ),
+    "a number": "def f(s, text: float):\n    s.send(f'{text:.500f}')\n",
     "an id": "def f(text):\n    return text[:12]\n",
     "asked for by every caller": "def f(text, size):\n    return text[:size]\n",
     "the last one left out": "def f(text):\n    return text[:-1]\n",

@@ -234,3 +234,23 @@ def test_interrupting_ends_it(tmp_path: Path, home: dict[str, str]) -> None:
     _, said = process.communicate(timeout=60)
     assert process.returncode in (1, 130)
     assert "Traceback" not in said
+
+
+def test_a_map_shows_the_hops(tmp_path: Path, home: dict[str, str]) -> None:
+    write(tmp_path, {
+        "app/tools.py": "import json\nfrom app.wire import send\n\n\ndef answer(rows):\n"
+        "    send(json.dumps(rows)[:1000])\n",
+        "app/__init__.py": "",
+        "app/wire.py": "def send(text):\n    socket.send(text.encode())\n",
+    })  # fmt: skip
+    shown = audit(tmp_path, home, "map", "app", "--entry", "answer")
+    assert shown.returncode == 0, shown.stderr
+    assert "app.wire.send" in shown.stdout
+    assert "slice" in shown.stdout
+    shape = json.loads(audit(tmp_path, home, "map", "app", "--entry", "answer", "--json").stdout)
+    assert [hop["name"] for hop in shape["hops"]] == ["app.tools.answer", "app.wire.send"]
+    assert "flowchart" in audit(
+        tmp_path, home, "map", "app", "--entry", "answer", "--format", "mermaid"
+    ).stdout  # fmt: skip
+    assert audit(tmp_path, home, "map", "app", "--entry", "nobody").returncode == 2
+    assert audit(tmp_path, home, "map", "app").returncode == 1

@@ -186,3 +186,16 @@ def test_round_trip_on_an_embedded_store(installed: Installed) -> None:
     assert got.returncode == 0, got.stderr.decode()
     assert hashlib.sha256(got.stdout).digest() == hashlib.sha256(payload).digest()
     assert got.stdout == payload
+
+
+def test_rules_come_with_the_wheel(installed: Installed, folder: Path) -> None:
+    listed = installed.run("busctl", "audit", "rules")
+    assert listed.returncode == 0, listed.stderr
+    assert len(re.findall(rb"^[A-Z]{2}\d{3} ", listed.stdout, re.MULTILINE)) >= 50
+    code = folder / "code"
+    code.mkdir(exist_ok=True)
+    lines = "def save(row):", "    try:", "        db.commit(row)", "    except Exception:"
+    (code / "a.py").write_text("\n".join([*lines, "        pass", ""]))
+    found = installed.run("busctl", "audit", str(code))
+    assert found.returncode == 1, found.stderr
+    assert b"a.py:4" in found.stdout
