@@ -66,7 +66,7 @@ def _written(reads: Reads, scope: Scope, read: Read) -> dict[str, Any]:
         "parts": scope.parts(read.name),
         "kind": "in" if _asks_presence(source, read) else read.kind,
         "default": scope.value(default) if default is not None else None,
-        "cast": conversion[0] if conversion else "",
+        "cast": conversion[0] if conversion and not reads.handled(conversion[1]) else "",
         "import": reads.import_time(at),
         "function": _function_name(source, at),
         "symbol": source.symbol(at),

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from audits.config.constants import ConstantUses, asked, is_default, uses_of
 from audits.config.literals import Hardcoded, hardcoded
-from audits.config.moved import edits, variables
+from audits.config.moved import edits, value_at, variables
 from audits.config.words import Kind
 from busctl.audit import Finding, Project, Rule, Source, Span
 
@@ -43,6 +43,10 @@ class HardcodedRule(Rule):
 
     def fix(self, source: Source, finding: Finding) -> Sequence[tuple[Span, str]]:
         return edits(source, finding)
+
+    def moved(self, source: Source, finding: Finding) -> tuple[str, str] | None:
+        name = variables(source).get(finding.span)
+        return (name, value_at(source, finding.span)) if name else None
 
     def settle(self, finding: Finding, project: Project) -> Finding | None:
         module, name = asked(finding)

@@ -38,6 +38,10 @@ class ImportConversion(Rule):
         "except ValueError as error:\n    raise SystemExit(f'APP_LIMIT: {error}')\n",
         'import os\n\n\ndef limit() -> int:\n    return int(os.environ["APP_LIMIT"])\n',
         'import os\n\nif __name__ == "__main__":\n    print(int(os.environ["APP_LIMIT"]))\n',
+        "import os\n\n\ndef env_int(name, default):\n    try:\n"
+        "        return int(os.getenv(name, default))\n    except ValueError as error:\n"
+        "        raise SystemExit(f'{name}: {error}')\n\n\n"
+        'LIMIT = env_int("APP_LIMIT", 5)\n',
         'import os\n\nRAW = os.getenv("APP_LIMIT", "")\nLIMIT = int(RAW) if RAW.isdigit() else 5\n',
     )
     BAD = (

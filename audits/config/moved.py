@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from audits.config.literals import hardcoded
@@ -15,6 +16,10 @@ from audits.config.places import Place, last_name
 from audits.config.words import words
 from busctl.audit import Finding, Source, Span
 
+_SIGNS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Mult: operator.mul, ast.Add: operator.add, ast.Sub: operator.sub,
+    ast.LShift: lambda left, right: int(left) << min(int(right), 64),
+}  # fmt: skip
 _CASTS = frozenset({"int", "float"})
 
 
@@ -52,6 +57,29 @@ def edits(source: Source, finding: Finding) -> Sequence[tuple[Span, str]]:
         return (replaced,)
     at = _import_line(source)
     return () if at is None else (replaced, (Span(at, 1, at, 1), "import os\n"))
+
+
+def value_at(source: Source, span: Span) -> str:
+    """The literal of a span as an environment file holds it."""
+    for node in source.nodes(ast.Constant, ast.BinOp, ast.UnaryOp):
+        if source.span(node) == span:
+            return str(_counted(node))
+    return ""
+
+
+def _counted(node: ast.expr) -> object:
+    """The value of a literal; `64 * 1024` is no number to whoever reads the environment."""
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            value = _counted(inner)
+            return -value if isinstance(value, (int, float)) else ""
+        case ast.BinOp(left=first, op=sign, right=second) if type(sign) in _SIGNS:
+            left, right = _counted(first), _counted(second)
+            if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+                return _SIGNS[type(sign)](left, right)
+    return ""
 
 
 def _read(source: Source, node: ast.expr, name: str) -> str:

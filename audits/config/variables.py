@@ -33,6 +33,7 @@ class Access:
     kind: str
     default: list[Any] | None
     cast: str
+    """The conversion whose error nothing catches; the type of a settings field."""
     import_time: bool
     symbol: str
     anchor: str

@@ -76,6 +76,11 @@ class Rule:
         """Replacements that mend it without changing what is meant; none by default."""
         return ()
 
+    def moved(self, source: Source, finding: Finding) -> tuple[str, str] | None:
+        """The environment variable that the fix reads and the value it had, for the .env example;
+        None if the fix moves nothing there."""
+        return None
+
     def finding(
         self, source: Source, node: ast.AST, message: str, *,
         confidence: Confidence = Confidence.MEDIUM, evidence: Sequence[str] = (),

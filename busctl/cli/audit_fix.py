@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from itertools import groupby
+from pathlib import Path
 
 from busctl.audit.difference import unified_diff
-from busctl.audit.fixing import mend, write
+from busctl.audit.fixing import Mended, mend, write
+from busctl.audit.replacing import replace_file
+from busctl.audit.rule import Rule
+from busctl.audit.source import Source
 from busctl.cli.running import say
 from busctl.ops.audit import Audited
 
@@ -21,6 +26,7 @@ def fix_and_show(audited: Audited, *, only_show: bool) -> int:
         return NOTHING_LOOKED_AT
     rules = {rule.code: rule for rule in outcome.rules}
     applied = files = 0
+    moved: dict[str, tuple[str, str]] = {}
     for path, findings in groupby(outcome.findings, key=lambda one: one.path):
         if not path.endswith(".py"):
             continue
@@ -38,9 +44,35 @@ def fix_and_show(audited: Audited, *, only_show: bool) -> int:
             sys.stdout.write(unified_diff(mended))
         else:
             write(file, mended)
+            moved |= _moved(mended, rules)
         applied += len(mended.applied)
         files += mended.changed
+    _document(audited.root / ".env.example", moved)
     left = len(outcome.findings) - applied
     would = "would be " if only_show else ""
     say(f"{applied:,} findings {would}mended in {files:,} files, {left:,} left.")
     return 1 if left or (only_show and applied) else 0
+
+
+def _moved(mended: Mended, rules: Mapping[str, Rule]) -> dict[str, tuple[str, str]]:
+    """The variables that the mended file now reads: where each was, and its value."""
+    source = Source(mended.path, mended.before.decode(mended.encoding))
+    found = {}
+    for finding in mended.applied:
+        if variable := rules[finding.code].moved(source, finding):
+            name, value = variable
+            found[name] = (f"{finding.path} {finding.symbol}".rstrip(), value)
+    return found
+
+
+def _document(file: Path, moved: Mapping[str, tuple[str, str]]) -> None:
+    """Add what is not there yet to the .env example: a variable nobody knows of sets nothing."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    named = {line.partition("=")[0].strip("# ") for line in text.splitlines()}
+    new = {name: told for name, told in moved.items() if name not in named}
+    if not new:
+        return
+    lines = [f"# Read in {where}.\n{name}={value}\n" for name, (where, value) in new.items()]
+    gap = "" if not text or text.endswith("\n") else "\n"
+    replace_file(file, f"{text}{gap}{''.join(lines)}".encode())
+    say(f"{len(new):,} variables added to {file.name}: {', '.join(sorted(new))}")

@@ -254,3 +254,31 @@ def test_a_map_shows_the_hops(tmp_path: Path, home: dict[str, str]) -> None:
     ).stdout  # fmt: skip
     assert audit(tmp_path, home, "map", "app", "--entry", "nobody").returncode == 2
     assert audit(tmp_path, home, "map", "app").returncode == 1
+
+
+CALL = '''"""A client."""
+import requests
+
+
+def ask(question):
+    # The peer is slow.
+    return requests.post("https://tools.example.org/ask", json=question, timeout=17)
+'''
+
+
+def test_fixing_moves_a_literal_to_the_environment(tmp_path: Path, home: dict[str, str]) -> None:
+    write(tmp_path, {"p/pyproject.toml": "", "p/client.py": CALL, "p/.env.example": "# mine\nA=1"})
+    folder = tmp_path / "p"
+    shown = audit(folder, home, "--diff", "--select", "CF003")
+    assert shown.returncode == 1
+    assert "+import os" in shown.stdout
+    assert (folder / "client.py").read_text(encoding="utf-8") == CALL
+    done = audit(folder, home, "--fix", "--select", "CF003")
+    assert done.returncode == 0, done.stderr
+    mended = (folder / "client.py").read_text(encoding="utf-8")
+    assert "# The peer is slow." in mended
+    assert re.search(r"timeout=(int|float)\(os\.environ\.get\(\"\w+\", (\")?17(\")?\)\)", mended)
+    example = (folder / ".env.example").read_text(encoding="utf-8")
+    assert example.startswith("# mine\nA=1\n")
+    assert re.search(r"^CLIENT_\w+=17$|^\w+TIMEOUT\w*=17$", example, re.MULTILINE)
+    assert audit(folder, home, "--select", "CF003").returncode == 0
