@@ -89,12 +89,6 @@ def _function_name(source: Source, node: ast.AST) -> str:
     return qualified(source, function) if function is not None else ""
 
 
-
-
-
-
-
-
 def _prefixes(source: Source, scope: Scope) -> Iterator[str]:
     """What names of options and settings begin with, where a library makes them."""
     if "prefix" not in source.text and "prefixed" not in source.text:

@@ -159,8 +159,10 @@ class Scope:
         known = literal_of(node)
         if known is not None:
             return ["?"] if isinstance(known[0], (list, tuple)) else ["v", known[0]]
-        if isinstance(node, ast.Call) and len(node.args) == 1 and (
-            getattr(node.func, "id", "") in ("str", "int", "float")
+        if (
+            isinstance(node, ast.Call)
+            and len(node.args) == 1
+            and (getattr(node.func, "id", "") in ("str", "int", "float"))
         ):
             return self.value(node.args[0])
         if isinstance(node, (ast.Name, ast.Attribute)):

@@ -10,7 +10,9 @@ from audits.config.names import is_filler, is_inward, is_secret, is_well_known
 from audits.config.variables import Access, at, variables_of
 from busctl.audit import Confidence, Finding, Project, Rule, Severity
 
-_NO_SECRET = re.compile(r"(?:https?|postgres\w*|redis|mysql)://|[/~.]|.*\s|[xX]-|Bearer$|Authorization$")
+_NO_SECRET = re.compile(
+    r"(?:https?|postgres\w*|redis|mysql)://|[/~.]|.*\s|[xX]-|Bearer$|Authorization$"
+)
 _KEY = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w+/=.-]{16,}")
 
 

@@ -48,8 +48,7 @@ def functions(
             continue
         found[name] = {
             "parameters": parameters,
-            "method": source.class_of(function) is not None
-            and parameters[0] in ("self", "cls"),
+            "method": source.class_of(function) is not None and parameters[0] in ("self", "cls"),
             "defaults": {key: scope.value(value) for key, value in defaults_of(function)},
             "hands_on": [] if name in taking else handing[function],
             "casts": _casts(source, function),
@@ -100,12 +99,16 @@ def _calls_in(function: Function) -> Iterator[ast.Call]:
 
 
 def _casts(source: Source, function: Function) -> str:
-    """The conversion a function makes without catching its error, else ""."""
+    """The conversion a function makes without catching its error, else "". One that is caught
+    tells that the others are of defaults."""
+    found = ""
     for call in _calls_in(function):
         called = source.called(call)
-        if called in ("int", "float", "json.loads") and not _in_try(source, call):
-            return called
-    return ""
+        if called in ("int", "float", "json.loads"):
+            if _in_try(source, call):
+                return ""
+            found = found or called
+    return found
 
 
 def _in_try(source: Source, node: ast.AST) -> bool:

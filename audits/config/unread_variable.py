@@ -74,6 +74,8 @@ class UnreadVariable(Rule):
     )
 
     def check_project(self, project: Project) -> Iterable[Finding]:
+        if not project.whole:
+            return  # whatever reads it may lie in the part that was not looked at
         variables, texts = variables_of(project), texts_of(project)
         read = {one.name.upper() for one in variables.accesses if one.reads}
         read |= {one.name.upper() for one in variables.accesses if not one.test}
@@ -81,9 +83,7 @@ class UnreadVariable(Rule):
         for _, entries in sorted(texts.examples.items()):
             names = {one.name for one in entries}
             unread = [name for name in names if name.upper() not in read]
-            if len(unread) == len(names) or (
-                len(unread) >= _MANY and len(unread) > len(names) / 2
-            ):
+            if len(unread) == len(names) or (len(unread) >= _MANY and len(unread) > len(names) / 2):
                 continue  # what reads them is out of sight: another program, a part of the code
             for entry in entries:
                 if entry.name.upper() in read or entry.name in reported:

@@ -380,8 +380,13 @@ def _chain(name: str, classes: Mapping[str, Any]) -> list[str]:
     waiting = [name]
     while waiting:
         one = waiting.pop(0)
-        known = one if one in classes else next(
-            (each for each in classes if each.rpartition(".")[2] == one.rpartition(".")[2]), "")
+        known = (
+            one
+            if one in classes
+            else next(
+                (each for each in classes if each.rpartition(".")[2] == one.rpartition(".")[2]), ""
+            )
+        )
         if known and known not in seen:
             seen.append(known)
             waiting.extend(classes[known][2]["bases"])

@@ -120,9 +120,11 @@ class WrongType(Rule):
         name = read.text or "the variable"
         through = f" through {value_of}" if value_of else ""
         if says_off(default) or says_on(default):
-            written = "the default itself counts as on" if isinstance(default, str) and says_off(
-                default
-            ) else f"{name}=false counts as on"
+            written = (
+                "the default itself counts as on"
+                if isinstance(default, str) and says_off(default)
+                else f"{name}=false counts as on"
+            )
             return self.finding(
                 source, at,
                 f"{name} (default {default!r}) is asked for its truth{through}: any text but the "
@@ -171,7 +173,6 @@ class WrongType(Rule):
             source, read.node, read, default, sure=True,
             value_of=f"{target.id} in line {tested[0].lineno}",
         )  # fmt: skip
-
 
     def _mixed(
         self, source: Source, parent: ast.AST | None, read: Read, default: Any

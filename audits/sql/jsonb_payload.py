@@ -50,7 +50,7 @@ class JsonbPayload(Rule):
             "schema.sql",
         ),
         'CREATE = """\n    create table answer (\n        response_body JSONB,\n'
-        "        response_size integer check (response_size > 0)\n    )\n\"\"\"\n",
+        '        response_size integer check (response_size > 0)\n    )\n"""\n',
     )
 
     def check(self, source: Source) -> Iterable[Finding]:

@@ -16,7 +16,7 @@ NEVER = frozenset({
 CODE = (".py", ".pyi", ".sql")
 _TEXTS = (
     ".md", ".rst", ".txt", ".toml", ".yml", ".yaml", ".cfg", ".ini", ".sh", ".json", ".service",
-    ".conf",
+    ".conf", ".ps1", ".bat",
 )  # fmt: skip
 _TEXT_NAMES = ("dockerfile", "makefile", "procfile", "justfile", "compose")
 TEXT_BYTES = 500_000
@@ -25,11 +25,13 @@ TEXT_BYTES = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Paths below `root`, relative to it, with slashes: the code, and the texts beside it."""
+    """Paths below `root`, relative to it, with slashes: the code, and the texts beside it. `whole`:
+    the root itself was asked for."""
 
     root: Path
     code: tuple[str, ...]
     texts: tuple[str, ...]
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ def discover(paths: Sequence[Path], root: Path, exclude: Sequence[str] = ()) -> 
             raise FileNotFoundError(f"{path}: no such file or folder")
     if root not in seen:
         _descend(walk, root, [], want_code=False)
-    return Found(root, tuple(sorted(walk.code)), tuple(sorted(walk.texts)))
+    return Found(root, tuple(sorted(walk.code)), tuple(sorted(walk.texts)), root in seen)
 
 
 _Ignored = list[tuple[str, GitIgnoreSpec]]
@@ -119,7 +121,11 @@ def _descend(walk: _Walk, folder: Path, above: _Ignored, *, want_code: bool) -> 
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in NEVER and not _is_ignored(walk, name + "/", ignored):
                     waiting.append((entry.path, name + "/", ignored))
-            elif entry.is_file() and not _is_ignored(walk, name, ignored):
+            elif entry.is_file() and (
+                # A .env is nearly always ignored, and its example often by the same pattern.
+                (_is_environment(entry.name) and not walk.exclude.match_file(name))
+                or not _is_ignored(walk, name, ignored)
+            ):
                 _take(walk, entry, name, want_code=want_code)
 
 
@@ -131,11 +137,16 @@ def _take(walk: _Walk, entry: os.DirEntry[str], name: str, *, want_code: bool) -
         walk.texts.add(name)
 
 
+def _is_environment(name: str) -> bool:
+    lower = name.lower()
+    return lower.startswith((".env", "env.")) or lower.endswith(".env")
+
+
 def is_text(name: str) -> bool:
     """Whether a file beside the code may name or set configuration."""
     lower = name.lower()
     return (
-        lower.startswith(".env") or lower.endswith((".env", *_TEXTS))
+        _is_environment(name) or lower.endswith(_TEXTS)
         or lower.partition(".")[0] in _TEXT_NAMES or ".env." in lower
     )  # fmt: skip
 

@@ -62,12 +62,12 @@ def facts_wanted(rules: Iterable[Rule]) -> list[type[Facts]]:
 
 def conclude(
     examined: Iterable[Examined], rules: Sequence[Rule], texts: Mapping[str, str] | None = None,
-    allowed: list[Finding] | None = None,
+    allowed: list[Finding] | None = None, *, whole: bool = True,
 ) -> list[Finding]:  # fmt: skip
     """The findings of the whole project, in the order of path and line; those that are allowed are
-    added to `allowed` instead."""
+    added to `allowed` instead. `whole`: whether that is all code of the project."""
     seen = sorted(examined, key=lambda one: one.path)
-    project = project_of(seen, texts)
+    project = project_of(seen, texts, whole=whole)
     by_code = {rule.code: rule for rule in rules}
     settled: list[Finding] = []
     for finding in (each for one in seen for each in one.findings):
@@ -83,13 +83,15 @@ def conclude(
     return _numbered(sorted(kept, key=_place))
 
 
-def project_of(examined: Iterable[Examined], texts: Mapping[str, str] | None = None) -> Project:
+def project_of(
+    examined: Iterable[Examined], texts: Mapping[str, str] | None = None, *, whole: bool = True
+) -> Project:
     """What all files together say."""
     by_kind: dict[str, dict[str, Any]] = {}
     for one in examined:
         for kind, facts in one.facts.items():
             by_kind.setdefault(kind, {})[one.path] = facts
-    return Project(by_kind, texts)
+    return Project(by_kind, texts, whole=whole)
 
 
 def _place(finding: Finding) -> tuple[str, int, int, str]:

@@ -11,14 +11,18 @@ from busctl.audit.rule import Facts
 class Project:
     """The facts of all files by path, and the texts beside the code (`.env` files, documents).
 
-    `texts` maps a path to its text: .env files, .md, .rst, .toml, .yml, .cfg and the like.
+    `whole` says whether all code of the project was looked at: on a part of it nothing can be said
+    to be missing elsewhere. `texts` maps a path to its text: .env files, .md, .rst, .toml, .yml,
+    .cfg and the like.
     """
 
     def __init__(
-        self, facts: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str] | None = None
-    ) -> None:
+        self, facts: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str] | None = None, *,
+        whole: bool = True,
+    ) -> None:  # fmt: skip
         self._facts = facts
         self.texts = dict(texts or {})
+        self.whole = whole
         self._made: dict[Any, Any] = {}
 
     def facts(self, kind: type[Facts]) -> Mapping[str, Any]:

@@ -66,7 +66,7 @@ def facts_of(
 def _concluded(found: Found, examined: Sequence[Examined], rules: Sequence[Rule]) -> Run:
     texts = {name: text for name in found.texts if (text := _text_of(found.root / name))}
     allowed: list[Finding] = []
-    findings = conclude(examined, rules, texts, allowed)
+    findings = conclude(examined, rules, texts, allowed, whole=found.whole)
     missed = tuple(
         (one.path, one.findings[0].message if one.findings else "cannot be read")
         for one in sorted(examined, key=lambda each: each.path) if not one.looked_at

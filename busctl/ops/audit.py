@@ -132,7 +132,7 @@ def _at(name: str, found: Found, request: Request, chosen: Sequence[Rule], jobs:
                 code.append(path)
             elif is_text(target.name):
                 texts.append(path)
-        then = Found(root, tuple(sorted(code)), tuple(sorted(texts)))
+        then = Found(root, tuple(sorted(code)), tuple(sorted(texts)), found.whole)
         return run(then, chosen, cache=request.cache, jobs=jobs, step=lambda _: None)
 
 

@@ -73,6 +73,16 @@ def test_gitignore_is_respected(tmp_path: Path) -> None:
         found_in(tmp_path, "missing")
 
 
+def test_files_of_the_environment_are_taken_though_git_ignores_them(tmp_path: Path) -> None:
+    write(tmp_path, {
+        ".gitignore": ".env*\n", ".env": "", ".env.example": "", "env.sample": "", "a/b.py": "",
+    })  # fmt: skip
+    found = discover([tmp_path], tmp_path)
+    assert found.texts == (".env", ".env.example", "env.sample")
+    assert found.whole
+    assert not discover([tmp_path / "a"], tmp_path).whole
+
+
 def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:
     write(tmp_path, {"a/b.py": ""})
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
