@@ -4,7 +4,8 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-JOBS ?= 2
+# One more than two cores: much of the suite waits for processes and time-outs.
+JOBS ?= 3
 PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3 python
 
 .DELETE_ON_ERROR:

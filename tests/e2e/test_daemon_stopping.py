@@ -34,6 +34,13 @@ async def ended(running: Running) -> int:
     return await asyncio.to_thread(running.process.wait, 60)
 
 
+def appear(path: Path, text: str) -> None:
+    """A file that is there is whole: the tool reads it as soon as it sees it."""
+    aside = path.with_suffix(".new")
+    aside.write_text(text)
+    aside.rename(path)
+
+
 async def test_sigterm_lets_running_calls_finish(database: str, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with daemon(database) as running:
@@ -49,7 +56,7 @@ async def test_sigterm_lets_running_calls_finish(database: str, tmp_path: Path) 
             with pytest.raises(OSError):
                 async with raw(running):
                     pass
-            gate.write_text("finished")
+            appear(gate, "finished")
             answer = await client.hear_op("call_tool_res", "r")
             assert answer["outputs"][0]["text"] == "finished"
             assert await client.closed() == 1012
@@ -69,7 +76,7 @@ async def test_a_claim_told_while_stopping_can_still_be_redeemed(
             await client.hear_op("call_tool_ack")
             running.process.send_signal(signal.SIGTERM)
             await until(lambda: "draining" in running.log)
-            gate.write_text("finished")
+            appear(gate, "finished")
             answer = await client.hear_op("call_tool_res", "r")
             await asyncio.sleep(0.3)  # a client that thinks before it redeems
             claimed = answer["claim"]["transaction_id"]
