@@ -4,8 +4,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-# One more than two cores: much of the suite waits for processes and time-outs.
-JOBS ?= 3
+JOBS ?= 2
 PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3 python
 
 .DELETE_ON_ERROR:

@@ -94,8 +94,19 @@ def _what_is_done(case: Case) -> None:
         case.weigh(0.5, "skips the item")
     elif found.effect == "assign" and not case.setting.whole:
         case.weigh(0.5, f"goes on with {case.default}")
+    if _is_fast_path(case):
+        case.weigh(-2.0, "where it works it returns; another way follows")
     if getattr(case.one.statement, "orelse", None) and found.effect == "pass":
         case.weigh(-1.0, "an else clause goes on only where it worked")
+
+
+def _is_fast_path(case: Case) -> bool:
+    """The try ends the function when it works, and the function goes on when it does not."""
+    tried = getattr(case.one.statement, "body", [])
+    return bool(
+        tried and isinstance(tried[-1], ast.Return) and case.after
+        and case.reaction.effect in ("pass", "act", "assign")
+    )  # fmt: skip
 
 
 def _about(message: str) -> bool:

@@ -19,7 +19,7 @@ from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
 from busctl.core.errors import PayloadTooLarge
 from busctl.ops.ahead import ahead
 
-AHEAD = 4
+AHEAD = 3
 """Chunks begun and not yet taken: enough to keep the threads busy while the store writes."""
 
 
