@@ -151,7 +151,7 @@ class Scope:
     def _assigned_to(self, target: ast.Name) -> ast.expr | None:
         statement = self.source.parent(target)
         plain = isinstance(statement, (ast.Assign, ast.AnnAssign, ast.NamedExpr))
-        return statement.value if plain else None  # type: ignore[union-attr]
+        return statement.value if plain else None  # type: ignore[union-attr]  # `plain` says that it is one
 
     def value(self, node: ast.expr | None) -> list[Any]:
         """A default: `["v", value]` for a literal, `["n", dotted]` for a constant elsewhere,

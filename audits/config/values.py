@@ -52,7 +52,7 @@ def number(node: ast.expr, depth: int = _DEEPEST) -> float | None:
     and for sums nested deeper than anybody writes them."""
     if isinstance(node, ast.Constant):
         value = node.value
-        is_number = type(value) in (int, float) and abs(value) < _LARGEST  # type: ignore[arg-type]
+        is_number = type(value) in (int, float) and abs(value) < _LARGEST  # type: ignore[arg-type]  # a number, as just asked
         return float(value) if is_number else None  # type: ignore[arg-type]  # just checked
     if depth == 0:
         return None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from busctl.audit.cache import Cache
 from busctl.audit.discovery import Found
-from busctl.audit.examining import UNREADABLE, Examined, conclude, examine, project_of, unreadable
+from busctl.audit.examining import Examined, conclude, examine, project_of, unreadable
 from busctl.audit.model import Finding
 from busctl.audit.project import Project
 from busctl.audit.rule import Facts, Rule
@@ -182,6 +182,3 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-__all__ = ["UNREADABLE", "Run", "cores", "run"]

@@ -30,7 +30,7 @@ class ArchiveWriter:
         self._out = out
         # A line a message, so on disk once it is more than a little.
         # Open for as long as the archive is written, so no `with` here.
-        self._sums = tempfile.SpooledTemporaryFile(max_size=CHUNK_BYTES)  # noqa: SIM115
+        self._sums = tempfile.SpooledTemporaryFile(max_size=CHUNK_BYTES)  # noqa: SIM115  # closed with the archive
         self.offset = 0
         self.totals = Totals()
 
