@@ -8,7 +8,7 @@ JOBS ?= 2
 PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3 python
 
 .DELETE_ON_ERROR:
-.PHONY: demo serve test check docs bench lock clean
+.PHONY: demo serve test conditions check docs bench lock clean
 
 demo: $(STAMP)
 	$(VENV)/bin/busctl demo $(ARGS)
@@ -17,7 +17,11 @@ serve: $(STAMP)
 	$(VENV)/bin/busctl serve $(ARGS)
 
 test: $(STAMP)
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --ignore=tests/bench $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --ignore=tests/bench --ignore=tests/conditions $(ARGS)
+
+# Slower tests that need more of the machine: poolers, certificates, other people's command lines.
+conditions: $(STAMP)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile tests/conditions $(ARGS)
 
 check: $(STAMP)
 	$(PY) -m ruff check .
