@@ -18,6 +18,7 @@ from busctl.core.envelope import (
     MessageType,
     Status,
 )
+from busctl.core.principal import Principal, Scope
 from busctl.core.retention import Contents
 from busctl.core.retention import Partition as Partition
 
@@ -275,10 +276,11 @@ class Socket(Protocol):
 
 
 class TokenGuard(Protocol):
-    """Knows the token that clients must show."""
+    """Knows the tokens that clients may show, and whose they are."""
 
-    async def check(self, shown: str) -> bool:
-        """Whether it is the token, compared in constant time."""
+    async def identify(self, shown: str) -> Principal | None:
+        """Whose token it is, compared in constant time; None for nobody's. Raises the store's
+        errors when it cannot be told now."""
 
     async def rotate(self, old: str, new: str) -> None:
         """Put `new` in place of `old`. Raises Unauthorized and ConfigurationError."""
@@ -316,6 +318,9 @@ class Readable(Protocol):
 class Reading(Protocol):
     """The reading half of the bus; see `busctl.ops.bus.Bus`."""
 
+    async def require(
+        self, principal: Principal, scope: Scope, transaction_id: UUID | None = None
+    ) -> None: ...
     async def open(
         self, transaction_id: UUID, *, offset: int = 0, length: int | None = None,
         principal: str | None = None,

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from busctl.core.errors import ConfigurationError, Unauthorized
+from busctl.core.principal import OPERATOR, Principal
 from busctl.core.settings import Settings
 
 NAME = "token"
@@ -84,7 +85,10 @@ class Guard:
         self.path = None if settings.token is not None else path_of(settings)
         self._changing = asyncio.Lock()
 
-    async def check(self, shown: str) -> bool:
+    async def identify(self, shown: str) -> Principal | None:
+        return OPERATOR if await self._is_ours(shown) else None
+
+    async def _is_ours(self, shown: str) -> bool:
         try:
             token = await asyncio.to_thread(read, self._settings)
         except Unauthorized as error:
@@ -104,7 +108,7 @@ class Guard:
                 f"The new token must be {MIN_CHARS} or more printable ASCII characters, no spaces."
             )
         async with self._changing:
-            if not await self.check(old):
+            if not await self._is_ours(old):
                 raise Unauthorized("The old token is wrong.", remedy="")
             try:
                 await asyncio.to_thread(_replace, self.path, new)

@@ -30,7 +30,6 @@ from busctl.core.errors import BusDisabled
 from busctl.core.settings import Settings
 from busctl.ops.cleanup import CleanupReport, cleanup
 from busctl.ops.serve import Daemon, upkeep
-from busctl.ops.serve.calls import PRINCIPAL
 from busctl.ops.serve.context import about
 from busctl.ops.tools import PythonTools
 
@@ -84,9 +83,7 @@ def _own_name(bus: Bus) -> str:
 
 def _app(daemon: Daemon, guard: Guard, meter: metrics.Metrics) -> Any:
     health = asgi.Health(daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE))
-    return asgi.make_app(
-        daemon.settings, daemon.converse, daemon.bus, guard, meter, health, principal=PRINCIPAL
-    )
+    return asgi.make_app(daemon.settings, daemon.converse, daemon.bus, guard, meter, health)
 
 
 # --- signals -----------------------------------------------------------------------------------

@@ -10,8 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from busctl.core.envelope import Event
-from busctl.core.errors import BusctlError, BusDisabled, MessageExpired, MessageMissing
+from busctl.core.errors import (
+    AccessDenied,
+    BusctlError,
+    BusDisabled,
+    MessageExpired,
+    MessageMissing,
+)
 from busctl.core.ids import time_of, unix_ms_of
+from busctl.core.principal import Principal, Scope
 from busctl.core.settings import Settings
 from busctl.ops.deliveries import Deliveries
 from busctl.ports import Clock, Store
@@ -39,6 +46,28 @@ class Access:
                 transaction_id=transaction_id,
             )
 
+    async def require(
+        self,
+        principal: Principal,
+        scope: Scope,
+        transaction_id: UUID | None = None,
+        tool: str | None = None,
+    ) -> None:
+        """Raises AccessDenied unless the principal has the scope; the attempt is noted.
+
+        The event has an id of its own: the one asked for need not name anything, and an event of
+        it would look as if it had.
+        """
+        try:
+            principal.require(scope)
+        except AccessDenied as error:
+            error.transaction_id = transaction_id
+            asked = {"id": str(transaction_id)} if transaction_id else {"tool": tool}
+            detail = {"principal": principal.name, "scope": scope.value, **asked}
+            log.warning("denied", extra=detail)
+            await self.note(self.clock.new_id(), "denied", detail)
+            raise
+
     async def note(self, transaction_id: UUID, kind: str, detail: dict[str, Any]) -> None:
         """Add an event to the audit trail. An error on the way is logged: what it accompanies is
         an error already, and must reach the caller in its place."""
@@ -50,7 +79,7 @@ class Access:
 
     async def absent(self, transaction_id: UUID) -> MessageExpired | MessageMissing:
         """What became of an id that is not in the store: its events and its own time tell."""
-        events = await self.store.events(transaction_id)
+        events = [one for one in await self.store.events(transaction_id) if one.kind != "denied"]
         if events:
             last = events[-1]
             when = last.at.isoformat(timespec="seconds")

@@ -23,6 +23,7 @@ from busctl.core.errors import (
     OutsideHorizon,
 )
 from busctl.core.ids import first_id, unix_ms_of
+from busctl.core.principal import OPERATOR, Principal, Scope
 from busctl.core.samples import sample
 from busctl.ops.bus import Outgoing
 from busctl.ports import Filter
@@ -130,6 +131,21 @@ async def test_another_principal_is_denied_and_noted(bus: Bus) -> None:
         assert "alice" not in str(caught.value)
     denied = [event for event in await bus.events(chosen) if event.kind == "denied"]
     assert [event.detail for event in denied] == [{"principal": "mallory"}] * 3
+
+
+async def test_a_missing_scope_is_denied_and_noted_under_an_id_of_its_own(bus: Bus) -> None:
+    caller = Principal("alice", frozenset({Scope.CALL}))
+    await bus.require(caller, Scope.CALL, tool="text")
+    await bus.require(OPERATOR, Scope.READ, bus.clock.new_id())
+    asked = bus.clock.new_id()
+    with pytest.raises(AccessDenied, match="alice lacks the scope read") as caught:
+        await bus.require(caller, Scope.READ, asked)
+    assert caught.value.transaction_id == asked
+    dsn = bus.settings.database_dsn() or ""
+    events = await sql(dsn, "select detail from bus.message_event where kind = 'denied'")
+    assert events == [({"principal": "alice", "scope": "read", "id": str(asked)},)]
+    with pytest.raises(MessageMissing):
+        await bus.get(asked)
 
 
 async def test_denial_does_not_need_a_writable_store(database: str) -> None:

@@ -13,12 +13,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from busctl.adapters.asgi.bearer import require_token
+from busctl.adapters.asgi.bearer import principal_of
 from busctl.adapters.asgi.guard import Guard
 from busctl.adapters.asgi.problems import problem_of
 from busctl.adapters.asgi.redemption import Redemption
 from busctl.adapters.asgi.socket import StarletteSocket
 from busctl.core.errors import BusctlError
+from busctl.core.principal import Scope
 from busctl.core.settings import Settings
 from busctl.ports import Meter, Reading, Socket, TokenGuard
 
@@ -34,9 +35,9 @@ class Health:
 
 def make_app(
     settings: Settings, converse: Callable[[Socket], Awaitable[None]], reading: Reading,
-    guard: TokenGuard, meter: Meter, health: Health, *, principal: str,
+    guard: TokenGuard, meter: Meter, health: Health,
 ) -> Starlette:  # fmt: skip
-    """The application. `principal` is whose messages the token redeems."""
+    """The application; whoever shows a token redeems the messages of its principal."""
 
     async def websocket(connection: WebSocket) -> None:
         await connection.accept()
@@ -57,13 +58,11 @@ def make_app(
 
     async def metrics(request: Request) -> Response:
         if not settings.is_loopback:
-            await require_token(request, guard)
+            (await principal_of(request, guard)).require(Scope.READ)
         text, content_type = health.metrics()
         return Response(text, headers={"Content-Type": content_type})
 
-    redemption = Redemption(
-        reading, guard, meter, principal=principal, log_all=settings.log_all_operations
-    )
+    redemption = Redemption(reading, guard, meter, log_all=settings.log_all_operations)
     return Starlette(
         routes=[
             WebSocketRoute("/", websocket),

@@ -5,15 +5,18 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from busctl.core.errors import Unauthorized
+from busctl.core.principal import Principal
 from busctl.ports import TokenGuard
 
 
-async def require_token(request: Request, guard: TokenGuard) -> None:
-    """Raises Unauthorized unless the request shows the token (RFC 6750, header only)."""
+async def principal_of(request: Request, guard: TokenGuard) -> Principal:
+    """Whose token the request shows (RFC 6750, header only). Raises Unauthorized."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized(
             "The request shows no token.", remedy="Send `Authorization: Bearer <token>`."
         )
-    if not await guard.check(token.strip()):
+    principal = await guard.identify(token.strip())
+    if principal is None:
         raise Unauthorized("The token is wrong.")
+    return principal

@@ -18,12 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from busctl.adapters.asgi.bearer import require_token
+from busctl.adapters.asgi.bearer import principal_of
 from busctl.adapters.asgi.conditions import Unsatisfiable, accepts, names, range_of
 from busctl.adapters.asgi.problems import problem
 from busctl.core.envelope import ClaimCheck, Compression
 from busctl.core.errors import BusctlError
 from busctl.core.ids import parse_id
+from busctl.core.principal import Scope
 from busctl.ports import Meter, Readable, Reading, TokenGuard
 
 VIA = "http"
@@ -44,31 +45,28 @@ class Representation:
 
 
 class Redemption:
-    """Serves the messages of one principal to whoever shows the token."""
+    """Serves the messages of a principal to whoever shows its token."""
 
-    def __init__(
-        self, reading: Reading, guard: TokenGuard, meter: Meter, *, principal: str, log_all: bool
-    ) -> None:
+    def __init__(self, reading: Reading, guard: TokenGuard, meter: Meter, *, log_all: bool) -> None:
         self._log_all = log_all
         self._reading = reading
         self._guard = guard
         self._meter = meter
-        self._principal = principal
 
     async def serve(self, request: Request) -> Response:
         """GET and HEAD. Errors are raised by their names before the first byte."""
-        await require_token(request, self._guard)
+        principal = await principal_of(request, self._guard)
         transaction_id = parse_id(request.path_params["id"])
         try:
-            return await self._respond(
-                request,
-                await self._reading.open(transaction_id, principal=self._principal),
-            )
+            await self._reading.require(principal, Scope.READ, transaction_id)
+            reader = principal.reads_as
+            opened = await self._reading.open(transaction_id, principal=reader)
+            return await self._respond(request, opened, reader)
         except BusctlError as error:
             self._failed(error)
             raise
 
-    async def _respond(self, request: Request, opened: Readable) -> Response:
+    async def _respond(self, request: Request, opened: Readable, reader: str | None) -> Response:
         claim = opened.claim
         shape = _representation(request, opened)
         known = request.headers.get("if-none-match")
@@ -86,19 +84,19 @@ class Redemption:
         status = 200 if wanted is None else 206
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers)
-        return await self._stream(opened, shape, wanted, status, headers)
+        return await self._stream(opened, shape, wanted, status, headers, reader)
 
     async def _stream(
         self, opened: Readable, shape: Representation, wanted: tuple[int, int] | None,
-        status: int, headers: dict[str, str],
+        status: int, headers: dict[str, str], reader: str | None,
     ) -> Response:  # fmt: skip
         transaction_id = opened.claim.transaction_id
         if shape.coding:
-            opened = await self._reading.open_stored(transaction_id, principal=self._principal)
+            opened = await self._reading.open_stored(transaction_id, principal=reader)
         elif wanted is not None:
             start, stop = wanted
             opened = await self._reading.open(
-                transaction_id, offset=start, length=stop - start, principal=self._principal
+                transaction_id, offset=start, length=stop - start, principal=reader
             )
         # What is wrong with the first bytes can be told by a status still.
         first = await anext(opened.pieces, b"")

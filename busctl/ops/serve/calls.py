@@ -24,6 +24,7 @@ from busctl.core.errors import (
     ToolFailed,
     ToolNotFound,
 )
+from busctl.core.principal import Principal
 from busctl.core.protocol import CallTool
 from busctl.ops.bus import Bus
 from busctl.ops.serve import answers
@@ -32,8 +33,9 @@ from busctl.ops.serve.context import concerning
 from busctl.ops.serve.limits import Limits
 from busctl.ports import Answer, Meter, ToolHost
 
-PRINCIPAL = "operator"
-"""The one principal of the one token; the command line's messages have the same owner."""
+Key = tuple[str, str, str]
+"""Principal, session id, request id: what names a request in the store too."""
+
 LEASE = timedelta(seconds=30)
 RENEW_SECS = 10.0
 FIRST_NOTE = "running"
@@ -48,6 +50,7 @@ class Running:
     request: CallTool
     request_id: str
     session_id: str
+    principal: Principal
     provider: str
     transaction_id: UUID
     began: float
@@ -56,8 +59,13 @@ class Running:
     task: asyncio.Task[Kept] = field(init=False)
 
     @property
-    def key(self) -> tuple[str, str]:
-        return self.session_id, self.request_id
+    def key(self) -> Key:
+        return self.principal.name, self.session_id, self.request_id
+
+    @property
+    def session(self) -> tuple[str, str]:
+        """Whose session it is: the label alone is the client's own text."""
+        return self.principal.name, self.session_id
 
     def say(self, note: str) -> None:
         """Called by the tool, from whatever thread it runs in."""
@@ -73,7 +81,7 @@ class Calls:
         self._meter = meter
         self._daemon = daemon
         self._limits = Limits(bus.settings)
-        self._running: dict[tuple[str, str], Running] = {}
+        self._running: dict[Key, Running] = {}
         self.draining = False
         self.abandoned = 0
 
@@ -81,12 +89,14 @@ class Calls:
     def inflight(self) -> int:
         return self._limits.inflight
 
-    def admit(self, request: CallTool, request_id: str, session_id: str) -> Running:
+    def admit(
+        self, request: CallTool, request_id: str, session_id: str, principal: Principal
+    ) -> Running:
         """Start a call, or join the one with this id that runs in this daemon already.
 
         Raises DuplicateRequest, DrainingDaemon, ToolNotFound and OverCapacity; then nothing runs.
         """
-        joined = self._running.get((session_id, request_id))
+        joined = self._running.get((principal.name, session_id, request_id))
         if joined is not None:
             if joined.request.digest != request.digest:
                 raise DuplicateRequest(f"Request {request_id!r} is running with another call.")
@@ -94,18 +104,17 @@ class Calls:
         if self.draining:
             raise DrainingDaemon("The daemon is stopping and takes no more calls.")
         provider = self._provider_of(request.name)
-        self._limits.take(provider, session_id)
+        self._limits.take(provider, (principal.name, session_id))
         self._meter.inflight(self.inflight)
-        return self._start(request, request_id, session_id, provider)
-
-    def _start(self, request: CallTool, request_id: str, session_id: str, provider: str) -> Running:
         clock = self._bus.clock
-        running = Running(
-            request, request_id, session_id, provider, clock.new_id(), clock.monotonic()
-        )
+        return self._start(Running(
+            request, request_id, session_id, principal, provider, clock.new_id(), clock.monotonic()
+        ))  # fmt: skip
+
+    def _start(self, running: Running) -> Running:
         self._running[running.key] = running
         with concerning(
-            session=session_id, request_id=request_id, tool=request.name,
+            session=running.session_id, request_id=running.request_id, tool=running.request.name,
             transaction_id=str(running.transaction_id),
         ):  # fmt: skip
             running.task = asyncio.create_task(self._run(running))
@@ -137,7 +146,7 @@ class Calls:
 
     def _ended(self, running: Running) -> None:
         del self._running[running.key]
-        self._limits.release(running.provider, running.session_id)
+        self._limits.release(running.provider, running.session)
         self._meter.inflight(self.inflight)
         error = None if running.task.cancelled() else running.task.exception()
         outcome = getattr(error, "error_code", getattr(error, "code", "OK"))
@@ -146,7 +155,8 @@ class Calls:
         log.info(
             "call ended",
             extra={
-                "session": running.session_id, "request_id": running.request_id,
+                "session": running.session_id, "principal": running.principal.name,
+                "request_id": running.request_id,
                 "tool": running.request.name, "transaction_id": str(running.transaction_id),
                 "outcome": outcome, "seconds": round(seconds, 3),
             },
@@ -179,7 +189,7 @@ class Calls:
 
     async def _execute_once(self, running: Running) -> Kept:
         lease = await self._bus.store.request_begin(
-            PRINCIPAL, running.session_id, running.request_id, running.transaction_id,
+            running.principal.name, running.session_id, running.request_id, running.transaction_id,
             daemon=self._daemon, lease=LEASE, ttl=self._bus.settings.ttl,
         )  # fmt: skip
         request = running.request
@@ -224,7 +234,7 @@ class Calls:
     ) -> None:
         try:
             ours = await self._bus.store.request_renew(
-                PRINCIPAL, running.session_id, running.request_id,
+                running.principal.name, running.session_id, running.request_id,
                 daemon=self._daemon, lease=lease, answered=answered,
             )  # fmt: skip
         except BusctlError as error:
@@ -238,8 +248,9 @@ class Calls:
         """The tool's answer, stored. Its failure is stored too, and raised with its id."""
         request = running.request
         labels = Labels(
-            tool_name=request.name, session_id=running.session_id, owner=PRINCIPAL,
-            request_id=running.request_id, metadata={answers.ARGUMENTS_DIGEST: request.digest},
+            tool_name=request.name, session_id=running.session_id,
+            owner=running.principal.name, request_id=running.request_id,
+            metadata={answers.ARGUMENTS_DIGEST: request.digest},
         )  # fmt: skip
         try:
             answer = await self._answer(running)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from busctl.core import protocol
 from busctl.core.errors import BusctlError, PeerGone
+from busctl.core.principal import Principal, Scope
 from busctl.core.protocol import Fetch, error_shape
 from busctl.ops.serve.answers import as_told
-from busctl.ops.serve.calls import PRINCIPAL
 from busctl.ops.serve.sending import Sender
 
 if TYPE_CHECKING:
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("busctl.serve")
 
 
-async def fetch(daemon: Daemon, frame: Fetch, sender: Sender) -> None:
+async def fetch(daemon: Daemon, frame: Fetch, sender: Sender, principal: Principal) -> None:
     """Answer one fetch: fetch_res, the parts, fetch_end. No connection to the store is held while
     the client is slow. Raises PeerGone."""
     began = daemon.bus.clock.monotonic()
     answer = "fetch_res"
     sent = 0
     try:
+        await daemon.bus.require(principal, Scope.READ, frame.transaction_id)
         opened = await daemon.bus.open(
             frame.transaction_id, offset=frame.offset, length=frame.length,
-            principal=PRINCIPAL,
+            principal=principal.reads_as,
         )  # fmt: skip
         await sender.send(
             "fetch_res", request_id=frame.request_id, **opened.claim.as_json(),

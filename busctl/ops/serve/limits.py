@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TypeVar
 
 from busctl.core.errors import OverCapacity
 from busctl.core.settings import Settings
 
 RETRY_AFTER_SECS = 1.0
+
+Key = TypeVar("Key")
 
 
 class Limits:
@@ -16,11 +19,12 @@ class Limits:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._providers: Counter[str] = Counter()
-        self._sessions: Counter[str] = Counter()
+        self._sessions: Counter[tuple[str, str]] = Counter()
         self.inflight = 0
 
-    def take(self, provider: str, session_id: str) -> None:
-        """Raises OverCapacity, which names the limit that is reached."""
+    def take(self, provider: str, session: tuple[str, str]) -> None:
+        """Raises OverCapacity, which names the limit that is reached. `session` is the principal
+        and its session id."""
         settings = self._settings
         self._check("in all", "BUSCTL_MAX_INFLIGHT", self.inflight, settings.max_inflight)
         self._check(
@@ -29,18 +33,16 @@ class Limits:
         )  # fmt: skip
         self._check(
             "for this session", "BUSCTL_MAX_INFLIGHT_PER_SESSION",
-            self._sessions[session_id], settings.max_inflight_per_session,
+            self._sessions[session], settings.max_inflight_per_session,
         )  # fmt: skip
         self.inflight += 1
         self._providers[provider] += 1
-        self._sessions[session_id] += 1
+        self._sessions[session] += 1
 
-    def release(self, provider: str, session_id: str) -> None:
+    def release(self, provider: str, session: tuple[str, str]) -> None:
         self.inflight -= 1
-        for counter, key in ((self._providers, provider), (self._sessions, session_id)):
-            counter[key] -= 1
-            if not counter[key]:
-                del counter[key]
+        _one_less(self._providers, provider)
+        _one_less(self._sessions, session)
 
     @staticmethod
     def _check(scope: str, name: str, running: int, most: int) -> None:
@@ -49,3 +51,9 @@ class Limits:
                 f"{running} calls are running {scope}, as many as {name} allows.",
                 retry_after=RETRY_AFTER_SECS,
             )
+
+
+def _one_less(counter: Counter[Key], key: Key) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]  # session ids are the clients' own text: they must not pile up

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from busctl.core import protocol
 from busctl.core.errors import BusctlError, OverCapacity, PeerGone
+from busctl.core.principal import NOBODY, Scope
 from busctl.core.protocol import (
     CallTool,
     Close,
@@ -46,7 +47,8 @@ log = logging.getLogger("busctl.serve")
 
 
 class Session:
-    """Serves one connection until either side leaves. `id` is the client's label or ours."""
+    """Serves one connection until either side leaves. `id` is the client's label or ours,
+    `principal` whose token it showed."""
 
     def __init__(self, daemon: Daemon, socket: Socket) -> None:
         self._daemon = daemon
@@ -58,13 +60,20 @@ class Session:
         self._state = State.NEW
         self._reader = Reader(False, protocol.DEFAULT_MAX_MESSAGE_BYTES)
         self.id = ""
+        self.principal = NOBODY
 
     async def converse(self) -> None:
         """Greet, then serve frame after frame. Returns when the connection is over."""
         try:
             if await self._greet():
                 with concerning(session=self.id):
-                    log.info("session opened", extra={"claims": self._reader.accepts_claims})
+                    log.info(
+                        "session opened",
+                        extra={
+                            "principal": self.principal.name,
+                            "claims": self._reader.accepts_claims,
+                        },
+                    )
                     await self._serve()
         except PeerGone:
             log.info("session ended", extra={"session": self.id or None})
@@ -109,8 +118,10 @@ class Session:
             return await self._turn_away(Close.INVALID_HELLO, "the first frame must be hello")
         if not hello.token:
             return await self._turn_away(Close.TOKEN_MISSING, "token missing")
-        if not await self._daemon.guard.check(hello.token):
+        principal = await self._daemon.guard.identify(hello.token)
+        if principal is None:
             return await self._turn_away(Close.UNAUTHORIZED, "unauthorized")
+        self.principal = principal
         await self._welcome(hello)
         return True
 
@@ -184,6 +195,7 @@ class Session:
 
     async def _rotate(self, frame: RotateToken) -> None:
         try:
+            self.principal.require(Scope.ADMIN)
             await self._daemon.guard.rotate(frame.old, frame.new)
         except BusctlError as error:
             await self._send("rotate_token_res", ok=False, error=str(error))
@@ -198,8 +210,9 @@ class Session:
         timeout = self._daemon.settings.call_timeout_secs
         ack = {"request_id": request_id, "timeout": timeout, "name": frame.name}
         try:
+            await self._daemon.bus.require(self.principal, Scope.CALL, tool=frame.name)
             self._check_waiting()
-            running = self._daemon.calls.admit(frame, request_id, self.id)
+            running = self._daemon.calls.admit(frame, request_id, self.id, self.principal)
         except BusctlError as error:
             log.warning(
                 "call refused",
@@ -257,7 +270,8 @@ class Session:
             return
         self._fetches += 1
         self._told.pop(frame.transaction_id, None)
-        self._spawn(fetch(self._daemon, frame, self._sender)).add_done_callback(self._fetch_ended)
+        fetching = self._spawn(fetch(self._daemon, frame, self._sender, self.principal))
+        fetching.add_done_callback(self._fetch_ended)
 
     def _fetch_ended(self, _: object) -> None:
         self._fetches -= 1
