@@ -18,6 +18,7 @@ from busctl.core.envelope import (
     MessageType,
     Status,
 )
+from busctl.core.journal import DaemonState, Kind, SystemEvent
 from busctl.core.principal import Principal, Scope
 from busctl.core.retention import Contents
 from busctl.core.retention import Partition as Partition
@@ -186,6 +187,25 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
+class Journal(Protocol):
+    """What daemons say of themselves. Raises the store's errors as Store does."""
+
+    async def daemon_seen(self, state: DaemonState) -> None:
+        """Write how a daemon is; the time it was seen is the server's."""
+
+    async def daemon_left(self, daemon: str) -> None:
+        """Take its row away: it has stopped as it should."""
+
+    async def daemons(self) -> Sequence[DaemonState]:
+        """Every daemon, those included that died without a word."""
+
+    async def record_system_events(self, events: Sequence[SystemEvent]) -> None: ...
+    async def system_events(
+        self, since: datetime, *, kinds: Sequence[Kind] = (), limit: int = 100
+    ) -> Sequence[SystemEvent]:
+        """Events since then, newest first; of some kinds only when `kinds` are given."""
+
+
 class Retention(Protocol):
     """What cleanup asks of the store. Each call is short and stands for itself. All of them work
     where the database is read-only by default. `now` is the run's own moment: what expires after
@@ -218,6 +238,11 @@ class Retention(Protocol):
 
     async def count_requests(self, now: datetime) -> int: ...
     async def delete_requests(self, now: datetime, batch: int) -> int: ...
+    async def count_journal(self, before: datetime) -> int: ...
+    async def expire_journal(self, before: datetime) -> int:
+        """Delete system events older than that, and daemons not seen for a day; counts the
+        events."""
+
     async def ensure_partitions(self, first: datetime, last: datetime) -> int: ...
 
 

@@ -54,7 +54,8 @@ def cleanup(
 
     --json prints: ok, dry_run, messages, payload_bytes, returned_bytes, reusable_bytes,
     rows_deleted, partitions_dropped (partition, rows, payload_bytes, returned_bytes),
-    partitions_made, partitions_checked, requests_deleted, left (partition, why, detail), seconds.
+    partitions_made, partitions_checked, requests_deleted, system_events_deleted,
+    left (partition, why, detail), seconds.
 
     \b
     Examples:

@@ -66,6 +66,7 @@ class CleanupReport:
     partitions_dropped: tuple[Removed, ...] = ()
     partitions_made: int = 0
     requests_deleted: int = 0
+    system_events_deleted: int = 0
     partitions_checked: int = 0
     left: tuple[Left, ...] = ()
     seconds: float = 0.0
@@ -137,6 +138,8 @@ class _Run:
             await self._delete_rows(partition, now)
         await self._drop_remains(now)
         await self._delete_requests(now)
+        forgotten = await self.retention.expire_journal(now - self.keep_events)
+        self.report = replace(self.report, system_events_deleted=forgotten)
         return self._finished()
 
     async def _finish_interrupted(self, now: datetime) -> None:
@@ -254,7 +257,10 @@ class _Run:
         ]:  # fmt: skip
             self._count_drop(partition.name, Dropped(0, 0, partition.size_bytes))
         requests = await self.retention.count_requests(now)
-        self.report = replace(self.report, requests_deleted=requests)
+        forgotten = await self.retention.count_journal(now - self.keep_events)
+        self.report = replace(
+            self.report, requests_deleted=requests, system_events_deleted=forgotten
+        )
         return self._finished()
 
     async def _would_drop(self, group: Sequence[Partition], now: datetime) -> Dropped:

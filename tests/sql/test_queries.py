@@ -43,7 +43,10 @@ VALUES: dict[str, Any] = {
     "body": b"x", "bodies": [b"x"], "durations": [1.0], "hops": ["h"], "details": [Jsonb({})],
     "detail": Jsonb({}), "daemon": "d", "answered": True, "limit": Int4(10), "batch": Int4(10),
     "pinned": True, "sorts": [Int4(1)], "names": ["message_bus"], "table": "bus.message_bus",
-    "parent": "bus.message_bus", "version": "29990101000000",
+    "parent": "bus.message_bus", "version": "29990101000000", "host": "h", "pid": Int4(1),
+    "started": NOW, "since": NOW, "oldest": NOW, "before": NOW, "after_time": NOW,
+    "breaker": "closed", "messages": Int4(0), "bytes": Int8(0), "sessions_open": Int4(0),
+    "inflight": Int4(0), "enabled": True, "fallback": True, "daemons": ["d"],
 }  # fmt: skip
 OWN: dict[str, Any] = {
     "chunk_insert": [MESSAGE, Int4(0), Int4(1), DIGEST, DIGEST, b"x"],

@@ -67,6 +67,21 @@ MAY: list[tuple[str, set[str]]] = [
     ("select from bus.migration", {W, R, J, H}),
     ("update bus.migration set name = 'other'", {H}),
     ("delete from bus.migration", {H}),
+    # the journal
+    ("select from bus.daemon", {W, R, J, H}),
+    ("insert into bus.daemon (daemon, host, pid, version, started_at, breaker, breaker_since) "
+     "values ('d', 'h', 1, 'v', now(), 'closed', now())", {W, H}),
+    ("update bus.daemon set seen_at = now()", {W, H}),
+    ("delete from bus.daemon", {W, J, H}),
+    ("truncate bus.daemon", NOBODY),
+    ("select from bus.system_event", {R, J, H}),
+    ("insert into bus.system_event (at, daemon, kind) values (now(), 'd', 'k')", {W, H}),
+    ("update bus.system_event set kind = 'other'", NOBODY),
+    ("delete from bus.system_event", {J, H}),
+    ("truncate bus.system_event", NOBODY),
+    ("select nextval('bus.system_event_seq_seq')", {J, H}),
+    ("select * from bus.daemons", {R, H}),
+    ("select bus.revoke_stray_grants()", {H}),
     # partitions by name
     ("select payload from bus.{message_bus}", {J, H}),
     ("update bus.{message_bus} set payload = 'other'", NOBODY),

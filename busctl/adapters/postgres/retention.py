@@ -128,6 +128,12 @@ class PostgresRetention:
     async def delete_requests(self, now: datetime, batch: int) -> int:
         return int((await self._one("request_delete", {"now": now, "batch": Int4(batch)}))[0])
 
+    async def count_journal(self, before: datetime) -> int:
+        return int((await self._one("journal_expired", {"before": before}))[0])
+
+    async def expire_journal(self, before: datetime) -> int:
+        return int((await self._one("journal_expire", {"before": before}))[0])
+
     # --- partitions --------------------------------------------------------------------------
 
     async def ensure_partitions(self, first: datetime, last: datetime) -> int:
