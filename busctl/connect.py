@@ -12,6 +12,7 @@ from busctl.adapters.clock import SystemClock
 from busctl.adapters.malloc import keep_freed_memory
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.store import PostgresStore
+from busctl.adapters.postgres.tls import secured
 from busctl.core.errors import SchemaMissing, SchemaOutdated
 from busctl.core.settings import Settings
 from busctl.ops import bus as operations
@@ -48,7 +49,7 @@ async def store_dsn(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
     """The store's DSN and whether it is the embedded one, which runs for the time of the block."""
     dsn = settings.database_dsn()
     if dsn is not None:
-        yield dsn, False
+        yield secured(dsn, settings.sslrootcert), False
         return
     lease = await asyncio.to_thread(embedded.acquire, _home(settings), bin_dir=settings.pg_bin)
     try:

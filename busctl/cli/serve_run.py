@@ -21,6 +21,7 @@ from busctl.adapters import asgi, healthfile, logs, metrics, sd_notify
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
+from busctl.adapters.postgres.tls import secured, unverified
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.toolmodules import load_tools
 from busctl.adapters.uvicorn_server import HttpServer
@@ -52,6 +53,7 @@ async def serve_until_told(settings: Settings, files: Files) -> None:
         raise BusDisabled("The bus is switched off (MESSAGE_BUS_ENABLED=false).")
     as_json = logs.configure(settings.log_level, settings.log_format, about)
     stop = _stop_on_signals()
+    _tell_what_tls_leaves_open(settings)
     tools = _tools(settings)
     guard = Guard(settings)
     server = HttpServer(settings)
@@ -68,6 +70,12 @@ async def serve_until_told(settings: Settings, files: Files) -> None:
     finally:
         await server.stop()
     log.info("stopped")
+
+
+def _tell_what_tls_leaves_open(settings: Settings) -> None:
+    dsn = settings.database_dsn()
+    if dsn and (left_open := unverified(secured(dsn, settings.sslrootcert))):
+        log.warning("the line to the store is not secured", extra={"why": left_open})
 
 
 def _tools(settings: Settings) -> PythonTools:

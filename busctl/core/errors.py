@@ -114,6 +114,16 @@ class StoreTimeout(StoreUnreachable):
     )
 
 
+class StoreUntrusted(StoreUnreachable):
+    """The server did not prove that it is the one that DATABASE_URL names; nothing was sent."""
+
+    code = "STORE_UNTRUSTED"
+    default_remedy = (
+        "Name the certificate of its authority in BUSCTL_SSLROOTCERT (a PEM file), or state "
+        "another sslmode in DATABASE_URL."
+    )
+
+
 # --- refusals of a put -------------------------------------------------------------------------
 
 

@@ -218,6 +218,13 @@ class Settings(BaseSettings):
         gt=0,
         le=600,
     )
+    sslrootcert: OptionalPath = _setting(
+        None,
+        "Store",
+        "BUSCTL_SSLROOTCERT",
+        "PEM file with the authority that signs the store's certificate; Supabase's own comes with"
+        " busctl.",
+    )
     store_dir: OptionalPath = _setting(
         None,
         "Store",

@@ -127,6 +127,7 @@ def test_wheel_holds_every_module_and_every_sql_file(wheel: Path) -> None:
     assert sql <= names
     assert modules <= names
     assert "busctl/py.typed" in names
+    assert "busctl/adapters/postgres/certificates/supabase-roots.crt" in names
     assert {name.split("/")[0] for name in names} == {"busctl", "audits", "busctl-0.1.0.dist-info"}
 
 

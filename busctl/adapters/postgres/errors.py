@@ -17,6 +17,7 @@ from busctl.core.errors import (
     StoreReadOnly,
     StoreTimeout,
     StoreUnreachable,
+    StoreUntrusted,
     TransactionConflict,
 )
 
@@ -36,6 +37,26 @@ KINDS: dict[str, type[BusctlError]] = {
     **dict.fromkeys(("57014", "55P03", "25P03", "57P05"), StoreTimeout),
     **dict.fromkeys(("57P01", "57P02", "57P03", "53300", "53400"), StoreUnreachable),
 }
+
+# libpq has no codes for these: texts of src/interfaces/libpq/fe-secure-*.c and fe-connect.c.
+UNTRUSTED: tuple[tuple[str, str | None], ...] = (
+    (
+        "does not match host name",
+        "Use the host that the certificate names in DATABASE_URL (hostaddr= can give another "
+        "address to reach it at).",
+    ),
+    (
+        "does not support SSL",
+        "Switch TLS on at the server; on a line that nobody else can read, state sslmode=disable "
+        "in DATABASE_URL.",
+    ),
+    (
+        "root certificate file",
+        "Name a PEM file with the certificate of the server's authority in BUSCTL_SSLROOTCERT, or "
+        "correct sslrootcert in DATABASE_URL.",
+    ),
+    ("certificate verify failed", None),
+)
 
 
 def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlError:
@@ -62,7 +83,9 @@ def not_connected(error: psycopg.Error) -> BusctlError:
     """Why no connection could be made. What libpq says of a connection string it cannot read may
     quote a password, so only the name of an unknown URI parameter is kept of it."""
     if not isinstance(error, psycopg.ProgrammingError):
-        return StoreUnreachable(f"The store did not let us in: {first_line(error)}.")
+        return _untrusted(error) or StoreUnreachable(
+            f"The store did not let us in: {first_line(error)}."
+        )
     said = first_line(error)
     reason = f": {said}" if said.startswith("invalid URI query parameter") else ""
     return ConfigurationError(
@@ -70,6 +93,16 @@ def not_connected(error: psycopg.Error) -> BusctlError:
         remedy="Write postgresql://user:password@host:port/database with the password "
         "percent-encoded, or libpq's own key=value pairs.",
     )
+
+
+def _untrusted(error: psycopg.Error) -> StoreUntrusted | None:
+    """The refusal, if it was ours: a server that could not prove who it is."""
+    for line in str(error).splitlines():
+        for words, remedy in UNTRUSTED:
+            if words in line:
+                said = line.strip().removeprefix("- ").rstrip(".")
+                return StoreUntrusted(f"The server is not trusted: {said}.", remedy=remedy)
+    return None
 
 
 def first_line(error: BaseException) -> str:
