@@ -10,10 +10,13 @@ from pathlib import Path
 from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.malloc import keep_freed_memory
+from busctl.adapters.postgres.facts import PostgresFacts
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tls import secured
+from busctl.adapters.sqlfiles import migrations
 from busctl.core.errors import SchemaMissing, SchemaOutdated
+from busctl.core.migration import State, standings
 from busctl.core.settings import Settings
 from busctl.ops import bus as operations
 
@@ -69,6 +72,31 @@ async def open_store(settings: Settings) -> AsyncIterator[PostgresStore]:
             yield store
         finally:
             await store.close()
+
+
+@asynccontextmanager
+async def open_facts(settings: Settings) -> AsyncIterator[PostgresFacts]:
+    """What can be asked of the store about itself, whatever its schema is. An embedded store is
+    started and migrated as `open_store` does. Raises StoreUnreachable and EmbeddedStoreError."""
+    async with store_dsn(settings) as (dsn, is_embedded):
+        facts = await PostgresFacts.open(
+            dsn,
+            pool_size=settings.pool_max_size,
+            connect_timeout=settings.connect_timeout_secs,
+            timeout=settings.read_timeout_secs,
+        )
+        try:
+            if is_embedded and await _is_behind(facts):
+                async with await Migrator.connect(dsn) as migrator:
+                    await migrator.up()
+            yield facts
+        finally:
+            await facts.close()
+
+
+async def _is_behind(facts: PostgresFacts) -> bool:
+    found = standings(migrations(), await facts.recorded())
+    return any(one.state is State.PENDING for one in found)
 
 
 async def _open(settings: Settings, dsn: str, *, is_embedded: bool) -> PostgresStore:

@@ -245,6 +245,36 @@ class Retention(Protocol):
 
     async def ensure_partitions(self, first: datetime, last: datetime) -> int: ...
 
+    async def record_run(self, detail: Mapping[str, Any]) -> None:
+        """Note that a cleanup has ended now, for `busctl check expiry`."""
+
+
+# --- health --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLine:
+    """The connection to the store: what connecting took in ms, whether a pooler answers in place
+    of the server, whether it is encrypted, and whether it leaves this machine."""
+
+    connect_ms: float
+    pooled: bool
+    encrypted: bool
+    is_local: bool
+
+
+class Facts(Protocol):
+    """Asks the store about itself. Every method raises the store's named errors."""
+
+    @property
+    def line(self) -> StoreLine: ...
+
+    async def ask(self, question: str) -> Sequence[Mapping[str, Any]]:
+        """The rows of a query named `health_…`, by column, in one round trip."""
+
+    async def ping(self) -> float:
+        """One round trip; its time in ms."""
+
 
 # --- tools ---------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from busctl.cli import (
     audit,
     bench,
     call,
+    check,
     cleanup,
     config,
     demo,
@@ -106,6 +107,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")
 app.command()(cleanup.cleanup)
+app.command()(check.check)
 app.add_typer(audit.app, name="audit")
 app.add_typer(generate.app, name="generate")
 

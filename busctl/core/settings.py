@@ -44,6 +44,7 @@ Dsn = Annotated[
 Token = Annotated[
     SecretStr | None, BeforeValidator(values.empty_is_unset), AfterValidator(values.check_token)
 ]
+Bytes = Annotated[int | None, BeforeValidator(values.bytes_or_unset)]
 Host = Annotated[str, AfterValidator(values.check_host)]
 Origins = Annotated[
     tuple[str, ...], BeforeValidator(values.split), AfterValidator(values.check_origins)
@@ -243,6 +244,40 @@ class Settings(BaseSettings):
         "Store",
         "BUSCTL_STATE_DIR",
         "Folder of the daemon's token file; by default in the user's state directory.",
+    )
+    db_max_bytes: Bytes = _setting(
+        None,
+        "Quota",
+        "BUSCTL_DB_MAX_BYTES",
+        "Most bytes the database may have, such as 500MB on a free Supabase project, which turns"
+        " read-only above; without it nothing is refused for its size.",
+        "a size in bytes, or such as 500MB or 8GB",
+        gt=0,
+    )
+    quota_warn_share: Number = _setting(
+        0.8,
+        "Quota",
+        "BUSCTL_QUOTA_WARN_SHARE",
+        "Share of a byte budget from which on it is a warning.",
+        gt=0,
+        le=1,
+    )
+    quota_critical_share: Number = _setting(
+        0.95,
+        "Quota",
+        "BUSCTL_QUOTA_CRITICAL_SHARE",
+        "Share of BUSCTL_DB_MAX_BYTES from which on puts are refused by name, so that the daemon"
+        " falls back to its spool.",
+        gt=0,
+        le=1,
+    )
+    quota_interval_secs: Number = _setting(
+        30.0,
+        "Quota",
+        "BUSCTL_QUOTA_INTERVAL_SECS",
+        "Seconds between two measurements of the database's size.",
+        gt=0,
+        le=3600,
     )
     host: Host = _setting(
         "127.0.0.1",

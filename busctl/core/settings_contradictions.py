@@ -17,7 +17,7 @@ class Contradiction(NamedTuple):
 
 def contradictions(settings: Settings) -> list[Contradiction]:
     """Values that exclude each other."""
-    return [*_remote(settings), *_tls(settings), *_inflight(settings)]
+    return [*_remote(settings), *_tls(settings), *_inflight(settings), *_quota(settings)]
 
 
 def _remote(settings: Settings) -> list[Contradiction]:
@@ -59,3 +59,13 @@ def _inflight(settings: Settings) -> list[Contradiction]:
         for field in sorted(chosen)
         if getattr(settings, field) > settings.max_inflight
     ]
+
+
+def _quota(settings: Settings) -> list[Contradiction]:
+    if settings.quota_warn_share <= settings.quota_critical_share:
+        return []
+    message = (
+        f"BUSCTL_QUOTA_WARN_SHARE ({settings.quota_warn_share:g}) is over"
+        f" BUSCTL_QUOTA_CRITICAL_SHARE ({settings.quota_critical_share:g}): warn comes first."
+    )
+    return [Contradiction(("quota_warn_share", "quota_critical_share"), message)]

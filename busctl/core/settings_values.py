@@ -10,6 +10,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from busctl.core.dsn import dsn_fault
+from busctl.core.errors import ConfigurationError
+from busctl.core.sizes import parse_size
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})"
 _PORT = r"(?::\d{1,5})?"
@@ -21,6 +23,17 @@ _ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://(?:{_HOST}|\[[0-9A-Fa-f:.]+\]){_PORT
 def empty_is_unset(value: object) -> object:
     """An empty text stands for None."""
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def bytes_or_unset(value: object) -> object:
+    """An empty text stands for None, "500MB" for 500,000,000; other values as they are."""
+    value = empty_is_unset(value)
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_size(value)
+    except ConfigurationError as error:
+        raise ValueError("is not a size such as 500MB or 64KiB") from error
 
 
 def lower(value: object) -> object:

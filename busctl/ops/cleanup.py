@@ -140,7 +140,11 @@ class _Run:
         await self._delete_requests(now)
         forgotten = await self.retention.expire_journal(now - self.keep_events)
         self.report = replace(self.report, system_events_deleted=forgotten)
-        return self._finished()
+        done = self._finished()
+        await self.retention.record_run(
+            {"messages": done.messages, "seconds": done.seconds, "ok": done.ok}
+        )
+        return done
 
     async def _finish_interrupted(self, now: datetime) -> None:
         """Before all else: one half detached partition keeps its siblings from being detached."""

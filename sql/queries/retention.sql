@@ -134,3 +134,8 @@ with gone as (
         limit %(batch)b::integer for update skip locked))
     returning 1)
 select count(*) from gone
+
+-- name: upkeep_done :one
+insert into bus.upkeep (task, at, detail) values (%(task)b, now(), %(detail)b)
+on conflict (task) do update set at = excluded.at, detail = excluded.detail
+returning at

@@ -82,6 +82,12 @@ MAY: list[tuple[str, set[str]]] = [
     ("select nextval('bus.system_event_seq_seq')", {J, H}),
     ("select * from bus.daemons", {R, H}),
     ("select bus.revoke_stray_grants()", {H}),
+    # upkeep
+    ("select from bus.upkeep", {R, J, H}),
+    ("insert into bus.upkeep (task) values ('cleanup')", {J, H}),
+    ("update bus.upkeep set at = now()", {J, H}),
+    ("delete from bus.upkeep", {J, H}),
+    ("truncate bus.upkeep", NOBODY),
     # partitions by name
     ("select payload from bus.{message_bus}", {J, H}),
     ("update bus.{message_bus} set payload = 'other'", NOBODY),

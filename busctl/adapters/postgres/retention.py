@@ -6,7 +6,7 @@ default and must still be cleaned.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import psycopg
+from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int4
 
 from busctl.adapters.postgres import detaching
@@ -133,6 +134,10 @@ class PostgresRetention:
 
     async def expire_journal(self, before: datetime) -> int:
         return int((await self._one("journal_expire", {"before": before}))[0])
+
+    async def record_run(self, detail: Mapping[str, Any]) -> None:
+        values = {"task": "cleanup", "detail": Jsonb(dict(detail))}
+        await self._one("upkeep_done", values)
 
     # --- partitions --------------------------------------------------------------------------
 

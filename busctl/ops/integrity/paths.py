@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -60,14 +61,19 @@ class StorePath:
 
     name = "store"
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
+    def __init__(
+        self, bus: Bus, clock: Clock, *, tool_name: str = "test-integrity", ttl: timedelta = KEPT
+    ) -> None:
+        """What is stored has that `tool_name`, and goes after `ttl` if nobody removes it."""
         self._bus = bus
         self._clock = clock
+        self._tool_name = tool_name
+        self._ttl = ttl
 
     async def send(self, case: Case, expected: bytes) -> Sent:
-        labels = Labels(content_type=CONTENT_TYPES[case.kind], tool_name="test-integrity")
+        labels = Labels(content_type=CONTENT_TYPES[case.kind], tool_name=self._tool_name)
         watch = Watch(self._clock)
-        claim = await watch.time(self._bus.put(expected, labels, ttl=KEPT))
+        claim = await watch.time(self._bus.put(expected, labels, ttl=self._ttl))
         put_ms = watch.ms
         payload = await watch.time(self._bus.get(claim.transaction_id))
         return Sent(claim.transaction_id, payload, put_ms, watch.ms)

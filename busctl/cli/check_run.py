@@ -1,0 +1,173 @@
+"""Puts together what checks ask: the store, a daemon if one answers, this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from busctl.adapters import embedded, tokenfile
+from busctl.adapters.clock import SystemClock
+from busctl.adapters.postgres.facts import PostgresFacts
+from busctl.adapters.postgres.store import PostgresStore
+from busctl.adapters.sqlfiles import migrations, snapshot
+from busctl.connect import Bus, open_facts
+from busctl.core.comparison import Comparison
+from busctl.core.errors import BusctlError, DaemonUnreachable
+from busctl.core.finding import Report
+from busctl.core.settings import Settings
+from busctl.ops import integrity, migrate
+from busctl.ops.check import Canaries, Surroundings
+
+CANARY = "busctl.canary"
+"""The tool name and the session of canaries, so that everybody sees what they are."""
+CANARY_BYTES = (1_000, 1_000_000)
+DIAL_SECS = 2.0
+
+
+@asynccontextmanager
+async def surroundings(settings: Settings) -> AsyncIterator[Surroundings]:
+    """What checks ask, for the time of the block; a store that cannot be reached is told in it."""
+    async with AsyncExitStack() as stack:
+        try:
+            facts = await stack.enter_async_context(open_facts(settings))
+        except (BusctlError, OSError) as error:
+            failure = error if isinstance(error, BusctlError) else BusctlError(str(error))
+            yield _around(settings, None, failure)
+            return
+        yield _around(settings, facts, None)
+
+
+def around_store(settings: Settings, store: PostgresStore) -> Surroundings:
+    """What checks ask from inside a daemon, on its own connections. No canaries are sent."""
+    return _around(settings, PostgresFacts.of(store.pool, settings.read_timeout_secs), None)
+
+
+def _around(
+    settings: Settings, facts: PostgresFacts | None, failure: BusctlError | None
+) -> Surroundings:
+    return Surroundings(
+        settings=settings,
+        clock=SystemClock(),
+        host=socket.gethostname(),
+        facts=facts,
+        failure=failure,
+        schema=partial(_verify, facts),
+        send_canaries=partial(_send_canaries, settings, facts),
+        free_bytes=_free_bytes,
+        folders=_folders(settings),
+    )
+
+
+async def _verify(facts: PostgresFacts | None) -> Report:
+    if facts is None:
+        return Report(0, ())
+    return await migrate.verify(facts, migrations(), snapshot())
+
+
+def _folders(settings: Settings) -> Sequence[Path]:
+    state = settings.state_dir or tokenfile.default_state_dir()
+    if settings.database_url is not None:
+        return (state,)
+    return (state, settings.store_dir or embedded.default_home())
+
+
+def _free_bytes(folder: Path) -> int:
+    """Free space where that folder is, or would be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+# --- canaries ----------------------------------------------------------------------------------
+
+
+async def _send_canaries(
+    settings: Settings, facts: PostgresFacts | None, tries: int = 2
+) -> Canaries:
+    if facts is None:
+        return Canaries((), "The store was not reached.")
+    store = PostgresStore(
+        facts.pool, write_timeout=settings.write_timeout_secs,
+        read_timeout=settings.read_timeout_secs, verify=settings.verify_integrity,
+    )  # fmt: skip
+    bus, clock = Bus(store, settings, SystemClock(), hop="check"), SystemClock()
+    plan = integrity.Plan(
+        CANARY_BYTES, ("json",), 1, first_seed=secrets.randbelow(1 << 40), tries=tries
+    )
+    comparer = integrity.Comparer(plan, bus, _unheard)
+    stored = integrity.StorePath(bus, clock, tool_name=CANARY)
+    try:
+        found = await comparer.test(stored)
+        async with AsyncExitStack() as stack:
+            daemon = await _daemon_paths(stack, settings, clock)
+            for path in daemon.paths:
+                found += await comparer.test(path)
+        if daemon.refused:
+            found += comparer.not_tried("daemon", daemon.refused)[:1]
+        return Canaries(found, daemon.absent)
+    finally:
+        await bus.deliveries.close()
+
+
+def _unheard(_: Comparison) -> None:
+    """Progress that nobody follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Daemon:
+    """The paths through a daemon; else `absent` (none is there) or `refused` (it may not be
+    looked at) says why there are none."""
+
+    paths: Sequence[integrity.Path] = ()
+    absent: str = ""
+    refused: str = ""
+
+
+async def _daemon_paths(stack: AsyncExitStack, settings: Settings, clock: SystemClock) -> _Daemon:
+    # Here: loading them takes longer than all the checks that need no daemon.
+    from busctl.adapters.http_redemption import HttpRedemption
+    from busctl.adapters.websocket import BusClient, url_of
+
+    url = url_of(settings)
+    if absence := await _absence(url):
+        return _Daemon(absent=absence)
+    try:
+        token = await asyncio.to_thread(tokenfile.read, settings)
+        connect = partial(BusClient.connect, url, token, session_id=CANARY)
+        claims = await stack.enter_async_context(connect())
+        whole = await stack.enter_async_context(connect(accepts_claims=False))
+        http = await stack.enter_async_context(
+            HttpRedemption.connect(url.replace("ws", "http", 1), token)
+        )
+    except DaemonUnreachable as error:
+        return _Daemon(absent=error.message)
+    except BusctlError as error:
+        return _Daemon(refused=f"{error.message} {error.remedy}".strip())
+    return _Daemon((
+        integrity.WebsocketPath(whole, claims, clock), integrity.ClaimPath(claims, clock),
+        integrity.HttpPath(claims, http, "identity", clock),
+    ))  # fmt: skip
+
+
+async def _absence(url: str) -> str:
+    """Why nobody can be there: nobody listens, or the port is not fixed. "" when somebody is."""
+    place = urlsplit(url)
+    nobody = f"No daemon answers at {url}"
+    if not place.port:
+        return f"{nobody}: its port is not fixed."
+    try:
+        async with asyncio.timeout(DIAL_SECS):
+            _, writer = await asyncio.open_connection(place.hostname, place.port)
+    except (OSError, TimeoutError) as error:
+        return f"{nobody}: {os.strerror(error.errno) if error.errno else 'timed out'}."
+    writer.close()
+    return ""

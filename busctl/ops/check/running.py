@@ -1,0 +1,41 @@
+"""Running checks: each one is judged, and one that cannot look is UNKNOWN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from busctl.core.errors import BusctlError
+from busctl.core.health import Fault, Grade, Health, Judgement, Kind, Seen, judge
+from busctl.ops.check.registry import UNKNOWN
+from busctl.ops.check.surroundings import Check, Surroundings
+
+
+async def check(checks: Sequence[Check], around: Surroundings, kinds: Mapping[str, Kind]) -> Health:
+    """Make those checks, one after the other: they share the connection that is there already."""
+    began = around.clock.monotonic()
+    judgements = [await _judged(one, around, kinds) for one in checks]
+    return Health(
+        tuple(judgements),
+        connect_ms=around.facts.line.connect_ms if around.facts else None,
+        reached=around.facts is not None,
+        seconds=around.clock.monotonic() - began,
+    )
+
+
+async def _judged(one: Check, around: Surroundings, kinds: Mapping[str, Kind]) -> Judgement:
+    began = around.clock.monotonic()
+    try:
+        seen = await one.look(around)
+    except (BusctlError, TimeoutError, OSError) as error:
+        seen = _could_not_look(one, error)
+    seconds = around.clock.monotonic() - began
+    return replace(judge(one.name, seen, kinds), seconds=seconds)
+
+
+def _could_not_look(one: Check, error: Exception) -> Seen:
+    said = error.message if isinstance(error, BusctlError) else str(error) or type(error).__name__
+    remedy = error.remedy if isinstance(error, BusctlError) else ""
+    told = f"It could not look: {said}"
+    fault = Fault(f"{one.name}.{UNKNOWN}", Grade.UNKNOWN, told, f"check {one.name}", remedy)
+    return Seen(told, faults=(fault,))

@@ -1,0 +1,58 @@
+"""What the checks ask: the store, the daemon and this machine, as far as they could be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from busctl.core.comparison import Comparison
+from busctl.core.errors import BusctlError
+from busctl.core.finding import Report
+from busctl.core.health import Kind, Seen
+from busctl.core.settings import Settings
+from busctl.ports import Clock, Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Canaries:
+    """What came of sending samples along every path. `skipped` says why a path was not taken
+    where that is no fault."""
+
+    comparisons: Sequence[Comparison]
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that checks may ask. `facts` is None when the store could not be reached, `failure`
+    says why. `schema` compares the schema with what was shipped; `send_canaries` sends samples
+    and removes them again; `free_bytes` is the free space of the disk that holds a path."""
+
+    settings: Settings
+    clock: Clock
+    host: str
+    facts: Facts | None
+    failure: BusctlError | None
+    schema: Callable[[], Awaitable[Report]]
+    send_canaries: Callable[[], Awaitable[Canaries]]
+    free_bytes: Callable[[Path], int]
+    folders: Sequence[Path] = ()
+    """Where this deployment writes on this machine: its spool, its embedded store."""
+
+    @property
+    def store(self) -> Facts:
+        """The store. Raises why it could not be reached."""
+        if self.facts is None:
+            raise self.failure or BusctlError("The store was not asked.")
+        return self.facts
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: its name, what it looks at, every kind of finding it can have, and the look."""
+
+    name: str
+    about: str
+    kinds: Mapping[str, Kind]
+    look: Callable[[Surroundings], Awaitable[Seen]]
