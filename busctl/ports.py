@@ -22,6 +22,7 @@ from busctl.core.journal import DaemonState, Kind, SystemEvent
 from busctl.core.principal import Principal, Scope
 from busctl.core.retention import Contents
 from busctl.core.retention import Partition as Partition
+from busctl.core.token import Token
 
 
 class Clock(Protocol):
@@ -337,8 +338,31 @@ class TokenGuard(Protocol):
         """Whose token it is, compared in constant time; None for nobody's. Raises the store's
         errors when it cannot be told now."""
 
+    async def holds(self, principal: Principal) -> bool:
+        """Whether the token by which it was known is good still, as far as can be told now."""
+
     async def rotate(self, old: str, new: str) -> None:
         """Put `new` in place of `old`. Raises Unauthorized and ConfigurationError."""
+
+
+class Tokens(Protocol):
+    """Keeps the tokens beside the daemon's own one, as digests. Raises the store's errors."""
+
+    async def add(
+        self, token_id: str, digest: bytes, principal: Principal, ttl: timedelta | None
+    ) -> Token: ...
+
+    async def find(self, token_id: str) -> tuple[Token, bytes] | None:
+        """A token and its digest, whatever its state."""
+
+    async def used(self, token_id: str) -> None:
+        """Note that it was used now."""
+
+    async def list(self) -> Sequence[Token]:
+        """All of them, the oldest first."""
+
+    async def revoke(self, token_id: str) -> Token | None:
+        """None when there is none of this id. Revoking again changes nothing."""
 
 
 class Meter(Protocol):

@@ -88,6 +88,9 @@ class Guard:
     async def identify(self, shown: str) -> Principal | None:
         return OPERATOR if await self._is_ours(shown) else None
 
+    async def holds(self, principal: Principal) -> bool:
+        return True  # sessions outlive a rotation: it is done from within one
+
     async def _is_ours(self, shown: str) -> bool:
         try:
             token = await asyncio.to_thread(read, self._settings)

@@ -217,6 +217,11 @@ class BusClient(Line):
         reason = frame.get("error") or frame.get("message")
         if self._connection.close_code in (Close.UNAUTHORIZED, Close.TOKEN_MISSING):
             raise Unauthorized(f"The daemon at {self._url} refused the token: {reason}.")
+        if self._connection.close_code == Close.TRY_AGAIN_LATER:
+            raise DaemonUnreachable(
+                f"The daemon at {self._url} cannot let anybody in now: {reason}.",
+                remedy="Try again later.",
+            )
         raise ProtocolError(f"The daemon at {self._url} refused the session: {reason}.")
 
     async def _call(

@@ -33,6 +33,7 @@ from busctl.cli import (
     show,
     store,
     test_integrity,
+    token,
 )
 from busctl.core.errors import BusctlError
 
@@ -106,6 +107,7 @@ app.command()(call.call)
 app.add_typer(store.app, name="store")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")
+app.add_typer(token.app, name="token")
 app.command()(cleanup.cleanup)
 app.command()(check.check)
 app.add_typer(audit.app, name="audit")

@@ -22,6 +22,7 @@ from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tls import secured, unverified
+from busctl.adapters.postgres.tokens import PostgresTokens
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.toolmodules import load_tools
 from busctl.adapters.uvicorn_server import HttpServer
@@ -32,7 +33,9 @@ from busctl.core.settings import Settings
 from busctl.ops.cleanup import CleanupReport, cleanup
 from busctl.ops.serve import Daemon, upkeep
 from busctl.ops.serve.context import about
+from busctl.ops.serve.credentials import Credentials
 from busctl.ops.tools import PythonTools
+from busctl.ports import TokenGuard
 
 log = logging.getLogger("busctl.serve")
 
@@ -55,16 +58,18 @@ async def serve_until_told(settings: Settings, files: Files) -> None:
     stop = _stop_on_signals()
     _tell_what_tls_leaves_open(settings)
     tools = _tools(settings)
-    guard = Guard(settings)
+    own = Guard(settings)
     server = HttpServer(settings)
     server.bind()
     try:
         async with Bus.connect(settings, hop="daemon") as bus:
             meter = metrics.Metrics(__version__)
+            tokens = PostgresTokens(cast(PostgresStore, bus.store))
+            guard = Credentials(own, tokens, settings, bus.clock)
             daemon = Daemon(bus, tools, guard, meter, name=_own_name(bus))
             await server.start(_app(daemon, guard, meter))
             async with _upkeep(daemon, files.health, server.url):
-                _announce(settings, server, guard, files, as_json=as_json)
+                _announce(settings, server, own, files, as_json=as_json)
                 await stop.wait()
                 await _leave(daemon, server, files)
     finally:
@@ -89,7 +94,7 @@ def _own_name(bus: Bus) -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{bus.clock.new_id().hex[-8:]}"
 
 
-def _app(daemon: Daemon, guard: Guard, meter: metrics.Metrics) -> Any:
+def _app(daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics) -> Any:
     health = asgi.Health(daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE))
     return asgi.make_app(daemon.settings, daemon.converse, daemon.bus, guard, meter, health)
 
@@ -156,6 +161,7 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
     tasks = [
         every("store", daemon.ask_store, upkeep.LOOK_SECS),
         every("partitions", daemon.bus.ensure_partitions, upkeep.PARTITIONS_SECS),
+        every("tokens", daemon.check_tokens, max(1.0, settings.token_cache_secs)),
         every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
     ]
     if health is not None:

@@ -21,10 +21,12 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The owner of the messages that its calls make. `name` is one that `checked_name` takes."""
+    """The owner of the messages that its calls make. `name` is one that `checked_name` takes,
+    `token_id` says by which token it was known, None for the daemon's own."""
 
     name: str
     scopes: frozenset[Scope]
+    token_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
@@ -60,6 +62,11 @@ def checked_name(text: str) -> str:
             " digit.",
         )
     return text
+
+
+def scopes_text(scopes: frozenset[Scope]) -> str:
+    """As `parse_scopes` reads them, in the order of their definition."""
+    return ",".join(scope.value for scope in Scope if scope in scopes)
 
 
 def parse_scopes(text: str) -> frozenset[Scope]:

@@ -302,6 +302,23 @@ class Settings(BaseSettings):
         " folder.",
         "printable ASCII without spaces",
     )
+    token_cache_secs: Number = _setting(
+        30.0,
+        "Daemon",
+        "BUSCTL_TOKEN_CACHE_SECS",
+        "Seconds a token of `busctl token create` is taken without asking the store again; a"
+        " revocation takes effect within them.",
+        ge=0,
+        le=3600,
+    )
+    token_grace_secs: Number = _setting(
+        900.0,
+        "Daemon",
+        "BUSCTL_TOKEN_GRACE_SECS",
+        "Seconds such a token is still taken while the store cannot be asked.",
+        ge=0,
+        le=86400,
+    )
     allow_remote: bool = _setting(
         False,
         "Daemon",

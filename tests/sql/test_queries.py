@@ -48,6 +48,8 @@ VALUES: dict[str, Any] = {
     "breaker": "closed", "messages": Int4(0), "bytes": Int8(0), "sessions_open": Int4(0),
     "inflight": Int4(0), "enabled": True, "fallback": True, "daemons": ["d"],
     "task": "t",
+    "token_id": "0123456789ab", "principal": "me", "scopes": ["call"],
+    "digest": DIGEST,
 }  # fmt: skip
 OWN: dict[str, Any] = {
     "chunk_insert": [MESSAGE, Int4(0), Int4(1), DIGEST, DIGEST, b"x"],

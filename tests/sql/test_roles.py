@@ -88,6 +88,15 @@ MAY: list[tuple[str, set[str]]] = [
     ("update bus.upkeep set at = now()", {J, H}),
     ("delete from bus.upkeep", {J, H}),
     ("truncate bus.upkeep", NOBODY),
+    # tokens
+    ("select digest from bus.token", {R, J, H}),
+    ("insert into bus.token values ('0123456789ab', sha256('x'), 'me', '{call}')", {J, H}),
+    ("update bus.token set last_used_at = now()", {R, H}),
+    ("update bus.token set revoked_at = now()", {J, H}),
+    ("update bus.token set revoked_at = null, scopes = '{admin}'", NOBODY),
+    ("update bus.token set digest = sha256('x')", NOBODY),
+    ("delete from bus.token", NOBODY),
+    ("truncate bus.token", NOBODY),
     # partitions by name
     ("select payload from bus.{message_bus}", {J, H}),
     ("update bus.{message_bus} set payload = 'other'", NOBODY),

@@ -64,6 +64,16 @@ class Daemon:
             log.info("store is back")
         return self.store_state
 
+    async def check_tokens(self) -> int:
+        """End the sessions whose token was revoked or has expired; how many there were."""
+        principals = {session.principal for session in self.sessions}
+        gone = {each for each in principals if not await self.guard.holds(each)}
+        leaving = [session for session in self.sessions if session.principal in gone]
+        for session in leaving:
+            log.warning("session dismissed", extra={"principal": session.principal.name})
+            await session.dismiss("the token was revoked or has expired")
+        return len(leaving)
+
     async def health(self) -> dict[str, Any]:
         """As `snapshot`, the store asked now."""
         await self.ask_store()

@@ -94,6 +94,12 @@ class Session:
                 await asyncio.sleep(0.02)
         await self._socket.close(code, reason)
 
+    async def dismiss(self, reason: str) -> None:
+        """Close at once: the token is good no more. Calls that run belong to the daemon."""
+        for task in self._tasks:
+            task.cancel()
+        await self._socket.close(Close.UNAUTHORIZED, reason)
+
     def _redeems(self) -> bool:
         """Whether a claim was told so lately that the client may be about to fetch it."""
         since = self._daemon.bus.clock.monotonic() - REDEEM_SECS
@@ -118,7 +124,11 @@ class Session:
             return await self._turn_away(Close.INVALID_HELLO, "the first frame must be hello")
         if not hello.token:
             return await self._turn_away(Close.TOKEN_MISSING, "token missing")
-        principal = await self._daemon.guard.identify(hello.token)
+        try:
+            principal = await self._daemon.guard.identify(hello.token)
+        except BusctlError as error:
+            log.warning("token not looked at", extra={"error": error.message})
+            return await self._turn_away(Close.TRY_AGAIN_LATER, "the token cannot be checked now")
         if principal is None:
             return await self._turn_away(Close.UNAUTHORIZED, "unauthorized")
         self.principal = principal
