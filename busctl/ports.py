@@ -161,7 +161,10 @@ class Store(Protocol):
         """Chunks first … last (inclusive) in order; fewer when some are not there."""
 
     async def record_deliveries(self, deliveries: Sequence[Delivery]) -> None: ...
-    async def record_events(self, events: Sequence[Event]) -> None: ...
+    async def record_events(self, events: Sequence[Event], *, durable: bool = True) -> None:
+        """Add to the audit trail; without `durable` in one round trip that does not wait for the
+        disk."""
+
     async def stat(self, transaction_id: UUID) -> Envelope | None: ...
     async def events(self, transaction_id: UUID) -> Sequence[Event]: ...
     async def list(self, wanted: Filter) -> Sequence[Envelope]: ...
@@ -292,11 +295,15 @@ class ToolInfo:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a tool answered, as bytes: exactly one of `payload` and `pieces` is set."""
+    """What a tool answered, as bytes: exactly one of `payload` and `pieces` is set.
+
+    `declared_size` (bytes) is what the tool said its answer has, if it said so.
+    """
 
     payload: bytes | None
     pieces: AsyncIterator[bytes] | None
     content_type: str
+    declared_size: int | None = None
 
     def __post_init__(self) -> None:
         if (self.payload is None) == (self.pieces is None):
@@ -375,6 +382,8 @@ class Meter(Protocol):
     def inflight(self, count: int) -> None: ...
     def sessions(self, count: int) -> None: ...
     def upkeep(self, task: str, ok: bool) -> None: ...
+    def hop_mismatch(self, hop: str) -> None: ...
+    def truncation_suspected(self, kind: str) -> None: ...
 
 
 class Readable(Protocol):
@@ -407,3 +416,5 @@ class Reading(Protocol):
     async def open_stored(
         self, transaction_id: UUID, *, principal: str | None = None
     ) -> Readable: ...
+    def passed(self, transaction_id: UUID, kind: str, hop: str, detail: Mapping[str, Any]) -> None:
+        """Note beside the way what a hop has seen of a payload."""

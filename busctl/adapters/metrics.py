@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MAX_TOOLS = 100
 """Tools counted by name; the calls of any further ones are counted under "other"."""
-_SIZES = (1e3, 1e4, 64 * 1024, 1e6, 1e7, 1e8)
+_SIZES = (1e3, 1e4, 64 * 1024, 1e5, 1e6, 1e7, 1e8)
 _SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60)
 
 
@@ -54,6 +54,14 @@ class Metrics:
         self._upkeep = Counter(
             "busctl_upkeep_runs", "Runs of the daemon's own tasks.", ["task", "ok"], registry=own
         )
+        self._mismatches = Counter(
+            "busctl_hop_mismatch", "Payloads that were not the same at a hop as before it.",
+            ["hop"], registry=own,
+        )  # fmt: skip
+        self._truncations = Counter(
+            "busctl_truncation_suspected", "Answers that look as if a tool had cut them.",
+            ["kind"], registry=own,
+        )  # fmt: skip
         Gauge("busctl_build_info", "Version.", ["version"], registry=own).labels(version).set(1)
         self._tools: set[str] = set()
 
@@ -83,6 +91,12 @@ class Metrics:
 
     def upkeep(self, task: str, ok: bool) -> None:
         self._upkeep.labels(task, str(ok).lower()).inc()
+
+    def hop_mismatch(self, hop: str) -> None:
+        self._mismatches.labels(hop).inc()
+
+    def truncation_suspected(self, kind: str) -> None:
+        self._truncations.labels(kind).inc()
 
     def render(self) -> bytes:
         """The text exposition."""

@@ -26,10 +26,11 @@ from busctl.core.errors import (
     CallFailed,
     ConfigurationError,
     DaemonUnreachable,
+    MessageCorrupt,
     ProtocolError,
     Unauthorized,
 )
-from busctl.core.protocol import DEFAULT_MAX_MESSAGE_BYTES, Close
+from busctl.core.protocol import DEFAULT_MAX_MESSAGE_BYTES, RECEIVED, Close
 from busctl.core.replies import (
     CallResult,
     read_claim,
@@ -90,6 +91,7 @@ class BusClient(Line):
             try:
                 yield client
             finally:
+                await client._stop_reporting()
                 reading.cancel()
                 await asyncio.wait([reading])
                 client._fail(DaemonUnreachable("The client was closed.", remedy=""))
@@ -211,6 +213,7 @@ class BusClient(Line):
         if not frame.get("ok"):
             await self._refused(frame)
         self.session_id = str(frame["session_id"])
+        self._reports = RECEIVED in (frame.get("accepts") or ())
 
     async def _refused(self, frame: Mapping[str, Any]) -> NoReturn:
         await self._connection.wait_closed()
@@ -255,9 +258,23 @@ class BusClient(Line):
             raise read_error(frame["error"])
         if "claim" in frame:
             return chosen, read_claim(frame["claim"])
-        if text_size(frame) <= PARSED_IN_PLACE:
-            return read_whole(frame)
-        return await asyncio.to_thread(read_whole, frame)
+        return await self._whole(frame)
+
+    async def _whole(self, frame: dict[str, Any]) -> CallResult:
+        try:
+            if text_size(frame) <= PARSED_IN_PLACE:
+                result = read_whole(frame)
+            else:
+                result = await asyncio.to_thread(read_whole, frame)
+        except MessageCorrupt as error:
+            self._report_corrupt(error)
+            raise
+        self._report(result.transaction_id, result.size, result.checksum, ok=True)
+        return result
+
+    def _report_corrupt(self, error: MessageCorrupt, offset: int | None = None) -> None:
+        if error.came is not None and error.transaction_id is not None:
+            self._report(error.transaction_id, *error.came, ok=False, offset=offset)
 
     async def _fetch(
         self,
@@ -277,7 +294,15 @@ class BusClient(Line):
         try:
             # Sent even if the caller leaves now: its end is what the next fetch waits for.
             await asyncio.shield(asking)
-            return await receipt.receive(sink, length, claim)
+            told = await receipt.receive(sink, length, claim)
+            taken = receipt.taken
+            part = None if taken.size == told.payload_size_bytes else offset
+            if length != 0:  # else only the claim was asked for
+                self._report(transaction_id, taken.size, taken.checksum, ok=True, offset=part)
+            return told
+        except MessageCorrupt as error:
+            self._report_corrupt(error, None if length is None and offset == 0 else offset)
+            raise
         finally:
             receipt.leave()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Awaitable, Mapping
-from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import BusctlError, DaemonUnreachable, MessageCorrupt
+from busctl.core.hops import Measure
 from busctl.core.replies import Part, read_claim, read_error
 
 STALL_SECS = 60.0
@@ -55,6 +55,7 @@ class Receipt:
         self._checksum: str | None = None
         self._error: BusctlError | None = None
         self._left = False
+        self.taken = Measure()
 
     # --- the reader's side -------------------------------------------------------------------
 
@@ -103,17 +104,17 @@ class Receipt:
         """
         told = await self._next(self._head)
         self._check_promise(told, length, claim)
-        digest, at = sha256(), self._offset
+        taken, at = self.taken, self._offset
         while (part := await self._next(self._parts.get())) is not None:
             if part.offset != at:
                 raise self._corrupt(f"bytes from {part.offset:,} came in place of {at:,}")
-            await asyncio.to_thread(_take, sink, digest, part.raw)
+            await asyncio.to_thread(_take, sink, taken, part.raw)
             at += len(part.raw)
         if self._error is not None:
             raise self._error
         if at != self._offset + self._length:
             raise self._corrupt(f"they end at {at:,}, not at {self._offset + self._length:,}")
-        found = digest.hexdigest()
+        found = taken.checksum
         whole = self._offset == 0 and self._length == told.payload_size_bytes
         if found != self._checksum or (whole and found != told.checksum):
             raise self._corrupt(f"the SHA-256 from {self._offset:,} on is {found}")
@@ -155,6 +156,7 @@ class Receipt:
             f"Message {self.transaction_id} did not come as it is stored: {why}.",
             transaction_id=self.transaction_id,
             remedy="Fetch it again; `busctl get` reads it from the store itself.",
+            came=(self.taken.size, self.taken.checksum),
         )
 
     def _drop(self) -> None:
@@ -162,6 +164,6 @@ class Receipt:
             self._parts.get_nowait()
 
 
-def _take(sink: Sink, digest: Any, raw: memoryview) -> None:
-    digest.update(raw)
+def _take(sink: Sink, taken: Measure, raw: memoryview) -> None:
+    taken.add(raw)
     sink.write(raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +15,18 @@ from websockets.exceptions import ConnectionClosed
 
 from busctl.adapters.websocket_fetch import Receipt
 from busctl.core.errors import BusctlError, ConfigurationError, DaemonUnreachable, ProtocolError
+from busctl.core.protocol import MAX_RECEIPTS, RECEIVED
 from busctl.core.replies import read_frame, read_part
 
 PARSED_IN_PLACE = 64 * 1024
 """Longer text frames are read in a thread, so that nothing else waits for them."""
 
+REPORT_SECS = 0.05
+"""How long receipts are collected before they are reported."""
+
 Noted = Callable[[str], None]
+
+log = logging.getLogger("busctl.client")
 
 
 class Call:
@@ -40,6 +47,9 @@ class Line:
         self._fetches: dict[UUID, Receipt] = {}
         self._replies: dict[str, deque[asyncio.Future[dict[str, Any]]]] = {}
         self._lost: BusctlError | None = None
+        self._receipts: list[dict[str, Any]] = []
+        self._reporting: asyncio.Task[None] | None = None
+        self._reports = False
         self.session_id = ""
         self.received_bytes = 0
 
@@ -62,6 +72,44 @@ class Line:
             raise self._closed(error) from error
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"The arguments are not JSON: {error}.") from error
+
+    # --- reporting -------------------------------------------------------------------------
+
+    def _report(
+        self, transaction_id: UUID, size: int, checksum: str, *, ok: bool, offset: int | None = None
+    ) -> None:
+        """Tell the daemon what has come, many at once and beside everything else."""
+        if not self._reports:
+            return
+        part = {} if offset is None else {"offset": offset}
+        self._receipts.append(
+            {"transaction_id": str(transaction_id), "size": size, "checksum": checksum,
+             "ok": ok, **part}
+        )  # fmt: skip
+        if self._reporting is None or self._reporting.done():
+            self._reporting = asyncio.create_task(self._report_soon())
+
+    async def _stop_reporting(self) -> None:
+        """Report what waits, and no more."""
+        if self._reporting is not None:
+            self._reporting.cancel()
+            await asyncio.wait([self._reporting])
+        await self._send_receipts()
+        self._reports = False
+
+    async def _report_soon(self) -> None:
+        await asyncio.sleep(REPORT_SECS)
+        await self._send_receipts()
+
+    async def _send_receipts(self) -> None:
+        while self._receipts and self._lost is None:
+            told, self._receipts = self._receipts[:MAX_RECEIPTS], self._receipts[MAX_RECEIPTS:]
+            try:
+                await self._send(RECEIVED, receipts=told)
+            except DaemonUnreachable as error:
+                # What was received was received: only the daemon's trail lacks it.
+                log.info("%d receipts not reported: %s", len(told), error)
+                return
 
     # --- reading ---------------------------------------------------------------------------
 

@@ -70,7 +70,8 @@ class MessageCorrupt(ClaimError):
     """Stored bytes differ from the digest taken when they were produced.
 
     `chunk` is the 0-based chunk number (None for an in-row body), `byte_range` the half-open
-    range of raw payload bytes it covers.
+    range of raw payload bytes it covers. `came` is the size and SHA-256 (hex) of what came in place
+    of the payload, where that was measured.
     """
 
     code = "CORRUPT"
@@ -84,10 +85,12 @@ class MessageCorrupt(ClaimError):
         remedy: str | None = None,
         chunk: int | None = None,
         byte_range: tuple[int, int] | None = None,
+        came: tuple[int, str] | None = None,
     ) -> None:
         super().__init__(message, transaction_id=transaction_id, remedy=remedy)
         self.chunk = chunk
         self.byte_range = byte_range
+        self.came = came
 
 
 class AccessDenied(ClaimError):

@@ -8,6 +8,7 @@ bytes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
@@ -27,6 +28,13 @@ PART_HEADER_BYTES = 24
 MAX_LABEL_CHARS = 256
 """Most characters of a request id, a session id and a tool's name."""
 CLAIM = "claim"
+RECEIVED = "received"
+"""What a daemon says in `hello_ack` that it accepts: reports of what has come."""
+MAX_RECEIPTS = 500
+"""Most reports in one `received`."""
+
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Close(IntEnum):
@@ -90,7 +98,24 @@ class RotateToken:
     new: str
 
 
-Frame = Hello | ListTools | CallTool | Fetch | Health | RotateToken
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a client found a payload to be: bytes, SHA-256 (hex), and whether it took them for
+    whole and right. `offset` is None for a whole payload, else where the part begins."""
+
+    transaction_id: UUID
+    size: int
+    checksum: str
+    ok: bool
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    receipts: tuple[Receipt, ...]
+
+
+Frame = Hello | ListTools | CallTool | Fetch | Health | RotateToken | Received
 
 
 class InvalidFrame(ProtocolError):
@@ -131,7 +156,7 @@ class Step(Enum):
     """Close with 4000."""
 
 
-_OPEN_FRAMES = (ListTools, CallTool, Fetch, Health, RotateToken)
+_OPEN_FRAMES = (ListTools, CallTool, Fetch, Health, RotateToken, Received)
 _STEPS: dict[tuple[State, type[Frame] | None], Step] = {
     (State.NEW, Hello): Step.GREET,
     (State.NEW, None): Step.REJECT,
@@ -271,12 +296,34 @@ def _fetch(fields: _Fields) -> Fetch:
     return Fetch(request_id, transaction_id, fields.size("offset") or 0, fields.size("length"))
 
 
+def _received(fields: _Fields) -> Received:
+    receipts = fields.raw.get("receipts")
+    if not isinstance(receipts, list) or not 0 < len(receipts) <= MAX_RECEIPTS:
+        fields.fail(f"receipts is not a list of 1 to {MAX_RECEIPTS}.")
+    return Received(tuple(_receipt(fields, each) for each in receipts))
+
+
+def _receipt(fields: _Fields, shape: object) -> Receipt:
+    if not isinstance(shape, dict):
+        fields.fail("a receipt is not an object.")
+    each = _Fields({**shape, "op": fields.op})
+    try:
+        transaction_id = parse_id(each.text("transaction_id"))
+    except InvalidId as error:
+        fields.fail(error.message, code=InvalidId.code)
+    checksum, size, ok = each.text("checksum").lower(), each.size("size"), shape.get("ok")
+    if not _DIGEST.fullmatch(checksum) or size is None or not isinstance(ok, bool):
+        fields.fail("a receipt has size, checksum (SHA-256 in hex) and ok (true or false).")
+    return Receipt(transaction_id, size, checksum, ok, each.size("offset"))
+
+
 _READERS: dict[str, Callable[[_Fields], Frame]] = {
     "hello": _hello,
     "list_tools": lambda _: ListTools(),
     "call_tool": _call_tool,
     "fetch": _fetch,
     "health": lambda _: Health(),
+    "received": _received,
     "rotate_token": lambda fields: RotateToken(fields.text("old"), fields.text("new")),
 }
 

@@ -135,16 +135,16 @@ def read_whole(frame: Mapping[str, Any]) -> CallResult:
     except (*_SHAPE_ERRORS, binascii.Error) as error:
         raise ProtocolError(f"The daemon sent an answer that cannot be read: {error}.") from error
     content_type = str(frame.get("content_type", guess))
-    if sha256(payload).hexdigest() != checksum:
+    found = sha256(payload).hexdigest()
+    if found != checksum:
         raise MessageCorrupt(
             f"The answer {transaction_id} came with {len(payload):,} bytes that differ from its "
             "SHA-256.",
             transaction_id=transaction_id,
             remedy="Redeem it by its id: `busctl get` reads it from the store.",
+            came=(len(payload), found),
         )
-    return CallResult(
-        payload, None, transaction_id, content_type, request_id, len(payload), checksum
-    )
+    return CallResult(payload, None, transaction_id, content_type, request_id, len(payload), found)
 
 
 def text_size(frame: Mapping[str, Any]) -> int:

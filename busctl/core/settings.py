@@ -133,6 +133,18 @@ class Settings(BaseSettings):
         "MESSAGE_BUS_LOG_ALL_OPERATIONS",
         "Set to true to log every put and get, not only those that fail.",
     )
+    trace_hops: bool = _setting(
+        True,
+        "Bus",
+        "MESSAGE_BUS_TRACE_HOPS",
+        "Set to false not to record a payload's size and SHA-256 at each hop (`busctl trace`).",
+    )
+    detect_truncation: bool = _setting(
+        True,
+        "Bus",
+        "MESSAGE_BUS_DETECT_TRUNCATION",
+        "Set to false not to look at answers for signs that a tool has cut them.",
+    )
     horizon_hours: Number = _setting(
         168.0,
         "Bus",

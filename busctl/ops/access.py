@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -76,6 +76,12 @@ class Access:
             await self.store.record_events([event])
         except BusctlError as error:
             log.warning("event %s of %s not recorded: %s", kind, transaction_id, error)
+
+    def passed(self, transaction_id: UUID, kind: str, hop: str, detail: Mapping[str, Any]) -> None:
+        """Note beside the way what a hop has seen of a payload: batched, never awaited."""
+        if self.settings.trace_hops:
+            event = Event(transaction_id, self.clock.now(), kind, hop, detail)
+            self.deliveries.note(event)
 
     async def absent(self, transaction_id: UUID) -> MessageExpired | MessageMissing:
         """What became of an id that is not in the store: its events and its own time tell."""

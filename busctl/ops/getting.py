@@ -13,6 +13,7 @@ from uuid import UUID
 
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import AccessDenied, BusctlError, MessageCorrupt, MessageExpired
+from busctl.core.hops import measured
 from busctl.ops.access import Access, naming
 from busctl.ops.redeeming import Redemption, Span, open_row, span_of, stored_row
 from busctl.ops.replacing import replacing
@@ -180,7 +181,7 @@ class Getting(Access):
         except MessageCorrupt as error:
             await self._note_corrupt(found, error)
             raise
-        self._deliver(found, span, found.duration_ms)
+        self._deliver(found, span, found.duration_ms, stored=True)
 
     async def _opened_row(self, found: Found) -> bytes:
         try:
@@ -204,11 +205,19 @@ class Getting(Access):
             log.warning("message %s not looked at again: %s", transaction_id, error)
             return False
 
-    def _deliver(self, found: Found, span: Span, duration_ms: float) -> None:
-        whole = span.start == 0 and span.stop == found.payload_size_bytes
-        detail: dict[str, Any] = {"verified": self.settings.checksum_enabled}
-        if not whole:
+    def _deliver(
+        self, found: Found, span: Span, duration_ms: float, *, stored: bool = False
+    ) -> None:
+        """With `stored` the stored bytes were read: their digest was checked, not the payload's."""
+        verified = stored or self.settings.checksum_enabled
+        detail: dict[str, Any] = {"verified": verified}
+        if stored:
+            detail |= {"coding": found.compression.value, "coded_size": found.stored_size_bytes}
+        elif span.start != 0 or span.stop != found.payload_size_bytes:
             detail |= {"offset": span.start, "length": span.stop - span.start}
+        elif self.settings.trace_hops:
+            # Equal to what was read, which was hashed to see that: a measurement of its own.
+            detail |= measured(found.payload_size_bytes, found.checksum.hex() if verified else None)
         now = self.clock.now()
         self.deliveries.add(Delivery(found.transaction_id, now, duration_ms, self.hop, detail))
 

@@ -87,6 +87,11 @@ select id, at, kind, hop, detail
 from unnest(%(ids)b, %(moments)b::timestamptz[], %(kinds)b::text[], %(hops)b::text[],
             %(details)b::jsonb[]) as event (id, at, kind, hop, detail)
 
+-- name: record_events :one
+select bus.record_events(
+    %(ids)b, %(moments)b::timestamptz[], %(kinds)b::text[], %(hops)b::text[],
+    %(details)b::jsonb[])
+
 -- name: event_list :many
 select transaction_id, at, kind, hop, detail from bus.message_event
 where transaction_id = %(id)b order by at

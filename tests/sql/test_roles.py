@@ -39,7 +39,7 @@ MAY: list[tuple[str, set[str]]] = [
     ("update bus.message_bus set checksum = sha256('other')", NOBODY),
     ("update bus.message_bus set owner = 'other'", NOBODY),
     ("update bus.message_bus set status = 'delivered', retrieved_count = 1", {R, H}),
-    ("update bus.message_bus set status = 'expired'", {H}),  # R: by policy; H bypasses it
+    ("update bus.message_bus set status = 'expired'", {J, H}),  # R: by policy; H bypasses it
     ("update bus.message_bus set pinned = true", {J, H}),
     ("select from bus.message_bus for update", {R, J, H}),
     ("delete from bus.message_bus", {J, H}),
@@ -128,6 +128,9 @@ MAY: list[tuple[str, set[str]]] = [
     (f"select bus.damaged_parts({NEW})", {R, H}),
     (f"select bus.record_deliveries(array[{NEW}, {NEW}], array[now(), now()], array[1, 2]::real[], "
      "array['a', 'b'], array[null, null]::jsonb[])", {R, H}),
+    (f"select bus.record_events(array[{NEW}], array[now()], array['k'], array['h'], "
+     "array[null]::jsonb[])", {W, H}),
+    (f"select bus.mark_damaged(array[{NEW}], array['{{}}']::jsonb[])", {J, H}),
     (f"select * from bus.request_begin('a', 'b', 'c', {NEW}, 'd', 1, 1)", {W, H}),
     ("select bus.request_renew('a', 'b', 'c', 'd', 1, true)", {W, H}),
     ("select * from bus.cleanup()", {J, H}),

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -23,11 +24,13 @@ from busctl.adapters.asgi.conditions import Unsatisfiable, accepts, names, range
 from busctl.adapters.asgi.problems import problem
 from busctl.core.envelope import ClaimCheck, Compression
 from busctl.core.errors import BusctlError
+from busctl.core.hops import SENT, Hop
 from busctl.core.ids import parse_id
 from busctl.core.principal import Scope
 from busctl.ports import Meter, Readable, Reading, TokenGuard
 
 VIA = "http"
+PLAIN = 200
 log = logging.getLogger("busctl.http")
 
 
@@ -102,8 +105,11 @@ class Redemption:
         first = await anext(opened.pieces, b"")
         return Payload(self, opened, first, status, headers)
 
-    def delivered(self, claim: ClaimCheck, size_bytes: int, seconds: float) -> None:
+    def delivered(
+        self, claim: ClaimCheck, size_bytes: int, seconds: float, sent: dict[str, Any]
+    ) -> None:
         self._meter.fetched(VIA, size_bytes, seconds)
+        self.passed(claim, sent)
         if self._log_all:
             log.info(
                 "fetched",
@@ -112,6 +118,11 @@ class Redemption:
                     "bytes": size_bytes, "seconds": round(seconds, 3),
                 },
             )  # fmt: skip
+
+    def passed(self, claim: ClaimCheck, sent: dict[str, Any]) -> None:
+        """Note what went over the wire: bytes counted, not hashed."""
+        detail = {"via": VIA, **sent}
+        self._reading.passed(claim.transaction_id, SENT, Hop.WIRE, detail)
 
     def cut(self, error: BusctlError) -> None:
         """The stream ends here, unfinished."""
@@ -135,6 +146,7 @@ class Payload(StreamingResponse):
         super().__init__(_after(first, opened.pieces), status, headers)
         self._redemption = redemption
         self._claim = opened.claim
+        self._start = opened.start
 
     async def stream_response(self, send: Send) -> None:
         began, sent = time.monotonic(), 0
@@ -150,10 +162,18 @@ class Payload(StreamingResponse):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 sent += len(piece)
         except BusctlError as error:
+            self._redemption.passed(self._claim, {**self._sent(sent), "incomplete": True})
             self._redemption.cut(error)
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-        self._redemption.delivered(self._claim, sent, time.monotonic() - began)
+        self._redemption.delivered(self._claim, sent, time.monotonic() - began, self._sent(sent))
+
+    def _sent(self, size: int) -> dict[str, Any]:
+        """A coding's bytes are no bytes of the payload: they have a name of their own."""
+        if coding := self.headers.get("content-encoding"):
+            return {"coding": coding, "coded_size": size}
+        part = {} if self.status_code == PLAIN else {"offset": self._start}
+        return {"size": size, **part}
 
 
 async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -223,7 +223,7 @@ class PostgresStore:
         ids = [one.transaction_id for one in deliveries]
         await self._noting(ids, lambda: self._write_one("record_deliveries", values))
 
-    async def record_events(self, events: Sequence[Event]) -> None:
+    async def record_events(self, events: Sequence[Event], *, durable: bool = True) -> None:
         values = {
             "ids": [one.transaction_id for one in events],
             "moments": [one.at for one in events],
@@ -231,11 +231,14 @@ class PostgresStore:
             "hops": [one.hop for one in events],
             "details": [rows.json_or_null(one.detail) for one in events],
         }
+        ids = [one.transaction_id for one in events]
+        if not durable:
+            await self._noting(ids, lambda: self._write_one("record_events", values))
+            return
 
         async def insert(session: Session) -> None:
             await session.run(self._sql["event_insert"], values)
 
-        ids = [one.transaction_id for one in events]
         await self._noting(ids, lambda: self.as_role("bus_writer", insert))
 
     async def stat(self, transaction_id: UUID) -> Envelope | None:

@@ -30,6 +30,7 @@ from busctl.ops.bus import Bus
 from busctl.ops.serve import answers
 from busctl.ops.serve.answers import Kept
 from busctl.ops.serve.context import concerning
+from busctl.ops.serve.hops import Passage
 from busctl.ops.serve.limits import Limits
 from busctl.ports import Answer, Meter, ToolHost
 
@@ -255,7 +256,12 @@ class Calls:
         try:
             answer = await self._answer(running)
             began = self._bus.clock.monotonic()
-            kept = await answers.keep(self._bus, answer, labels, running.transaction_id)
+            passage = Passage(self._bus, self._meter, answer, running.transaction_id)
+            try:
+                kept = await answers.keep(self._bus, passage.answer, labels, running.transaction_id)
+            finally:
+                await passage.measured()
+            passage.accepted(kept.claim)
         except answers.STORE_ERRORS:
             raise
         except BusctlError as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from busctl.core.errors import PayloadTooLarge
+from busctl.core.hops import SENT, Hop, measured
 from busctl.core.protocol import encode
 from busctl.core.route import Reader, Route, outputs, route, route_encoded
 from busctl.ops.bus import Bus
@@ -19,8 +22,11 @@ THREAD_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ResultFrame:
+    """A frame to be sent; `measured` is what of the payload is in it."""
+
     text: str
     way: Route
+    measured: Mapping[str, Any]
 
 
 async def frame_for(bus: Bus, kept: Kept, request_id: str, reader: Reader) -> ResultFrame:
@@ -32,38 +38,43 @@ async def frame_for(bus: Bus, kept: Kept, request_id: str, reader: Reader) -> Re
     try:
         way = route(claim.payload_size_bytes, reader, bus.settings.inline_max_bytes)
         if way is Route.INLINE:
-            text = await _whole(bus, kept, request_id)
-            way = route_encoded(_length(text), reader)
-            if way is Route.INLINE:
-                return ResultFrame(text, way)
+            frame = await _whole(bus, kept, request_id)
+            if route_encoded(_length(frame.text), reader) is Route.INLINE:
+                return frame
     except PayloadTooLarge as error:
         error.transaction_id = claim.transaction_id
         raise
     text = encode("call_tool_res", request_id=request_id, claim=claim.as_json())
-    return ResultFrame(text, Route.CLAIM)
+    return ResultFrame(text, Route.CLAIM, {})
 
 
-def record(bus: Bus, kept: Kept, way: Route) -> None:
-    """Note that an answer went out whole; a claim is delivered when it is redeemed.
+def record(bus: Bus, kept: Kept, frame: ResultFrame) -> None:
+    """Note how an answer went out. Whole, it is delivered; a claim is when it is redeemed.
 
-    Bytes that `Bus.get` read back were noted there.
+    Bytes that `Bus.get` read back were counted as a delivery there.
     """
-    if way is Route.INLINE and kept.payload is not None:
-        bus.deliveries.add(
-            Delivery(kept.claim.transaction_id, bus.clock.now(), 0.0, bus.hop, {"whole": True})
-        )
+    chosen = kept.claim.transaction_id
+    if frame.way is Route.CLAIM:
+        bus.passed(chosen, SENT, Hop.WIRE, {"via": "claim"})
+    elif kept.payload is None:
+        bus.passed(chosen, SENT, Hop.WIRE, {"via": "inline", **frame.measured})
+    else:
+        detail = {"via": "inline", **frame.measured}
+        bus.deliveries.add(Delivery(chosen, bus.clock.now(), 0.0, Hop.WIRE, detail))
 
 
-async def _whole(bus: Bus, kept: Kept, request_id: str) -> str:
+async def _whole(bus: Bus, kept: Kept, request_id: str) -> ResultFrame:
     payload = kept.payload
     if payload is None:
         payload = await bus.get(kept.claim.transaction_id)
     if len(payload) <= THREAD_BYTES:
-        return _result(kept, payload, request_id)
-    return await asyncio.to_thread(_result, kept, payload, request_id)
+        return _result(kept, payload, request_id, hashed=bus.settings.trace_hops)
+    return await asyncio.to_thread(
+        _result, kept, payload, request_id, hashed=bus.settings.trace_hops
+    )
 
 
-def _result(kept: Kept, payload: bytes, request_id: str) -> str:
+def _result(kept: Kept, payload: bytes, request_id: str, *, hashed: bool) -> ResultFrame:
     fields: dict[str, Any] = {
         "request_id": request_id,
         "transaction_id": str(kept.claim.transaction_id),
@@ -71,7 +82,9 @@ def _result(kept: Kept, payload: bytes, request_id: str) -> str:
         "content_type": kept.claim.content_type,
         "outputs": outputs(payload, kept.claim.content_type),
     }
-    return encode("call_tool_res", **fields)
+    # Hashed anew: these are the bytes that go into the frame, however long they have waited.
+    seen = measured(len(payload), sha256(payload).hexdigest() if hashed else None)
+    return ResultFrame(encode("call_tool_res", **fields), Route.INLINE, seen)
 
 
 def _length(text: str) -> int:

@@ -20,6 +20,7 @@ from busctl.core.protocol import (
     Hello,
     InvalidFrame,
     ListTools,
+    Received,
     RotateToken,
     State,
     Step,
@@ -31,6 +32,7 @@ from busctl.ops.serve.answers import as_told
 from busctl.ops.serve.calls import Running
 from busctl.ops.serve.context import concerning
 from busctl.ops.serve.fetching import fetch
+from busctl.ops.serve.receipts import Receipts
 from busctl.ops.serve.sending import Sender
 from busctl.ports import Socket
 
@@ -57,6 +59,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetches = 0
         self._told: dict[UUID, float] = {}
+        self._receipts = Receipts(daemon.bus, daemon.meter)
         self._state = State.NEW
         self._reader = Reader(False, protocol.DEFAULT_MAX_MESSAGE_BYTES)
         self.id = ""
@@ -139,7 +142,10 @@ class Session:
         self.id = hello.session_id or str(self._daemon.bus.clock.new_id())
         self._reader = Reader(hello.accepts_claims, hello.max_message_bytes)
         self._state = State.OPEN
-        await self._send("hello_ack", ok=True, session_id=self.id, protocol=protocol.PROTOCOL)
+        takes = [protocol.RECEIVED] if self._daemon.settings.trace_hops else []
+        await self._send(
+            "hello_ack", ok=True, session_id=self.id, protocol=protocol.PROTOCOL, accepts=takes
+        )
 
     async def _turn_away(self, code: Close, reason: str) -> bool:
         log.warning("hello refused", extra={"close_code": int(code), "reason": reason})
@@ -185,6 +191,8 @@ class Session:
                 asking = self._spawn(self._health())
                 if len(self._tasks) > self._most_waiting:
                     await asyncio.wait([asking])
+            case Received():
+                self._receipts.take(frame)
             case RotateToken():
                 await self._rotate(frame)
 
@@ -263,8 +271,9 @@ class Session:
         if frame.way is Route.CLAIM:
             self._redeems()  # forgets the older ones
             self._told[kept.claim.transaction_id] = self._daemon.bus.clock.monotonic()
+        self._receipts.expect(kept.claim)
         await self._sender.text(frame.text)
-        delivery.record(self._daemon.bus, kept, frame.way)
+        delivery.record(self._daemon.bus, kept, frame)
 
     async def _send_error(self, request_id: str, error: BusctlError) -> None:
         shape = error_shape(as_told(error))
@@ -280,8 +289,10 @@ class Session:
             return
         self._fetches += 1
         self._told.pop(frame.transaction_id, None)
-        fetching = self._spawn(fetch(self._daemon, frame, self._sender, self.principal))
-        fetching.add_done_callback(self._fetch_ended)
+        fetching = fetch(
+            self._daemon, frame, self._sender, self.principal, self._receipts.expect
+        )  # fmt: skip
+        self._spawn(fetching).add_done_callback(self._fetch_ended)
 
     def _fetch_ended(self, _: object) -> None:
         self._fetches -= 1

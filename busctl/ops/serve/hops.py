@@ -1,0 +1,75 @@
+"""What the daemon measures of an answer between the tool and the bus, beside its way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from uuid import UUID
+
+from busctl.core.envelope import ClaimCheck
+from busctl.core.hops import ACCEPTED, PRODUCED, Hop, Measure, differs, measured
+from busctl.ops.bus import Bus
+from busctl.ports import Answer, Meter
+
+log = logging.getLogger("busctl.serve")
+
+ON_THE_SPOT_BYTES = 64 * 1024
+"""Larger pieces are hashed in a thread."""
+
+
+class Passage:
+    """One answer on its way from the tool to the bus: `answer` is the same answer, watched."""
+
+    def __init__(self, bus: Bus, meter: Meter, answer: Answer, transaction_id: UUID) -> None:
+        self._bus = bus
+        self._meter = meter
+        self._id = transaction_id
+        self._measure = Measure()
+        self._hashing: asyncio.Task[None] | None = None
+        self._on = bus.settings.trace_hops
+        self.answer = self._watched(answer) if self._on else answer
+
+    async def measured(self) -> None:
+        """Wait until all of what has passed is measured, and note it."""
+        if not self._on:
+            return
+        if self._hashing is not None:
+            await self._hashing
+        self._bus.passed(self._id, PRODUCED, Hop.TOOL, self._measure.as_detail())
+
+    def accepted(self, claim: ClaimCheck) -> None:
+        """The bus has taken the answer under that size and digest, which it took by itself."""
+        if not self._on:
+            return
+        given = measured(claim.payload_size_bytes, claim.checksum)
+        self._bus.passed(self._id, ACCEPTED, Hop.DAEMON, given)
+        if differs(self._measure.as_detail(), given):
+            self._meter.hop_mismatch(Hop.DAEMON)
+            log.error(
+                "answer changed between the tool and the bus",
+                extra={"transaction_id": str(self._id), "produced": self._measure.as_detail(),
+                       "accepted": given},
+            )  # fmt: skip
+
+    def _watched(self, answer: Answer) -> Answer:
+        if answer.pieces is not None:
+            return replace(answer, pieces=self._passing(answer.pieces))
+        payload = answer.payload or b""
+        if len(payload) <= ON_THE_SPOT_BYTES:
+            self._measure.add(payload)
+        else:
+            # Beside the store's own work: it reads the same bytes meanwhile.
+            self._hashing = asyncio.create_task(asyncio.to_thread(self._measure.add, payload))
+        return answer
+
+    async def _passing(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async with aclosing(pieces) as passing:  # type: ignore[type-var]  # tools give generators
+            async for piece in passing:
+                if len(piece) <= ON_THE_SPOT_BYTES:
+                    self._measure.add(piece)
+                else:
+                    await asyncio.to_thread(self._measure.add, piece)
+                yield piece
