@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 
+from busctl.adapters.uvicorn_protocols import BoundedWebSocket, patient
 from busctl.core.errors import ConfigurationError
 from busctl.core.settings import Settings
 
@@ -19,6 +20,8 @@ PING_SECS = 20.0
 PONG_SECS = 120.0
 """A pong comes behind what is still on its way: a thin line needs its time for a whole frame."""
 GRACE_SECS = 5
+SPARE_CONNECTIONS = 64
+"""For probes, and for whoever is to be told that there is no place."""
 BACKLOG = 512
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared with, not bound to
 
@@ -55,6 +58,7 @@ class HttpServer:
             listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
             # Accepted sockets inherit it; asyncio sets it only where the listener names TCP.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._give_up_on_the_stalled(listener)
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             raise ConfigurationError(
@@ -68,13 +72,24 @@ class HttpServer:
         self._listener = listener
         return listener
 
+    def _give_up_on_the_stalled(self, listener: socket.socket) -> None:
+        """The kernel ends a connection whose client takes nothing of what waits for it, whichever
+        protocol it is, and however full our own buffers are. It looks only at progress: a client
+        that reads slowly is let alone."""
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; elsewhere the WebSocket's pings do
+            milliseconds = round(self._settings.stall_timeout_secs * 1000)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
     async def start(self, app: Any) -> None:
         """Accept connections; binds if need be. Raises ConfigurationError for a certificate that
         cannot be used."""
         listener = self._listener or self.bind()
+        settings = self._settings
+        most = settings.max_sessions + settings.max_redemptions + SPARE_CONNECTIONS
         config = uvicorn.Config(
             app, lifespan="off", log_config=None, access_log=False, server_header=False,
-            http="h11", ws="websockets-sansio", ws_per_message_deflate=False,
+            http=patient(settings.hello_timeout_secs, most),
+            ws=BoundedWebSocket, ws_per_message_deflate=False,
             ws_max_size=self._settings.max_message_bytes, ws_ping_interval=PING_SECS,
             ws_ping_timeout=PONG_SECS, proxy_headers=False, timeout_graceful_shutdown=GRACE_SECS,
             ssl_certfile=self._settings.tls_cert, ssl_keyfile=self._settings.tls_key,

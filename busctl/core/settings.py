@@ -395,6 +395,38 @@ class Settings(BaseSettings):
         ge=1,
         le=10000,
     )
+    max_sessions: int = _setting(
+        256,
+        "Daemon",
+        "BUSCTL_MAX_SESSIONS",
+        "Most WebSocket sessions at once.",
+        ge=1,
+        le=100000,
+    )
+    max_redemptions: int = _setting(
+        32,
+        "Daemon",
+        "BUSCTL_MAX_REDEMPTIONS",
+        "Most redemptions over HTTP at once.",
+        ge=1,
+        le=10000,
+    )
+    max_calls_per_sec: Number = _setting(
+        5000.0,
+        "Daemon",
+        "BUSCTL_MAX_CALLS_PER_SEC",
+        "Most calls a second of one session; those above are refused with a time to come again.",
+        gt=0,
+        le=1000000,
+    )
+    max_frames_per_sec: Number = _setting(
+        10000.0,
+        "Daemon",
+        "BUSCTL_MAX_FRAMES_PER_SEC",
+        "Most frames a second read from one session; those above wait.",
+        gt=0,
+        le=1000000,
+    )
     call_timeout_secs: Number = _setting(
         300.0,
         "Daemon",
@@ -415,9 +447,17 @@ class Settings(BaseSettings):
         15.0,
         "Daemon",
         "BUSCTL_HELLO_TIMEOUT_SECS",
-        "Seconds a client has to say hello.",
+        "Seconds a client has to say hello, or to send the head of an HTTP request.",
         gt=0,
         le=300,
+    )
+    stall_timeout_secs: Number = _setting(
+        120.0,
+        "Daemon",
+        "BUSCTL_STALL_TIMEOUT_SECS",
+        "Seconds a client may take nothing of what is sent to it before its connection ends.",
+        ge=1,
+        le=3600,
     )
     drain_timeout_secs: Number = _setting(
         30.0,

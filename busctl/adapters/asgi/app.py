@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from busctl.adapters.asgi.bearer import principal_of
+from busctl.adapters.asgi.capacity import Capacity
 from busctl.adapters.asgi.guard import Guard
 from busctl.adapters.asgi.problems import problem_of
 from busctl.adapters.asgi.redemption import Redemption
@@ -75,7 +76,11 @@ def make_app(
             Middleware(
                 Guard, host=settings.host, hosts=settings.allowed_hosts,
                 origins=settings.allowed_origins,
-            )
+            ),
+            Middleware(
+                Capacity, sessions=settings.max_sessions,
+                redemptions=settings.max_redemptions,
+            ),
         ],
         exception_handlers={BusctlError: _problem},
     )  # fmt: skip

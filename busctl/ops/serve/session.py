@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from busctl.core import protocol
+from busctl.core.bucket import Bucket
 from busctl.core.errors import BusctlError, OverCapacity, PeerGone
 from busctl.core.principal import NOBODY, Scope
 from busctl.core.protocol import (
@@ -58,6 +59,9 @@ class Session:
         self._sender = Sender(socket)
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetches = 0
+        settings = daemon.settings
+        self._calls_rate = Bucket(settings.max_calls_per_sec)
+        self._frames_rate = Bucket(settings.max_frames_per_sec)
         self._told: dict[UUID, float] = {}
         self._receipts = Receipts(daemon.bus, daemon.meter)
         self._state = State.NEW
@@ -158,6 +162,7 @@ class Session:
     async def _serve(self) -> None:
         while True:
             message = await self._socket.receive()
+            await self._keep_pace()
             frame: Frame | None
             try:
                 frame = protocol.parse(message)
@@ -168,6 +173,13 @@ class Session:
                 await self._refuse(InvalidFrame("hello was said already."))
                 continue
             await self._dispatch(frame)
+
+    async def _keep_pace(self) -> None:
+        """Waits, if frames come too often: what is not read fills the client's own buffers."""
+        wait = self._frames_rate.take(self._daemon.bus.clock.monotonic())
+        if wait:
+            await asyncio.sleep(wait)
+            self._frames_rate.take(self._daemon.bus.clock.monotonic())
 
     async def _refuse(self, error: InvalidFrame) -> None:
         log.warning("frame refused", extra={"reason": error.message})
@@ -229,7 +241,7 @@ class Session:
         ack = {"request_id": request_id, "timeout": timeout, "name": frame.name}
         try:
             await self._daemon.bus.require(self.principal, Scope.CALL, tool=frame.name)
-            self._check_waiting()
+            self._check_pace()
             running = self._daemon.calls.admit(frame, request_id, self.id, self.principal)
         except BusctlError as error:
             log.warning(
@@ -246,10 +258,15 @@ class Session:
     def _most_waiting(self) -> int:
         return WAITING_PER_CALL * self._daemon.settings.max_inflight_per_session
 
-    def _check_waiting(self) -> None:
+    def _check_pace(self) -> None:
         most = self._most_waiting
         if len(self._tasks) >= most:
             raise OverCapacity(f"{most} requests of this session wait for their answers.")
+        if wait := self._calls_rate.take(self._daemon.bus.clock.monotonic()):
+            raise OverCapacity(
+                "This session calls more often than BUSCTL_MAX_CALLS_PER_SEC allows.",
+                retry_after=round(wait, 3),
+            )
 
     async def _follow(self, running: Running) -> None:
         """Tell how a call goes, then its answer."""
