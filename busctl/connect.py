@@ -19,6 +19,7 @@ from busctl.core.errors import SchemaMissing, SchemaOutdated
 from busctl.core.migration import State, standings
 from busctl.core.settings import Settings
 from busctl.ops import bus as operations
+from busctl.ops.quota import QuotaGuard
 
 
 class Bus(operations.Bus):
@@ -68,6 +69,7 @@ async def open_store(settings: Settings) -> AsyncIterator[PostgresStore]:
     keep_freed_memory()
     async with store_dsn(settings) as (dsn, is_embedded):
         store = await _open(settings, dsn, is_embedded=is_embedded)
+        store.admission = QuotaGuard.of(settings, SystemClock(), store.database_bytes)
         try:
             yield store
         finally:

@@ -20,7 +20,7 @@ from busctl.core.envelope import (
 )
 from busctl.core.journal import DaemonState, Kind, SystemEvent
 from busctl.core.principal import Principal, Scope
-from busctl.core.retention import Contents
+from busctl.core.retention import Contents, Holding
 from busctl.core.retention import Partition as Partition
 from busctl.core.token import Token
 
@@ -210,6 +210,16 @@ class Journal(Protocol):
         """Events since then, newest first; of some kinds only when `kinds` are given."""
 
 
+class Admission(Protocol):
+    """Decides whether the store takes a put."""
+
+    async def admit(self) -> None:
+        """Raises StoreOverBudget when nothing more is taken."""
+
+    async def look(self) -> int:
+        """Measure now what `admit` goes by; in bytes. Raises the store's errors."""
+
+
 class Retention(Protocol):
     """What cleanup asks of the store. Each call is short and stands for itself. All of them work
     where the database is read-only by default. `now` is the run's own moment: what expires after
@@ -248,6 +258,21 @@ class Retention(Protocol):
         events."""
 
     async def ensure_partitions(self, first: datetime, last: datetime) -> int: ...
+
+    async def database_bytes(self) -> int: ...
+
+    async def holding(self, partition: Partition) -> Holding:
+        """How much an attached message partition holds, and how much of it may go."""
+
+    async def drop_unexpired(self, partitions: Sequence[Partition]) -> Dropped | None:
+        """As `drop`, whatever has expired: only a pinned message keeps it. The event says so."""
+
+    async def delete_oldest(self, partition: Partition, *, delivered: bool, batch: int) -> Deleted:
+        """Delete up to `batch` of the oldest messages that are not pinned, with their chunks:
+        those that were delivered, or the others. `last_id` is None when none are left."""
+
+    async def give_back(self, partitions: Sequence[Partition]) -> None:
+        """Return to the disk what lies free at the end of those tables."""
 
     async def record_run(self, detail: Mapping[str, Any]) -> None:
         """Note that a cleanup has ended now, for `busctl check expiry`."""

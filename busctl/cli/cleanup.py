@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from busctl.core.settings import Settings
     from busctl.ops.cleanup import CleanupReport
+    from busctl.ops.shrinking import Shrunk
 
 
 def cleanup(
@@ -35,6 +36,14 @@ def cleanup(
         bool,
         typer.Option("--eager", help="Delete row by row even what is dropped whole within hours."),
     ] = False,
+    max_db_bytes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Then remove messages before their time until the database is no larger.",
+        ),
+    ] = None,
+    yes: options.Yes = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -48,6 +57,11 @@ def cleanup(
     once. Elsewhere rows go in small batches that stop no writer; their space is reused by the
     database. Rows whose partition is dropped within hours are left for that: nobody can read them.
 
+    --max-db-bytes is for a database that is about to be full: messages that have not expired are
+    lost, those of partitions that were delivered whole first, then those that expire soonest;
+    pinned ones stay. It asks, unless --yes; --dry-run says what would be lost. Exit 1 if the
+    database is still larger afterwards: then rows left room that only the database can use again.
+
     Works on a database that is read-only by default, as a Supabase project over its quota is.
     Exit 0 if all is well, 1 if something that has expired was in use and could not go, 3 if the
     store could not be reached, 75 if another cleanup is running.
@@ -55,13 +69,16 @@ def cleanup(
     --json prints: ok, dry_run, messages, payload_bytes, returned_bytes, reusable_bytes,
     rows_deleted, partitions_dropped (partition, rows, payload_bytes, returned_bytes),
     partitions_made, partitions_checked, requests_deleted, system_events_deleted,
-    left (partition, why, detail), seconds.
+    left (partition, why, detail), seconds; with --max-db-bytes also shrunk (limit, before, after,
+    ok, dry_run, messages, undelivered, payload_bytes, returned_bytes, reusable_bytes, partitions,
+    pinned, in_use).
 
     \b
     Examples:
       busctl cleanup
       busctl cleanup --dry-run
       busctl cleanup -q --max-seconds 300
+      busctl cleanup --max-db-bytes 450MB --dry-run
     """
     import sys
     from datetime import timedelta
@@ -69,21 +86,49 @@ def cleanup(
     from busctl.cli.running import emit_json, run, say, settings_for
 
     settings = settings_for(env_file, sets, keep_events_days=keep_events)
+    limit = _limit(max_db_bytes, yes=yes, dry_run=dry_run)
     told: dict[str, Any] = {
         "batch": batch, "max_seconds": max_seconds, "eager": eager, "dry_run": dry_run,
     }  # fmt: skip
     talk = say if sys.stderr.isatty() and not (quiet or as_json or dry_run) else None
     report = run(_cleaned(settings, timedelta(days=settings.keep_events_days), talk, told))
+    forced = None
+    if limit is not None:
+        from busctl.cli.cleanup_shrink import shrunk
+
+        forced = shrunk(settings, limit, batch=batch, yes=yes, dry_run=dry_run, talk=talk)
     if as_json:
-        emit_json(shape(report))
-    elif not quiet:
-        print(summary(report))
-    if not as_json:
-        for one in report.left:
-            if not quiet or one.why == "in_use":
-                say(f"{one.partition}: left, {one.detail}.")
-    if not report.ok:
+        emit_json(shape(report, forced))
+    else:
+        _show(report, forced, quiet=quiet)
+    if not (report.ok and (forced is None or forced.ok)):
         raise typer.Exit(1)
+
+
+def _limit(max_db_bytes: str | None, *, yes: bool, dry_run: bool) -> int | None:
+    if max_db_bytes is None:
+        return None
+    from busctl.cli.cleanup_shrink import refuse_unasked
+    from busctl.core.sizes import parse_size
+
+    limit = parse_size(max_db_bytes)
+    refuse_unasked(yes=yes, dry_run=dry_run)
+    return limit
+
+
+def _show(report: CleanupReport, forced: Shrunk | None, *, quiet: bool) -> None:
+    from busctl.cli.running import say
+
+    if not quiet:
+        print(summary(report))
+    for one in report.left:
+        if not quiet or one.why == "in_use":
+            say(f"{one.partition}: left, {one.detail}.")
+    if forced is not None and not (quiet and forced.ok and not forced.messages):
+        from busctl.cli.cleanup_shrink import lines
+
+        for line in lines(forced):
+            print(line)
 
 
 async def _cleaned(
@@ -101,11 +146,16 @@ async def _cleaned(
         )
 
 
-def shape(report: CleanupReport) -> dict[str, Any]:
+def shape(report: CleanupReport, forced: Shrunk | None = None) -> dict[str, Any]:
     """The JSON shape of a report."""
     from dataclasses import asdict
 
-    return {"ok": report.ok, **asdict(report)}
+    if forced is None:
+        return {"ok": report.ok, **asdict(report)}
+    return {
+        "ok": report.ok and forced.ok, **asdict(report),
+        "shrunk": {"ok": forced.ok, **asdict(forced)},
+    }  # fmt: skip
 
 
 def summary(report: CleanupReport) -> str:

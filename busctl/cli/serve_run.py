@@ -164,6 +164,8 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
         every("tokens", daemon.check_tokens, max(1.0, settings.token_cache_secs)),
         every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
     ]
+    if (admission := cast(PostgresStore, daemon.bus.store).admission) is not None:
+        tasks.append(every("quota", admission.look, settings.quota_interval_secs))
     if health is not None:
         write = partial(_write_health, daemon, health, url)
         tasks.append(every("health file", write, upkeep.LOOK_SECS))

@@ -199,6 +199,16 @@ class StoreReadOnly(BusctlError):
     default_remedy = "Free space with `busctl cleanup`, which works on a read-only project."
 
 
+class StoreOverBudget(BusctlError):
+    """The database is at the critical share of BUSCTL_DB_MAX_BYTES: nothing more is stored."""
+
+    code = "STORE_OVER_BUDGET"
+    exit_code = 3
+    default_remedy = (
+        "Free space with `busctl cleanup --max-db-bytes`, or raise BUSCTL_DB_MAX_BYTES."
+    )
+
+
 class StoreFailed(BusctlError):
     """The server answered with an error that has no name of its own here."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -51,6 +51,23 @@ class Contents:
     lasting: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a message partition holds: messages, those delivered, those pinned, and the payload
+    and stored bytes of all that are not pinned."""
+
+    messages: int = 0
+    delivered: int = 0
+    pinned: int = 0
+    payload_bytes: int = 0
+    stored_bytes: int = 0
+
+    @property
+    def undelivered(self) -> int:
+        """Messages that may go and were never fetched."""
+        return self.messages - self.pinned - self.delivered
+
+
 class Action(StrEnum):
     """What cleanup does with a partition."""
 
@@ -89,6 +106,12 @@ def decide(partition: Partition, found: Contents, now: datetime, *, eager: bool)
 
 def _rows_or_keep(found: Contents, why: str) -> Decision:
     return Decision(Action.ROWS if found.expired else Action.KEEP, why)
+
+
+def by_loss(held: Mapping[str, Holding], partitions: Iterable[Partition]) -> list[Partition]:
+    """In which order partitions go when space must be had: first those whose messages were all
+    delivered, then the others, whose messages expire soonest; oldest first in both."""
+    return sorted(partitions, key=lambda one: (held[one.name].undelivered > 0, one.lower))
 
 
 def is_past(partition: Partition, now: datetime) -> bool:

@@ -105,3 +105,6 @@ from bus.partitions order by lower_bound, parent
 
 -- name: ping :one
 select 1
+
+-- name: database_bytes :one
+select pg_catalog.pg_database_size(pg_catalog.current_database())

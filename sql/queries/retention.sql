@@ -139,3 +139,37 @@ select count(*) from gone
 insert into bus.upkeep (task, at, detail) values (%(task)b, now(), %(detail)b)
 on conflict (task) do update set at = excluded.at, detail = excluded.detail
 returning at
+
+-- name: partition_holding :one
+select count(*), count(*) filter (where status = 'delivered' and not pinned),
+       count(*) filter (where pinned),
+       coalesce(sum(payload_size_bytes) filter (where not pinned), 0)::bigint,
+       coalesce(sum(stored_size_bytes) filter (where not pinned), 0)::bigint
+from bus.message_bus where {span}
+
+-- name: oldest_delete :one
+with doomed as materialized (
+    select transaction_id, ctid from bus.message_bus
+    where {span} and not pinned and (status = 'delivered') = %(delivered)b::boolean
+    order by transaction_id limit %(batch)b::integer
+    for update skip locked
+), gone as (
+    delete from bus.message_bus
+    where {span} and ctid = any (array(select doomed.ctid from doomed))
+    returning transaction_id, payload_size_bytes, stored_size_bytes, chunk_count, checksum
+), chunks as (
+    delete from bus.message_chunk
+    where {span} and transaction_id = any (
+        array(select gone.transaction_id from gone where gone.chunk_count > 0))
+), trail as (
+    insert into bus.message_event (transaction_id, kind, hop, detail)
+    select transaction_id, 'removed', 'store', jsonb_build_object(
+        'size', payload_size_bytes, 'checksum', encode(checksum, 'hex'), 'reason', 'byte budget')
+    from gone
+)
+select count(*), coalesce(sum(payload_size_bytes), 0)::bigint,
+       coalesce(sum(stored_size_bytes), 0)::bigint,
+       (select case when count(*) = %(batch)b::integer
+                    then (array_agg(doomed.transaction_id order by doomed.transaction_id desc))[1]
+               end from doomed)
+from gone

@@ -50,6 +50,7 @@ VALUES: dict[str, Any] = {
     "task": "t",
     "token_id": "0123456789ab", "principal": "me", "scopes": ["call"],
     "digest": DIGEST,
+    "delivered": True,
 }  # fmt: skip
 OWN: dict[str, Any] = {
     "chunk_insert": [MESSAGE, Int4(0), Int4(1), DIGEST, DIGEST, b"x"],

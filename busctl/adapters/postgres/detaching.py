@@ -36,8 +36,10 @@ class Group:
     """Partitions of one time span that leave in one transaction, at most one of them messages'."""
 
     def __init__(
-        self, partitions: Sequence[Partition], now: datetime, sql: Mapping[str, str]
-    ) -> None:
+        self, partitions: Sequence[Partition], now: datetime, sql: Mapping[str, str],
+        reason: str | None = None,
+    ) -> None:  # fmt: skip
+        self._reason = reason
         self._partitions = partitions
         self._now = now
         self._sql = sql
@@ -91,11 +93,13 @@ class Group:
     async def _record(
         self, session: Session, message: Partition, rows: int, payload_bytes: int, size: int
     ) -> None:
-        detail = {
+        detail: dict[str, object] = {
             "partition": message.name, "rows": rows, "payload_bytes": payload_bytes,
             "returned_bytes": size, "from": message.lower.isoformat(),
             "to": message.upper.isoformat(),
         }  # fmt: skip
+        if self._reason is not None:
+            detail["reason"] = self._reason
         day = {"first": message.lower, "last": message.lower}
         await session.one(self._sql["events_ready"], day)
         await session.run(

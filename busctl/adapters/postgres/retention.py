@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
@@ -23,10 +23,11 @@ from busctl.adapters.postgres.pool import Row, Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
 from busctl.core.errors import StoreTimeout
-from busctl.core.retention import Contents
+from busctl.core.retention import Contents, Holding
 from busctl.ports import Deleted, Dropped, Partition
 
 Result = TypeVar("Result")
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(milliseconds=1)
 _CONNECTIONS = 2
 """One holds the lock, one works."""
@@ -135,6 +136,32 @@ class PostgresRetention:
     async def expire_journal(self, before: datetime) -> int:
         return int((await self._one("journal_expire", {"before": before}))[0])
 
+    async def database_bytes(self) -> int:
+        return int((await self._one("database_bytes"))[0])
+
+    async def holding(self, partition: Partition) -> Holding:
+        return Holding(*await self._one("partition_holding", span=_span(partition)))
+
+    async def delete_oldest(self, partition: Partition, *, delivered: bool, batch: int) -> Deleted:
+        days = {"first": partition.lower, "last": partition.upper - _INSTANT}
+        await self._one("events_ready", days)
+        values = {"delivered": delivered, "batch": Int4(batch)}
+        return Deleted(*await self._one("oldest_delete", values, span=_span(partition)))
+
+    async def give_back(self, partitions: Sequence[Partition]) -> None:
+        async def vacuum(session: Session) -> None:
+            await session.command(
+                "set default_transaction_read_only = off; set role bus_janitor; "
+                f"set lock_timeout = {self._lock_ms}"
+            )
+            for partition in partitions:
+                await session.command(f"vacuum (truncate) bus.{partition.name}")
+            await session.command(
+                "reset lock_timeout; reset role; reset default_transaction_read_only"
+            )
+
+        await self._pool.run(vacuum, timeout=self._step_timeout)
+
     async def record_run(self, detail: Mapping[str, Any]) -> None:
         values = {"task": "cleanup", "detail": Jsonb(dict(detail))}
         await self._one("upkeep_done", values)
@@ -145,7 +172,17 @@ class PostgresRetention:
         return int((await self._one("ensure_partitions", {"first": first, "last": last}))[0])
 
     async def drop(self, partitions: Sequence[Partition], now: datetime) -> Dropped | None:
-        group = detaching.Group(partitions, now, self._sql)
+        return await self._drop(partitions, detaching.Group(partitions, now, self._sql))
+
+    async def drop_unexpired(self, partitions: Sequence[Partition]) -> Dropped | None:
+        # By then everything has expired that is not pinned.
+        return await self._drop(
+            partitions, detaching.Group(partitions, NEVER, self._sql, "byte budget")
+        )
+
+    async def _drop(
+        self, partitions: Sequence[Partition], group: detaching.Group
+    ) -> Dropped | None:
         try:
             await self._as_janitor(group.count)
             if self._concurrently:

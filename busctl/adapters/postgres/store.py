@@ -32,7 +32,7 @@ from busctl.core.errors import (
     TransactionConflict,
 )
 from busctl.core.ids import time_of
-from busctl.ports import Delivery, Draft, Filter, Found, Lease, Partition, Stored
+from busctl.ports import Admission, Delivery, Draft, Filter, Found, Lease, Partition, Stored
 
 Result = TypeVar("Result")
 
@@ -55,6 +55,8 @@ class PostgresStore:
         self._verify = verify
         self._sql = queries()
         self._hours: set[datetime] = set()
+        self.admission: Admission | None = None
+        """Asked before each put."""
 
     @classmethod
     async def open(
@@ -87,6 +89,7 @@ class PostgresStore:
     # --- put -------------------------------------------------------------------------------
 
     async def put(self, draft: Draft, body: bytes) -> Stored:
+        await self._admitted()
         values = rows.put_values(draft, body)
 
         async def insert(session: Session) -> Row:
@@ -98,6 +101,7 @@ class PostgresStore:
         return stored
 
     async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
+        await self._admitted()
         values = rows.put_many_values(drafts)
         ids = [draft.transaction_id.int for draft, _ in drafts]
         first, last = UUID(int=min(ids)), UUID(int=max(ids))
@@ -110,6 +114,7 @@ class PostgresStore:
     async def put_chunks(
         self, transaction_id: UUID, chunks: AsyncIterator[Chunk], seal: Callable[[], Draft]
     ) -> Stored:
+        await self._admitted()
         await self._ensure_partition(transaction_id)
         try:
             begin = "begin; set local role bus_writer"
@@ -329,7 +334,15 @@ class PostgresStore:
     async def close(self) -> None:
         await self.pool.close()
 
+    async def database_bytes(self) -> int:
+        """What the whole database takes on the server's disk."""
+        return int((await self._read_one("database_bytes", {}))[0])
+
     # --- inside ----------------------------------------------------------------------------
+
+    async def _admitted(self) -> None:
+        if self.admission is not None:
+            await self.admission.admit()
 
     async def _read_one(self, name: str, values: dict[str, Any]) -> Row:
         query = self._sql[name]

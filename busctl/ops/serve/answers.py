@@ -18,6 +18,7 @@ from busctl.core.errors import (
     SchemaMissing,
     SchemaOutdated,
     StoreFailed,
+    StoreOverBudget,
     StoreReadOnly,
     StoreUnreachable,
 )
@@ -27,7 +28,8 @@ from busctl.ports import Answer
 log = logging.getLogger("busctl.serve")
 
 STORE_ERRORS = (
-    StoreUnreachable, StoreReadOnly, StoreFailed, SchemaMissing, SchemaOutdated, BusDisabled,
+    StoreUnreachable, StoreReadOnly, StoreOverBudget, StoreFailed, SchemaMissing, SchemaOutdated,
+    BusDisabled,
 )  # fmt: skip
 """What keeps the store from taking any message at all."""
 RETRY_AFTER_SECS = 5.0
