@@ -51,11 +51,23 @@ def _formatter(as_json: bool, about: Callable[[], Mapping[str, str]]) -> logging
     if as_json:
         last = structlog.processors.JSONRenderer(default=str, ensure_ascii=True)
     else:
+        shared.append(_printable)
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
     )
+
+
+def _printable(_: Any, __: str, event: EventDict) -> EventDict:
+    """Control characters written out: a client's own words must neither begin a line that looks
+    like ours nor steer the terminal."""
+    return {
+        key: value.encode("unicode_escape").decode("ascii")
+        if isinstance(value, str) and not value.isprintable()
+        else value
+        for key, value in event.items()
+    }
 
 
 def _plain_exception(_: Any, __: str, event: EventDict) -> EventDict:

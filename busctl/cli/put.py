@@ -111,14 +111,13 @@ def _guessed(file: str) -> str:
 
 
 def _object(text: str | None) -> dict[str, Any]:
-    import json
-
     from busctl.core.errors import ConfigurationError
+    from busctl.core.jsontext import parse_json
 
     if text is None:
         return {}
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError as error:
         raise ConfigurationError(
             f"--metadata is not JSON: {error}.", remedy='Write an object: \'{"key": "value"}\'.'

@@ -22,6 +22,7 @@ from uuid import UUID
 from busctl.core.envelope import Envelope, Labels, MessageType
 from busctl.core.errors import ArchiveError, InvalidId
 from busctl.core.ids import parse_id
+from busctl.core.jsontext import parse_json
 
 FORMAT = "busctl-archive"
 FORMAT_VERSION = 1
@@ -138,7 +139,7 @@ def index_json(count: int, payload_bytes: int, sums_digest: str) -> bytes:
 def read_json(body: bytes, entry: Entry) -> dict[str, Any]:
     """Raises ArchiveError, naming the entry, for anything but a JSON object."""
     try:
-        value = json.loads(body)
+        value = parse_json(body)
     except ValueError as error:
         raise damaged(entry, "is no JSON") from error
     if not isinstance(value, dict):
@@ -216,7 +217,7 @@ def read_record(value: Mapping[str, Any], entry: Entry) -> Recorded:
             expires_at=_moment(value["expires_at"]),
             pinned=bool(value.get("pinned", False)),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidId) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, InvalidId) as error:
         raise damaged(entry, f"does not describe a message ({error!r})") from error
 
 

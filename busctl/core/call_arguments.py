@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from busctl.core.errors import ConfigurationError
+from busctl.core.jsontext import parse_json
 
 
 def read_pairs(pairs: Iterable[str], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def read_pairs(pairs: Iterable[str], schema: Mapping[str, Any]) -> dict[str, Any
 def read_object(text: str | bytes, origin: str) -> dict[str, Any]:
     """A JSON object of arguments. Raises ConfigurationError naming `origin`."""
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        found = parse_json(text)
     except ValueError as error:
         raise ConfigurationError(f"{origin} is not JSON: {error}.") from error
     if not isinstance(found, dict):
@@ -45,10 +45,6 @@ def _value(text: str, schema: Mapping[str, Any]) -> Any:
     if kinds == {"string"} or (kinds == {"string", "null"} and text != "null"):
         return text
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return parse_json(text)
     except ValueError:  # then it is text, as most values typed are
         return text
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

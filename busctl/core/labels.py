@@ -60,7 +60,7 @@ def _check_metadata(metadata: Mapping[str, Any]) -> None:
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         text.encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidLabel(f"metadata is not JSON that can be stored: {error}.") from error
     if len(text) > MAX_METADATA_BYTES:
         raise InvalidLabel(f"metadata has over {MAX_METADATA_BYTES:,} bytes.")

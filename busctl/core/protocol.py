@@ -19,6 +19,7 @@ from uuid import UUID
 from busctl.core.envelope import CHUNK_BYTES
 from busctl.core.errors import BusctlError, InvalidId, ProtocolError
 from busctl.core.ids import parse_id
+from busctl.core.jsontext import parse_json
 
 PROTOCOL = "busctl.1"
 DEFAULT_MAX_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -189,18 +190,12 @@ def parse(message: str | bytes) -> Frame:
 
 def _object(message: str) -> dict[str, Any]:
     try:
-        found = json.loads(message, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise InvalidFrame("The frame is nested too deeply.") from error
+        found = parse_json(message)
     except ValueError as error:
         raise InvalidFrame(f"The frame is not JSON: {error}.") from error
     if not isinstance(found, dict):
         raise InvalidFrame("The frame is not a JSON object.")
     return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _shown(value: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +22,7 @@ from busctl.core.errors import (
     ProtocolError,
     StoreUnreachable,
 )
+from busctl.core.jsontext import parse_json
 from busctl.core.protocol import PART_HEADER_BYTES
 
 _OUTCOMES: dict[str, type[BusctlError]] = {
@@ -67,7 +67,7 @@ class Part:
 def read_frame(text: str) -> dict[str, Any]:
     """One text frame. Raises ProtocolError unless it is a JSON object with an `op`."""
     try:
-        frame = json.loads(text)
+        frame = parse_json(text)
     except ValueError as error:
         raise ProtocolError(f"The daemon sent a frame that is not JSON: {error}.") from error
     if not isinstance(frame, dict) or not isinstance(frame.get("op"), str):

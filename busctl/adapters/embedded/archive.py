@@ -20,12 +20,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
 from busctl.core.errors import EmbeddedStoreError
+from busctl.core.jsontext import parse_json
 
 _FORMAT = 1
 _HEADER = "busctl-store.json"
 _MANIFEST = "manifest.json"
 _DATA = "data"
 _BLOCK_BYTES = 1024 * 1024
+_MOST_JSON_BYTES = 64 << 20  # a manifest of half a million files; compressed zeros are cheap
 _ZSTD_LEVEL = 3
 _MALFORMED = (ValueError, KeyError, TypeError)  # JSON that is not the header or manifest
 
@@ -203,8 +205,10 @@ def _add_json(tar: tarfile.TarFile, name: str, value: object) -> None:
 
 
 def _json_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
+    if member.size > _MOST_JSON_BYTES:
+        raise tarfile.ReadError(f"{member.name} claims {member.size:,} bytes")
     content = tar.extractfile(member)
-    value = json.loads(content.read()) if content else None
+    value = parse_json(content.read()) if content else None
     if not isinstance(value, dict):
         raise tarfile.ReadError(f"{member.name} is not an object")
     return value
