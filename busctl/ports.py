@@ -18,6 +18,7 @@ from busctl.core.envelope import (
     MessageType,
     Status,
 )
+from busctl.core.fsck import Inspected, Orphan
 from busctl.core.journal import DaemonState, Kind, SystemEvent
 from busctl.core.principal import Principal, Scope
 from busctl.core.retention import Contents, Holding
@@ -303,6 +304,30 @@ class Facts(Protocol):
 
     async def ping(self) -> float:
         """One round trip; its time in ms."""
+
+
+class Inspection(Protocol):
+    """Looks at stored messages where they lie: stored digests are checked by the server, no payload
+    travels. Each call is one short transaction. Expired messages are not looked at. Raises the
+    store's errors as Store does. Spans are [first, last) in ids."""
+
+    async def totals(self, first: UUID, last: UUID) -> tuple[int, int]:
+        """Messages and their stored bytes."""
+
+    async def pick(
+        self, after: UUID, last: UUID, *, limit: int, share: float, seed: int
+    ) -> Sequence[tuple[UUID, int]]:
+        """The next ids behind `after` with their stored bytes; `share` (0 to 1) of them, chosen by
+        id and `seed`."""
+
+    async def look(self, ids: Sequence[UUID]) -> Sequence[Inspected]:
+        """What is there of these messages; those that have left are left out."""
+
+    async def orphans(self, first: UUID, last: UUID) -> Sequence[Orphan]: ...
+
+    async def mark_damaged(self, details: Mapping[UUID, Mapping[str, Any]]) -> int:
+        """Set their status to error and add an event `corrupt` with that detail; returns how many
+        were not marked before. Deletes nothing."""
 
 
 # --- tools ---------------------------------------------------------------------------------------

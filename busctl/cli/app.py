@@ -22,6 +22,7 @@ from busctl.cli import (
     cleanup,
     config,
     demo,
+    fsck,
     generate,
     get,
     ls,
@@ -34,6 +35,8 @@ from busctl.cli import (
     store,
     test_integrity,
     token,
+    trace,
+    verify,
 )
 from busctl.core.errors import BusctlError
 
@@ -96,6 +99,9 @@ app.command()(put.put)
 app.command()(get.get)
 app.command()(ls.ls)
 app.command()(show.show)
+app.command()(trace.trace)
+app.command()(verify.verify)
+app.command()(fsck.fsck)
 app.command()(pin.pin)
 app.command()(pin.unpin)
 app.command()(pin.extend)

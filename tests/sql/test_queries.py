@@ -43,7 +43,8 @@ VALUES: dict[str, Any] = {
     "body": b"x", "bodies": [b"x"], "durations": [1.0], "hops": ["h"], "details": [Jsonb({})],
     "detail": Jsonb({}), "daemon": "d", "answered": True, "limit": Int4(10), "batch": Int4(10),
     "pinned": True, "sorts": [Int4(1)], "names": ["message_bus"], "table": "bus.message_bus",
-    "parent": "bus.message_bus", "version": "29990101000000", "host": "h", "pid": Int4(1),
+    "parent": "bus.message_bus", "version": "29990101000000", "seed": Int8(1), "share": Int4(1),
+    "host": "h", "pid": Int4(1),
     "started": NOW, "since": NOW, "oldest": NOW, "before": NOW, "after_time": NOW,
     "breaker": "closed", "messages": Int4(0), "bytes": Int8(0), "sessions_open": Int4(0),
     "inflight": Int4(0), "enabled": True, "fallback": True, "daemons": ["d"],
@@ -53,6 +54,15 @@ VALUES: dict[str, Any] = {
     "delivered": True,
 }  # fmt: skip
 OWN: dict[str, Any] = {
+    "inspection_totals": {"first": MESSAGE, "last": MESSAGE},
+    "inspection_pick": {
+        "after": MESSAGE,
+        "last": MESSAGE,
+        "seed": Int8(1),
+        "share": Int4(1),
+        "limit": Int4(1),
+    },
+    "inspection_orphans": {"first": MESSAGE, "last": MESSAGE, "limit": Int4(1)},
     "chunk_insert": [MESSAGE, Int4(0), Int4(1), DIGEST, DIGEST, b"x"],
 }
 """Values of the queries that give one of those names another type, or take them by position."""

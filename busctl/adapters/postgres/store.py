@@ -357,10 +357,12 @@ class PostgresStore:
         )
 
     async def as_role(
-        self, role: str, work: Callable[[Session], Awaitable[Result]], *, read_write: bool = False
-    ) -> Result:
+        self, role: str, work: Callable[[Session], Awaitable[Result]], *, read_write: bool = False,
+        timeout: float | None = None,
+    ) -> Result:  # fmt: skip
         """One transaction under `role`. `read_write` asks for one where the default is read-only,
-        as in a Supabase project over its quota."""
+        as in a Supabase project over its quota. `timeout` (seconds) defaults to the one of
+        writing."""
         mode = " read write" if read_write else ""
 
         async def transaction(session: Session) -> Result:
@@ -369,7 +371,7 @@ class PostgresStore:
             await session.command("commit")
             return result
 
-        return await self.pool.run(transaction, timeout=self._write_timeout)
+        return await self.pool.run(transaction, timeout=timeout or self._write_timeout)
 
     async def _with_partition(
         self, first: UUID, last: UUID, work: Callable[[Session], Awaitable[Result]]
