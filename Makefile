@@ -5,6 +5,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 JOBS ?= 2
+# What runs through a transaction pooler and on PostgreSQL 15 too: the adapters but the embedded
+# server, and daemons.
+POOLED := tests/adapters --ignore-glob='*/test_embedded*' tests/e2e/test_daemon_requests.py \
+  tests/e2e/test_daemon_fetch.py tests/e2e/test_daemon_stopping.py
 PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3 python
 
 .DELETE_ON_ERROR:
@@ -22,6 +26,7 @@ test: $(STAMP)
 # Slower tests that need more of the machine: poolers, certificates, other people's command lines.
 conditions: $(STAMP)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile tests/conditions $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --through pgbouncer --on 15 $(POOLED) $(ARGS)
 
 check: $(STAMP)
 	$(PY) -m ruff check .

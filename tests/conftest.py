@@ -11,6 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -20,15 +21,42 @@ from busctl.adapters import embedded
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.connect import Bus
 from busctl.core.settings import Settings
+from tests.pooling import Pooler, pooled
 
 DEBIAN_BIN = Path("/usr/lib/postgresql/15/bin")
 _numbers = itertools.count()
+_poolers: dict[int, Pooler] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--through",
+        choices=["pgbouncer"],
+        help="lead the connections of every test database through a pooler in transaction mode",
+    )
+    parser.addoption(
+        "--on", choices=["15"], help="make the databases of all tests on PostgreSQL 15"
+    )
 
 
 def pytest_configure() -> None:
     """A shell that starts the tests in the background has them ignore SIGINT, and every process
     they start would inherit that: what Ctrl-C does could not be tested."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --on 15, a test that runs on 18 and 15 would run on 15 twice."""
+    if config.getoption("--on") is None:
+        return
+    twice = [each for each in items if "18" in _variant(each).split("-")]
+    config.hook.pytest_deselected(items=twice)
+    items[:] = [each for each in items if each not in twice]
+
+
+def _variant(item: pytest.Item) -> str:
+    """What stands in brackets behind the name of a test."""
+    return item.name.partition("[")[2].removesuffix("]")
 
 
 @pytest.fixture(autouse=True)
@@ -49,24 +77,39 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def server(open_folder: Path) -> Iterator[embedded.Server]:
-    """The embedded PostgreSQL 18, running for this test process."""
-    with embedded.acquire(open_folder / "store18") as lease:
+def server(request: pytest.FixtureRequest, open_folder: Path) -> Iterator[embedded.Server]:
+    """The embedded PostgreSQL 18 (with --on 15: Debian's 15), running for this test process."""
+    if request.config.getoption("--on") == "15":
+        yield request.getfixturevalue("server15")
+        return
+    with embedded.acquire(open_folder / "store18") as lease, led(lease.server, request.config):
         without_fsync(lease.server)
         yield lease.server
         os.kill(lease.server.pid, signal.SIGQUIT)  # no checkpoint of what is removed next
 
 
 @pytest.fixture(scope="session")
-def server15(open_folder: Path) -> Iterator[embedded.Server]:
+def server15(request: pytest.FixtureRequest, open_folder: Path) -> Iterator[embedded.Server]:
     """Debian's PostgreSQL 15, the oldest that is supported."""
     assert (DEBIAN_BIN / "postgres").exists(), (
         f"{DEBIAN_BIN}/postgres is missing: install Debian's postgresql-15 (as .ci/run does)"
     )
-    with embedded.acquire(open_folder / "store15", bin_dir=DEBIAN_BIN) as lease:
+    own = embedded.acquire(open_folder / "store15", bin_dir=DEBIAN_BIN)
+    with own as lease, led(lease.server, request.config):
         without_fsync(lease.server)
         yield lease.server
         os.kill(lease.server.pid, signal.SIGQUIT)  # no checkpoint of what is removed next
+
+
+@contextmanager
+def led(server: embedded.Server, config: pytest.Config) -> Iterator[None]:
+    """With --through, a pooler before that server: `make_database` hands out its address."""
+    if config.getoption("--through") is None:
+        yield
+        return
+    with pooled(server.dsn) as pooler:
+        _poolers[server.pid] = pooler
+        yield
 
 
 def without_fsync(server: embedded.Server) -> None:
@@ -77,7 +120,8 @@ def without_fsync(server: embedded.Server) -> None:
 
 
 async def make_database(server: embedded.Server, name: str, *, migrated: bool = True) -> str:
-    """A new database on that server; returns its DSN. Migrated ones are copies of a template."""
+    """A new database on that server; returns its DSN. Migrated ones are copies of a template.
+    With --through, the DSN leads through the pooler."""
     async with await psycopg.AsyncConnection.connect(server.dsn, autocommit=True) as admin:
         if migrated:
             found = await admin.execute("select 1 from pg_database where datname = 'template_bus'")
@@ -88,7 +132,42 @@ async def make_database(server: embedded.Server, name: str, *, migrated: bool = 
             await admin.execute(f"create database {name} template template_bus")
         else:
             await admin.execute(f"create database {name}")
-    return dsn_of(server, name)
+    pooler = _poolers.get(server.pid)
+    return dsn_of(server, name) if pooler is None else pooler.led(dsn_of(server, name))
+
+
+def direct(dsn: str) -> str:
+    """The same database without the pooler that --through puts before it: for what a test does
+    behind busctl's back."""
+    for pooler in _poolers.values():
+        if pooler.leads(dsn):
+            return pooler.direct(dsn)
+    return dsn
+
+
+def is_pooled(dsn: str) -> bool:
+    """Whether that DSN leads through the pooler of --through."""
+    return any(pooler.leads(dsn) for pooler in _poolers.values())
+
+
+def clients(dsn: str) -> int:
+    """How many connections busctl has open to this database, at the pooler if there is one."""
+    for pooler in _poolers.values():
+        if pooler.leads(dsn):
+            return pooler.clients(dsn)
+    asked = "select from pg_stat_activity where application_name = 'busctl' and datname = %s"
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        return admin.execute(asked, [admin.info.dbname]).rowcount
+
+
+def alter_database(dsn: str, change: str) -> None:
+    """`alter database … CHANGE`, in force for every session that begins from now on; a pooler is
+    told to begin new ones."""
+    with psycopg.connect(direct(dsn), autocommit=True) as admin:
+        admin.execute(f"alter database {admin.info.dbname} {change}".encode())
+        for pooler in _poolers.values():
+            if pooler.leads(dsn):
+                pooler.ask(f"reconnect {admin.info.dbname}")
 
 
 def dsn_of(server: embedded.Server, database: str) -> str:

@@ -15,6 +15,7 @@ from busctl.adapters.clock import SystemClock
 from busctl.connect import Bus
 from busctl.core.ids import make_id
 from busctl.core.settings import Settings
+from tests.conftest import direct
 
 Row = tuple[Any, ...]
 MIB = 1 << 20
@@ -22,7 +23,7 @@ MIB = 1 << 20
 
 async def sql(dsn: str, statement: str, *values: object) -> list[Row]:
     """Run one statement as the superuser; its rows, if it gives any."""
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as admin:
+    async with await psycopg.AsyncConnection.connect(direct(dsn), autocommit=True) as admin:
         cursor = await admin.execute(statement.encode(), values or None)
         return await cursor.fetchall() if cursor.description else []
 

@@ -29,7 +29,7 @@ from busctl.core.errors import (
 from busctl.core.samples import sample
 from busctl.core.settings import Settings
 from tests.adapters.bus_sql import MIB, connected, eventually, new_id, sessions, sql
-from tests.conftest import make_database
+from tests.conftest import alter_database, clients, direct, make_database
 
 
 async def test_a_reader_that_stalls_holds_nothing(bus: Bus, database: str) -> None:
@@ -46,7 +46,7 @@ async def test_a_reader_that_stalls_holds_nothing(bus: Bus, database: str) -> No
     for _ in range(20):
         await asyncio.sleep(0.1)
         assert await quiet()
-        assert bus.store.pool.idle == len(await sessions(database))  # type: ignore[attr-defined]  # the adapter's own
+        assert bus.store.pool.idle == clients(database)  # type: ignore[attr-defined]  # the adapter's own
     got += [piece async for piece in pieces]
     assert b"".join(got) == payload
 
@@ -95,12 +95,12 @@ async def test_one_connection_serves_many(database: str) -> None:
         claims = await asyncio.gather(*(bus.put(payload) for payload in payloads))
         got = await asyncio.gather(*(bus.get(claim.transaction_id) for claim in claims))
         assert got == payloads
-        assert len(await sessions(database)) == 1
+        assert clients(database) == 1
 
 
 async def test_at_most_as_many_connections_as_allowed(bus: Bus, database: str) -> None:
     await asyncio.gather(*(bus.put(sample("random", 2 * MIB, n)) for n in range(12)))
-    assert len(await sessions(database)) <= bus.settings.pool_max_size
+    assert clients(database) <= bus.settings.pool_max_size
 
 
 @pytest.mark.parametrize("size", [100, 3 * MIB])
@@ -229,7 +229,7 @@ async def test_a_schema_that_is_missing_or_old(empty_database: str, database: st
 
 @asynccontextmanager
 async def _locked(database: str, table: str) -> AsyncIterator[None]:
-    async with await psycopg.AsyncConnection.connect(database) as holder:
+    async with await psycopg.AsyncConnection.connect(direct(database)) as holder:
         await holder.execute(f"lock table bus.{table} in access exclusive mode".encode())
         yield
 
@@ -272,8 +272,7 @@ async def test_a_slow_transfer_that_moves_is_no_timeout(database: str) -> None:
 async def test_a_read_only_database_still_reads(database: str) -> None:
     async with connected(database) as bus:
         small, large = await bus.put(b"small"), await bus.put(sample("json", 3 * MIB))
-    name = (await sql(database, "select current_database()"))[0][0]
-    await sql(database, f"alter database {name} set default_transaction_read_only = on")
+    alter_database(database, "set default_transaction_read_only = on")
     async with connected(database) as bus:
         assert await bus.get(small.transaction_id) == b"small"
         assert len(await bus.get(large.transaction_id)) == 3 * MIB

@@ -28,6 +28,7 @@ from busctl.core.samples import sample
 from busctl.ops.bus import Outgoing
 from busctl.ports import Filter
 from tests.adapters.bus_sql import MIB, connected, new_id, sql
+from tests.conftest import alter_database
 
 Act = Callable[[Bus, UUID], Awaitable[object]]
 
@@ -151,8 +152,7 @@ async def test_a_missing_scope_is_denied_and_noted_under_an_id_of_its_own(bus: B
 async def test_denial_does_not_need_a_writable_store(database: str) -> None:
     async with connected(database) as bus:
         chosen = (await bus.put(b"payload", Labels(owner="alice"))).transaction_id
-    name = (await sql(database, "select current_database()"))[0][0]
-    await sql(database, f"alter database {name} set default_transaction_read_only = on")
+    alter_database(database, "set default_transaction_read_only = on")
     async with connected(database) as bus:
         with pytest.raises(AccessDenied):
             await bus.get(chosen, principal="mallory")

@@ -15,6 +15,7 @@ from busctl.core.samples import sample
 from busctl.ops.bus import Outgoing
 from busctl.ports import Filter
 from tests.adapters.bus_sql import MIB, connected, new_id, sql
+from tests.conftest import direct
 
 
 @pytest.mark.parametrize("size", [0, 50_000, 3 * MIB])
@@ -71,7 +72,7 @@ async def test_deliveries_are_counted_and_in_the_trail(bus: Bus, size: int) -> N
 async def test_a_delivery_being_recorded_when_the_bus_closes_is_not_lost(database: str) -> None:
     async with connected(database) as bus:
         chosen = (await bus.put(b"x")).transaction_id
-    async with await psycopg.AsyncConnection.connect(database) as holder:
+    async with await psycopg.AsyncConnection.connect(direct(database)) as holder:
         async with connected(database) as bus:
             await holder.execute("select 1 from bus.message_bus for update")
             await bus.get(chosen)

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from busctl.adapters.postgres.tls import SUPABASE_ROOTS, secured
 from busctl.connect import Bus, store_dsn
 from busctl.core.errors import BusctlError, ConfigurationError, StoreUntrusted
 from busctl.core.settings import Settings
+from tests.conditions.commands import busctl
 from tests.conditions.hosted import HOST, PASSWORD, Hosted
 
 PRINTS = re.compile(r"`((?:[0-9A-F]{2}:){31}[0-9A-F]{2})`")
@@ -31,18 +31,8 @@ def settings(dsn: str, root: Path | None = None) -> Settings:
 def migrated(hosted: Hosted) -> str:
     """A name of a database with the schema, made over a verified connection."""
     dsn = hosted.project("certificates")
-    busctl(dsn, "migrate", "up", BUSCTL_SSLROOTCERT=str(hosted.authority.root))
+    busctl(hosted, dsn, "migrate", "up")
     return "certificates"
-
-
-def busctl(dsn: str, *words: str, code: int = 0, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "busctl", *words], capture_output=True, text=True,
-        env={"DATABASE_URL": dsn, "HOME": "/nonexistent", **environment}, cwd="/",
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert PASSWORD not in done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 async def test_the_right_authority_is_believed(hosted: Hosted, migrated: str) -> None:
@@ -143,7 +133,7 @@ async def test_wrong_files_and_contradictions_are_configuration(
 
 
 def test_the_command_line_says_it_in_one_line(hosted: Hosted, migrated: str) -> None:
-    said = busctl(hosted.dsn(database=migrated), "ls", code=3)
+    said = busctl(hosted, hosted.dsn(database=migrated), "ls", code=3, BUSCTL_SSLROOTCERT="")
     assert "not trusted" in said and "BUSCTL_SSLROOTCERT" in said and "Traceback" not in said
 
 

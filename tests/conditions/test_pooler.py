@@ -1,0 +1,92 @@
+"""A transaction pooler with TLS, as Supabase's port 6543: nothing relies on session state.
+
+The adapter suite runs through one as well (`make conditions`: --through pgbouncer). Here many
+clients share two connections of the owner that is no superuser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from busctl.connect import Bus
+from busctl.core.samples import sample
+from busctl.core.settings import Settings
+from tests.conditions.commands import busctl
+from tests.conditions.hosted import Hosted
+from tests.pooling import Pooler, pooled
+
+SIZE = 2
+CLIENTS = 8
+MESSAGES = 40
+
+
+@pytest.fixture(scope="module")
+def pooler(hosted: Hosted) -> Iterator[Pooler]:
+    with pooled(hosted.dsn(), size=SIZE, authority=hosted.authority) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dsn(hosted: Hosted, pooler: Pooler) -> str:
+    """A migrated project by way of the pooler; `migrate up` went through it too."""
+    hosted.project("pooled")
+    chosen = make_conninfo(hosted.dsn(database="pooled"), port=pooler.port)
+    busctl(hosted, chosen, "migrate", "up")
+    return chosen
+
+
+async def test_many_clients_share_two_connections(hosted: Hosted, pooler: Pooler, dsn: str) -> None:
+    settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root, pool_max_size=2)  # type: ignore[arg-type]
+    sizes = (10, 5_000, 200_000, 2_500_000)
+    payloads = [sample("random", sizes[n % 4], n) for n in range(MESSAGES)]
+    async with AsyncExitStack() as stack:
+        buses = [await stack.enter_async_context(Bus.connect(settings)) for _ in range(CLIENTS)]
+        assert all(bus.store.pool.behind_pooler for bus in buses)  # type: ignore[attr-defined]
+        claims = await asyncio.gather(
+            *(buses[n % CLIENTS].put(payload) for n, payload in enumerate(payloads))
+        )
+        got = await asyncio.gather(
+            *(buses[-n % CLIENTS].get(claim.transaction_id) for n, claim in enumerate(claims))
+        )
+        assert got == payloads
+        servers = [each for each in pooler.ask("show servers") if each["database"] == "pooled"]
+        assert 1 <= len(servers) <= SIZE
+        assert pooler.clients(dsn) >= CLIENTS
+
+
+def test_nothing_of_a_session_is_left_behind(hosted: Hosted, pooler: Pooler, dsn: str) -> None:
+    """What one client left, the next one would meet: on both connections there is none."""
+    chosen = make_conninfo(dsn, sslmode="require")
+    with psycopg.connect(chosen) as one, psycopg.connect(chosen) as other:
+        pids = set()
+        for session in (one, other):
+            row = session.execute(
+                "select pg_backend_pid(), current_setting('role'), "
+                "(select count(*) from pg_prepared_statements), "
+                "(select count(*) from pg_locks where locktype = 'advisory'), "
+                "(select count(*) from pg_listening_channels()), "
+                "(select count(*) from pg_settings where source = 'session' and name not in "
+                "('client_encoding', 'application_name', 'TimeZone', 'DateStyle'))"
+            ).fetchone()
+            assert row is not None
+            pids.add(row[0])
+            assert row[1:] == ("none", 0, 0, 0, 0)
+        assert len(pids) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("migrate", "status"), ("migrate", "verify"), ("cleanup", "--quiet"), ("ls",),
+        ("test-integrity", "--sizes", "1KB,1MB"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_commands(hosted: Hosted, dsn: str, words: tuple[str, ...]) -> None:
+    busctl(hosted, dsn, *words)
