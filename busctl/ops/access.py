@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -107,18 +106,23 @@ class Access:
         )
 
 
-@contextmanager
-def naming(transaction_id: UUID) -> Iterator[None]:
+class naming:  # noqa: N801  # reads as a statement: `with naming(id):`
     """The store's errors of this block name the message. Whoever let the bus make the id needs it
     most: when an answer got lost on its way the message may be stored, and a retry under the same
-    id stores it once."""
-    try:
-        yield
-    except BusctlError as error:
-        if error.transaction_id is None:
-            error.transaction_id = transaction_id
-            error.message = f"{error.message.removesuffix('.')} (message {transaction_id})."
-        raise
+    id stores it once. (A class, not a generator: it stands around every put and get.)"""
+
+    __slots__ = ("_id",)
+
+    def __init__(self, transaction_id: UUID) -> None:
+        self._id = transaction_id
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, BusctlError) and error.transaction_id is None:
+            error.transaction_id = self._id
+            error.message = f"{error.message.removesuffix('.')} (message {self._id})."
 
 
 def _ms(span: timedelta) -> int:

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 from uuid import UUID
@@ -20,11 +21,13 @@ from busctl.core.errors import DigestMismatch, InvalidId, OutsideHorizon
 from busctl.core.ids import UUID_VERSION, unix_ms_of
 from busctl.core.labels import as_text, checked
 from busctl.ops.access import Access, naming
+from busctl.ops.cores import on_a_core
 from busctl.ops.sealing import Totals, read_file, read_pipe, sealed, size_of_file, slices, too_large
 from busctl.ports import Draft, Stored
 
 AHEAD = timedelta(days=1)
 """How far in the future an id may lie, and how far ahead partitions are made."""
+AHEAD_MS = int(AHEAD.total_seconds() * 1000)
 SPOOL_BYTES = 4 * CHUNK_BYTES
 """What a stream may hold in memory before it waits in a file."""
 BATCH_BYTES = 4 * CHUNK_BYTES
@@ -175,6 +178,8 @@ class Putting(Access):
         largest = max((len(one.payload) for one in wanted), default=0)
         if largest > self.settings.max_payload_bytes:
             raise too_large(largest, self.settings.max_payload_bytes)
+        for labels in {id(one.labels): one.labels for one in wanted}.values():
+            checked(labels)
         kept = self.settings.ttl if ttl is None else ttl
         small = [(place, *self._packed_row(wanted[place], kept)) for place in _small_places(wanted)]
         claims: dict[int, ClaimCheck] = {}
@@ -202,9 +207,7 @@ class Putting(Access):
         self, chosen: UUID, labels: Labels, raws: AsyncIterator[codec.Buffer], head: codec.Buffer,
         preview: str, ttl: timedelta | None, created_at: datetime | None, checksum: str | None,
     ) -> ClaimCheck:  # fmt: skip
-        compression = await asyncio.to_thread(
-            codec.choose, self.settings.compression, memoryview(head)
-        )
+        compression = await on_a_core(codec.choose, self.settings.compression, memoryview(head))
         totals = Totals(compression)
 
         def seal() -> Draft:
@@ -233,12 +236,12 @@ class Putting(Access):
         if len(raw) <= INLINE_THREAD_BYTES:
             draft, body = self._packed(chosen, labels, raw, ttl)
         else:
-            draft, body = await asyncio.to_thread(self._packed, chosen, labels, raw, ttl)
+            draft, body = await on_a_core(self._packed, chosen, labels, raw, ttl)
         return (replaced(draft, created_at=created_at) if created_at else draft), body
 
     def _packed_row(self, one: Outgoing, ttl: timedelta | None) -> tuple[Draft, bytes]:
         chosen = self._checked_id(one.transaction_id)
-        return self._packed(chosen, checked(one.labels), one.payload, ttl)
+        return self._packed(chosen, one.labels, one.payload, ttl)
 
     def _packed(
         self, chosen: UUID, labels: Labels, raw: codec.Buffer, ttl: timedelta | None
@@ -255,6 +258,10 @@ class Putting(Access):
             stored_checksum, 0, self.settings.ttl if ttl is None else ttl,
         ), body  # fmt: skip
 
+    @cached_property
+    def _horizon_ms(self) -> int:
+        return int(self.settings.horizon.total_seconds() * 1000)
+
     def _checked_id(self, transaction_id: UUID | None) -> UUID:
         self.require_enabled(transaction_id)
         if transaction_id is None:
@@ -266,9 +273,7 @@ class Putting(Access):
                 remedy="Leave it out, or make one with `busctl.core.ids.make_id`.",
             )
         now = self.clock.unix_ms()
-        horizon = int(self.settings.horizon.total_seconds() * 1000)
-        ahead = int(AHEAD.total_seconds() * 1000)
-        if not now - horizon <= unix_ms_of(transaction_id) <= now + ahead:
+        if not now - self._horizon_ms <= unix_ms_of(transaction_id) <= now + AHEAD_MS:
             raise OutsideHorizon(
                 f"Id {transaction_id} is of another time: ids from {self.settings.horizon} ago "
                 "to one day ahead are taken.",

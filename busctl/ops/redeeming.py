@@ -18,10 +18,11 @@ from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
 from busctl.core.errors import ConfigurationError, MessageCorrupt
 from busctl.ops.access import naming
 from busctl.ops.ahead import ahead
+from busctl.ops.cores import on_a_core
 from busctl.ports import Found, Store
 
 WORKERS = 2
-BATCH_BYTES = 2 << 20
+BATCH_BYTES = 4 << 20
 BATCH_CHUNKS = 16
 GROUP_CHUNKS = 2
 """A thread does that much at a time: handing over a single chunk costs a tenth of its work."""
@@ -114,9 +115,9 @@ class Redemption:
         checked against its own stored digest before it is given, the whole before the last."""
         held: bytes | None = None
         async for chunk in self._chunks():
-            if await asyncio.to_thread(_digest, chunk.body) != chunk.stored_checksum:
+            if await on_a_core(_digest, chunk.body) != chunk.stored_checksum:
                 raise corrupt(self._found, "does not match its stored SHA-256", chunk.seq)
-            await asyncio.to_thread(self._digest.update, chunk.body)
+            await on_a_core(self._digest.update, chunk.body)
             if held is not None:
                 yield held
             held = chunk.body
@@ -150,11 +151,11 @@ class Redemption:
         if self._found.compression is Compression.NONE and self._whole:
             raws = self._open_all(decoder, group)  # as stored: nothing to do in a thread
         else:
-            raws = await asyncio.to_thread(self._open_all, decoder, group)
+            raws = await on_a_core(self._open_all, decoder, group)
         if self._verify and self._whole:
             if before is not None:
                 await before
-            await asyncio.to_thread(self._hash_all, raws)
+            await on_a_core(self._hash_all, raws)
         return raws
 
     def _hash_all(self, raws: Sequence[bytes]) -> None:

@@ -18,6 +18,7 @@ from busctl.core.codec import Buffer, Encoder
 from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
 from busctl.core.errors import PayloadTooLarge
 from busctl.ops.ahead import ahead
+from busctl.ops.cores import on_a_core
 
 AHEAD = 3
 """Chunks begun and not yet taken: enough to keep the threads busy while the store writes."""
@@ -102,7 +103,7 @@ async def _feed(
             await room.acquire()
             seal = encoders[seq % AHEAD].chunk
             hashed = ahead(_hash(totals, raw, hashed))
-            begun.put_nowait(_Sealing(ahead(asyncio.to_thread(seal, seq, raw)), hashed))
+            begun.put_nowait(_Sealing(ahead(on_a_core(seal, seq, raw)), hashed))
             seq += 1
     finally:
         begun.put_nowait(None)
@@ -112,7 +113,7 @@ async def _hash(totals: Totals, raw: Buffer, before: asyncio.Task[None] | None) 
     """The whole payload is hashed in order, beside the sealing of its chunks."""
     if before is not None:
         await before
-    await asyncio.to_thread(totals.add_raw, raw)
+    await on_a_core(totals.add_raw, raw)
 
 
 def too_large(size: int, max_bytes: int) -> PayloadTooLarge:

@@ -45,10 +45,7 @@ select bus.request_renew(
 -- name: chunk_insert :none
 insert into bus.message_chunk
     (transaction_id, seq, raw_size, raw_checksum, stored_checksum, body)
-values {rows}
-
--- name: chunk_insert_row :none
-(%b, %b, %b, %b, %b, %b)
+values (%b, %b, %b, %b, %b, %b)
 
 -- name: message_stat :one
 select transaction_id, created_at, expires_at, message_type::text, content_type, tool_name,

@@ -24,7 +24,6 @@ PARTS = {
     "span": f"(transaction_id >= '{MESSAGE}' and transaction_id <= '{MESSAGE}')",
     "where": "true",
     "direction": "desc",
-    "rows": "(%b, %b, %b, %b, %b, %b)",
     "id": f"{MESSAGE}",
     "first": "0",
     "last": "1",
@@ -66,13 +65,11 @@ OWN: dict[str, Any] = {
     "chunk_insert": [MESSAGE, Int4(0), Int4(1), DIGEST, DIGEST, b"x"],
 }
 """Values of the queries that give one of those names another type, or take them by position."""
-FRAGMENTS = {"chunk_insert_row"}
-"""Not a statement: a piece that is written into another one."""
 ELSEWHERE = {"health_cron_jobs"}
 """Needs tables of pg_cron: run where they are, by the tests of `check cron`."""
 
 
-@pytest.mark.parametrize("name", sorted(queries().keys() - FRAGMENTS - ELSEWHERE))
+@pytest.mark.parametrize("name", sorted(queries().keys() - ELSEWHERE))
 def test_query_runs(shared: str, name: str) -> None:
     text = queries()[name]
     for part in (part for part in ("table", "partition") if f"{{{part}}}" in text):
@@ -95,7 +92,3 @@ def test_query_is_used(name: str) -> None:
     package = Path(busctl.__file__).parent
     quoted = re.compile(rf"""["']{name}["']""")
     assert any(quoted.search(path.read_text(encoding="utf-8")) for path in package.rglob("*.py"))
-
-
-def test_chunk_row_is_what_the_test_of_chunk_insert_writes() -> None:
-    assert queries()["chunk_insert_row"] == PARTS["rows"]

@@ -9,21 +9,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import AsyncCursor
 from psycopg.pq import TransactionStatus
 
-from busctl.adapters.postgres.connection import Connection
+from busctl.adapters.postgres.calling import Call, Statements, Values
+from busctl.adapters.postgres.connection import CANCEL_SECONDS, Connection
 from busctl.adapters.postgres.copying import CopiedRow, copied
 from busctl.adapters.postgres.errors import mapped, not_connected
+from busctl.adapters.postgres.piping import Pipe, numbered
 from busctl.core.errors import InvalidLabel, StoreTimeout, StoreUnreachable
+
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen
+    from psycopg.pq.abc import PGresult
 
 Result = TypeVar("Result")
 Row = tuple[Any, ...]
 
+
+_PREPARED_IN_VAIN = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.FeatureNotSupported)
+"""SQLSTATE 26000, and 0A000 "cached plan must not change result type"."""
 
 Revive = Callable[[], Awaitable[None]]
 
@@ -35,6 +44,26 @@ class Session:
         self.connection = connection
         self.cursor: AsyncCursor[Row] = connection.cursor(binary=True)
         self.used = False
+        self.statements = Statements(connection.prepare_threshold)
+
+    async def call(self, wanted: Call, values: Values, *, timeout: float | None = None) -> PGresult:
+        """The row of a hot call, in binary; `Statements` says how. TimeoutError after `timeout`
+        seconds."""
+        try:
+            return await self._called(wanted, values, timeout)
+        except _PREPARED_IN_VAIN:
+            # A pooler or a migration came between; outside a transaction nothing was done yet.
+            self.statements.forget()
+            return await self._called(wanted, values, timeout)
+
+    async def _called(self, wanted: Call, values: Values, timeout: float | None) -> PGresult:
+        running = self.statements.run(self.connection.pgconn, wanted, values)
+        try:
+            return await self.connection.wait(running, timeout=timeout)
+        except psycopg.errors._WaitTimeout as error:
+            with suppress(psycopg.Error):  # a server that cannot be asked is left alone
+                await self.connection.cancel_safe(timeout=CANCEL_SECONDS)
+            raise TimeoutError from error
 
     async def one(self, query: str, values: Any = None) -> Row | None:
         await self.cursor.execute(query, values)
@@ -65,10 +94,14 @@ class Session:
         await self.cursor.execute(query, values)
         return self.cursor.rowcount
 
-    async def send(self, query: str, values: Any) -> None:
-        """As `run`, for a statement that carries much."""
+    def pipe(self, query: str) -> Pipe:
+        """Executes one statement over and over, each carrying much; see `carry`."""
+        return Pipe(self.connection.pgconn, numbered(query))
+
+    async def carry(self, step: PQGen[None]) -> None:
+        """A step of a `pipe`, in one go of a thread."""
         with self.connection.bulk():
-            await self.cursor.execute(query, values)
+            await self.connection.wait(step)
 
 
 class Pool:
@@ -97,6 +130,24 @@ class Pool:
         """The server's process numbers of the idle connections."""
         return [session.connection.info.backend_pid for session in self._idle]
 
+    async def call(self, wanted: Call, values: Values, *, timeout: float) -> PGresult:
+        """As `run` with a hot call, without what that costs: one connection, one wait."""
+        with _Named(timeout):
+            while True:
+                await self._take()
+                try:
+                    session = self._idle.pop() if self._idle else await self._connect()
+                    reused, session.used = session.used, True
+                    try:
+                        return await session.call(wanted, values, timeout=timeout)
+                    except psycopg.OperationalError:
+                        if not (reused and session.connection.closed):
+                            raise
+                    finally:
+                        await self._give_back(session)
+                finally:
+                    self._free.release()
+
     async def run(
         self, work: Callable[[Session], Awaitable[Result]], *, timeout: float | None
     ) -> Result:
@@ -105,8 +156,8 @@ class Pool:
         `work` must be safe to repeat. `timeout` bounds it as a whole (None: it bounds itself).
         Raises the mapped errors; psycopg.Error passes only through `borrow`.
         """
-        while True:
-            try:
+        with _Named(timeout):
+            while True:
                 async with self.borrow() as session:
                     reused = session.used
                     session.used = True
@@ -118,20 +169,11 @@ class Pool:
                         if reused and session.connection.closed:
                             continue
                         raise
-            except TimeoutError as error:
-                raise StoreTimeout(f"The store made no progress for {timeout:g} s.") from error
-            except psycopg.Error as error:
-                raise mapped(error) from error
-            except UnicodeEncodeError as error:
-                raise InvalidLabel("A text holds a lone surrogate.") from error
 
     @asynccontextmanager
     async def borrow(self) -> AsyncIterator[Session]:
         """A connection for the time of the block; put back only if it is fit for the next one."""
-        if self._free.locked():
-            await self._wait_for_one()
-        else:
-            await self._free.acquire()
+        await self._take()
         try:
             session = self._idle.pop() if self._idle else await self._connect()
             try:
@@ -143,6 +185,12 @@ class Pool:
                 await self._give_back(session)
         finally:
             self._free.release()
+
+    async def _take(self) -> None:
+        if self._free.locked():
+            await self._wait_for_one()
+        else:
+            await self._free.acquire()
 
     async def _wait_for_one(self) -> None:
         try:
@@ -208,8 +256,9 @@ class Pool:
         return Session(connection)
 
     async def _give_back(self, session: Session) -> None:
-        status = session.connection.info.transaction_status
-        if self._closed or session.connection.closed or status is not TransactionStatus.IDLE:
+        # A closed connection's status is UNKNOWN.
+        status = session.connection.pgconn.transaction_status
+        if self._closed or status != TransactionStatus.IDLE:
             await self._discard(session)
         else:
             self._idle.append(session)
@@ -225,3 +274,28 @@ class Pool:
         self.prepare_threshold = None
         for session in self._idle:
             session.connection.prepare_threshold = None
+            session.statements.threshold = None
+
+
+class _Named:
+    """Foreign errors of the block by their own names; `timeout` is the one that they may tell of.
+    (A class, not a generator: it stands around every statement.)"""
+
+    __slots__ = ("_timeout",)
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        match error:
+            case TimeoutError():
+                raise StoreTimeout(
+                    f"The store made no progress for {self._timeout:g} s."
+                ) from error
+            case psycopg.Error():
+                raise mapped(error) from error
+            case UnicodeEncodeError():
+                raise InvalidLabel("A text holds a lone surrogate.") from error

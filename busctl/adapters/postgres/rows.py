@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from psycopg.errors import InternalError
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Float8, Int4, Int8
 
+from busctl.adapters.postgres import binary
+from busctl.adapters.postgres.calling import Values
 from busctl.adapters.postgres.copying import CopiedRow
 from busctl.core.envelope import Chunk, Compression, Envelope, Event, Labels, MessageType, Status
 from busctl.ports import Draft, Found
 
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
 
-def put_values(draft: Draft, body: bytes | None) -> dict[str, Any]:
-    """The parameters of `message_put`. Fixed-width numbers keep one prepared statement."""
+_COMPRESSION = {one.encode(): one for one in Compression}
+_MESSAGE_TYPE = {one.encode(): one for one in MessageType}
+_FOUND_FIELDS = 12
+"""Those before the body."""
+
+
+def put_values(draft: Draft, body: bytes | None) -> Values:
+    """The parameters of `message_put`."""
     labels = draft.labels
     return {
-        "id": draft.transaction_id,
-        "created": draft.created_at,
-        "ttl": Float8(draft.ttl.total_seconds()),
-        "raw_size": Int8(draft.payload_size_bytes),
-        "stored_size": Int8(draft.stored_size_bytes),
-        "chunks": Int4(draft.chunk_count),
-        "kind": labels.message_type.value,
-        "packing": draft.compression.value,
-        "mime": labels.content_type,
-        "owner": labels.owner,
-        "tool": labels.tool_name,
-        "session": labels.session_id,
-        "request": labels.request_id,
+        "id": draft.transaction_id.bytes,
+        "created": None if draft.created_at is None else binary.moment(draft.created_at),
+        "ttl": binary.DOUBLE.pack(draft.ttl.total_seconds()),
+        "raw_size": binary.INT8.pack(draft.payload_size_bytes),
+        "stored_size": binary.INT8.pack(draft.stored_size_bytes),
+        "chunks": binary.INT4.pack(draft.chunk_count),
+        "kind": labels.message_type.encode(),
+        "packing": draft.compression.encode(),
+        "mime": labels.content_type.encode(),
+        "owner": labels.owner.encode(),
+        "tool": binary.text(labels.tool_name),
+        "session": binary.text(labels.session_id),
+        "request": binary.text(labels.request_id),
         "raw_digest": draft.checksum,
         "stored_digest": draft.stored_checksum,
-        "extra": json_or_null(labels.metadata),
+        "extra": binary.jsonb(labels.metadata) if labels.metadata else None,
         "body": body,
     }
+
+
+def stored(row: PGresult) -> tuple[bool, datetime, datetime, bytes | None]:
+    """From `message_put`: whether it is new, when it was stored, when it expires, and the digest
+    of what was there already."""
+    field = row.get_value
+    fresh, created, expires = field(0, 0), field(0, 1), field(0, 2)
+    if fresh is None or created is None or expires is None:
+        raise InternalError("message_put returned a NULL where it has none")
+    return fresh == b"\x01", binary.datetime_of(created), binary.datetime_of(expires), field(0, 3)
 
 
 def put_many_values(messages: Sequence[tuple[Draft, bytes]]) -> dict[str, Any]:
@@ -76,15 +98,11 @@ def json_or_null(value: Mapping[str, Any]) -> Jsonb | None:
     return Jsonb(dict(value)) if value else None
 
 
-def chunk_values(transaction_id: UUID, chunks: Sequence[Chunk]) -> list[Any]:
-    """The parameters of `chunk_insert`, row after row."""
+def chunk_values(transaction_id: UUID, chunk: Chunk) -> list[bytes]:
+    """The parameters of `chunk_insert`, in PostgreSQL's binary format."""
     return [
-        value
-        for chunk in chunks
-        for value in (
-            transaction_id, Int4(chunk.seq), Int4(chunk.raw_size), chunk.raw_checksum,
-            chunk.stored_checksum, chunk.body,
-        )
+        transaction_id.bytes, binary.INT4.pack(chunk.seq), binary.INT4.pack(chunk.raw_size),
+        chunk.raw_checksum, chunk.stored_checksum, chunk.body,
     ]  # fmt: skip
 
 
@@ -94,12 +112,18 @@ def chunk(row: CopiedRow) -> Chunk:
     return Chunk(int.from_bytes(seq), int.from_bytes(raw_size), raw_checksum, stored_checksum, body)
 
 
-def found(transaction_id: UUID, row: Sequence[Any]) -> Found:
+def found(transaction_id: UUID, row: PGresult) -> Found | None:
+    """From `message_get`, whose fields are all NULL when there is no such message."""
+    field = row.get_value
+    if field(0, 0) is None:
+        return None
+    fields = [field(0, place) or b"" for place in range(_FOUND_FIELDS)]
     return Found(
-        transaction_id=transaction_id, payload_size_bytes=row[0], stored_size_bytes=row[1],
-        chunk_count=row[2], compression=Compression(row[3]), content_type=row[4], owner=row[5],
-        checksum=row[6], stored_checksum=row[7], live=row[8], expires_at=row[9],
-        message_type=MessageType(row[10]), duration_ms=row[11], body=row[12],
+        transaction_id, binary.INT8.unpack(fields[0])[0], binary.INT8.unpack(fields[1])[0],
+        binary.INT4.unpack(fields[2])[0], _COMPRESSION[fields[3]], fields[4].decode(),
+        fields[5].decode(), fields[6], fields[7], fields[8] == b"\x01",
+        binary.datetime_of(fields[9]), _MESSAGE_TYPE[fields[10]],
+        binary.FLOAT.unpack(fields[11])[0], field(0, 12),
     )  # fmt: skip
 
 

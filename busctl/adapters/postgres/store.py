@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Float8
 
 from busctl.adapters.postgres import rows
+from busctl.adapters.postgres.calling import call
 from busctl.adapters.postgres.errors import is_no_partition, mapped
 from busctl.adapters.postgres.listing import listing
 from busctl.adapters.postgres.pool import Pool, Revive, Row, Session
@@ -34,13 +35,10 @@ from busctl.core.errors import (
 from busctl.core.ids import time_of
 from busctl.ports import Admission, Delivery, Draft, Filter, Found, Lease, Partition, Stored
 
-Result = TypeVar("Result")
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
 
-STATEMENT_BYTES = 1 << 20
-"""Stored bytes per INSERT of chunks: libpq is quadratic in what one statement carries over a Unix
-socket. COPY would do without the round trips, but PostgreSQL refuses it under row-level
-security; see docs/decisions/0004-chunks-by-insert.md."""
-STATEMENT_CHUNKS = 16
+Result = TypeVar("Result")
 
 
 class PostgresStore:
@@ -54,6 +52,8 @@ class PostgresStore:
         self._read_timeout = read_timeout
         self._verify = verify
         self._sql = queries()
+        self._put = call(self._sql["message_put"])
+        self._get = call(self._sql["message_get"])
         self._hours: set[datetime] = set()
         self.admission: Admission | None = None
         """Asked before each put."""
@@ -91,11 +91,10 @@ class PostgresStore:
     async def put(self, draft: Draft, body: bytes) -> Stored:
         await self._admitted()
         values = rows.put_values(draft, body)
-
-        async def insert(session: Session) -> Row:
-            return await session.only(self._sql["message_put"], values)
-
-        row = await self._with_partition(draft.transaction_id, draft.transaction_id, insert)
+        row = await self._with_partition(
+            draft.transaction_id, draft.transaction_id,
+            lambda: self.pool.call(self._put, values, timeout=self._write_timeout),
+        )  # fmt: skip
         stored = _stored(draft, row)
         await self._verify_stored(draft.transaction_id)
         return stored
@@ -109,7 +108,9 @@ class PostgresStore:
         async def insert(session: Session) -> set[UUID]:
             return {row[0] for row in await session.all(self._sql["message_put_many"], values)}
 
-        return await self._with_partition(first, last, insert)
+        return await self._with_partition(
+            first, last, lambda: self.pool.run(insert, timeout=self._write_timeout)
+        )
 
     async def put_chunks(
         self, transaction_id: UUID, chunks: AsyncIterator[Chunk], seal: Callable[[], Draft]
@@ -142,26 +143,16 @@ class PostgresStore:
         self, session: Session, transaction_id: UUID, chunks: AsyncIterator[Chunk],
         seal: Callable[[], Draft],
     ) -> Stored:  # fmt: skip
-        group: list[Chunk] = []
+        pipe = session.pipe(self._sql["chunk_insert"])
         async for chunk in chunks:
-            if group and (
-                sum(len(one.body) for one in group) + len(chunk.body) > STATEMENT_BYTES
-                or len(group) == STATEMENT_CHUNKS
-            ):
-                await self._insert(session, transaction_id, group)
-                group = []
-            group.append(chunk)
-        await self._insert(session, transaction_id, group)
+            values = rows.chunk_values(transaction_id, chunk)
+            await self._within(session.carry(pipe.send(values)))
+        await self._within(session.carry(pipe.finish()))
         draft = seal()
-        put = session.only(self._sql["message_put"], rows.put_values(draft, None))
+        put = session.call(self._put, rows.put_values(draft, None))
         stored = _stored(draft, await self._within(put))
         await self._within(session.command("commit"))
         return stored
-
-    async def _insert(self, session: Session, transaction_id: UUID, group: list[Chunk]) -> None:
-        row = self._sql["chunk_insert_row"]
-        query = self._sql["chunk_insert"].format(rows=", ".join([row] * len(group)))
-        await self._within(session.send(query, rows.chunk_values(transaction_id, group)))
 
     async def _within(self, step: Awaitable[Result]) -> Result:
         """The time-out bounds one statement or chunk, never the transfer as a whole."""
@@ -195,8 +186,9 @@ class PostgresStore:
     # --- get -------------------------------------------------------------------------------
 
     async def find(self, transaction_id: UUID) -> Found | None:
-        row = await self._read_one("message_get", {"id": transaction_id})
-        return None if row[0] is None else rows.found(transaction_id, row)
+        values = {"id": transaction_id.bytes}
+        row = await self.pool.call(self._get, values, timeout=self._read_timeout)
+        return rows.found(transaction_id, row)
 
     async def chunks(self, transaction_id: UUID, first: int, last: int) -> Sequence[Chunk]:
         # COPY takes no parameters; these are a UUID and two numbers.
@@ -374,23 +366,16 @@ class PostgresStore:
         return await self.pool.run(transaction, timeout=timeout or self._write_timeout)
 
     async def _with_partition(
-        self, first: UUID, last: UUID, work: Callable[[Session], Awaitable[Result]]
+        self, first: UUID, last: UUID, work: Callable[[], Awaitable[Result]]
     ) -> Result:
         """Run `work`; if a partition for those ids is missing, make it and run once more."""
-
-        async def attempt(session: Session) -> Result | None:
-            try:
-                return await work(session)
-            except psycopg.errors.CheckViolation as error:
-                if not is_no_partition(error):
-                    raise
-                return None
-
-        result = await self.pool.run(attempt, timeout=self._write_timeout)
-        if result is None:
-            await self.ensure_partitions(time_of(first), time_of(last))
-            result = await self.pool.run(work, timeout=self._write_timeout)
-        return result
+        try:
+            return await work()
+        except StoreFailed as error:
+            if not _lacks_partition(error):
+                raise
+        await self.ensure_partitions(time_of(first), time_of(last))
+        return await work()
 
     async def _noting(self, ids: Sequence[UUID], work: Callable[[], Awaitable[Result]]) -> Result:
         """Run what adds events. Those of a message that is kept for long may have left already:
@@ -398,8 +383,7 @@ class PostgresStore:
         try:
             return await work()
         except StoreFailed as error:
-            cause = error.__cause__
-            if not (isinstance(cause, psycopg.Error) and is_no_partition(cause)):
+            if not _lacks_partition(error):
                 raise
         for moment in sorted({_hour(one) for one in ids}):
             await self.ensure_partitions(moment, moment)
@@ -415,6 +399,11 @@ class PostgresStore:
             self._hours.add(hour)
 
 
+def _lacks_partition(error: StoreFailed) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, psycopg.Error) and is_no_partition(cause)
+
+
 def _hour(transaction_id: UUID) -> datetime:
     """The hour of an id's own time; partitions begin with an hour."""
     return time_of(transaction_id).replace(minute=0, second=0, microsecond=0)
@@ -427,8 +416,8 @@ def check_version(version: str | None) -> None:
     migration.check_version(version, migrations()[-1].version)
 
 
-def _stored(draft: Draft, row: Row) -> Stored:
-    fresh, created, expires, known = row
+def _stored(draft: Draft, row: PGresult) -> Stored:
+    fresh, created, expires, known = rows.stored(row)
     if not fresh and known != draft.checksum:
         raise _conflict(draft.transaction_id)
     return Stored(fresh=fresh, created_at=created, expires_at=expires)
