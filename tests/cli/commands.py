@@ -1,4 +1,4 @@
-"""Running `busctl` as its users do: a process of its own, on a store of the test's own."""
+"""Running `busctl` in a process of its own (tests/forks), on a store of the test's own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from tests.forks.client import Forked, run
 
 COMMAND = [sys.executable, "-P", "-m", "busctl"]
 MEASURE = """
@@ -50,10 +52,7 @@ def environment(dsn: str | None) -> dict[str, str]:
 
 def busctl(dsn: str | None, *args: object, given: bytes = b"") -> Ran:
     """Run to the end. Nothing that a user sees may be a traceback."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, args)], input=given, capture_output=True, env=environment(dsn),
-        timeout=60, check=False,
-    )  # fmt: skip
+    done = run(args, given=given, env=environment(dsn), timeout=60)
     err = done.stderr.decode()
     assert "Traceback" not in err, err
     return Ran(done.returncode, done.stdout, err)
@@ -68,8 +67,8 @@ def put(dsn: str, payload: bytes, *args: object) -> str:
 
 def start(dsn: str, *args: object, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start and return at once, all streams piped."""
-    return subprocess.Popen(
-        [*COMMAND, *map(str, args)], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    return Forked(
+        [*map(str, args)], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=environment(dsn),
     )  # fmt: skip
 
@@ -78,8 +77,8 @@ def on_terminal(dsn: str, *args: object, columns: int = 80, typed: bytes = b"") 
     """Run with all three streams on a terminal; returns the exit code and what it showed."""
     mine, theirs = pty.openpty()
     env = environment(dsn) | {"COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
-    child = subprocess.Popen(
-        [*COMMAND, *map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env=env
+    child: Forked[bytes] = Forked(
+        [*map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env=env
     )
     os.close(theirs)
     os.write(mine, typed)

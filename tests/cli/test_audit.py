@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.commands import COMMAND
+from tests.forks.client import Forked, run
 
 DROPPED = '''
 def save(row):
@@ -49,10 +50,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 def audit(
     folder: Path, home: dict[str, str], *args: object
 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
-    return subprocess.run(
-        [*COMMAND, "audit", *map(str, args)], cwd=folder, env=home, capture_output=True,
-        text=True, timeout=100, check=False,
-    )  # fmt: skip
+    return run(["audit", *args], cwd=folder, env=home, text=True)
 
 
 def findings(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -196,10 +194,9 @@ def test_the_audited_code_is_never_run(tmp_path: Path, home: dict[str, str]) -> 
 def test_a_terminal_gets_colours(project: Path, home: dict[str, str]) -> None:
     ours, theirs = pty.openpty()
     colourful = {name: value for name, value in home.items() if name != "NO_COLOR"}
-    process = subprocess.Popen(
-        [*COMMAND, "audit"], cwd=project, env=colourful | {"TERM": "xterm"}, stdout=theirs,
-        stderr=theirs,
-    )  # fmt: skip
+    process: Forked[bytes] = Forked(
+        ["audit"], cwd=project, env=colourful | {"TERM": "xterm"}, stdout=theirs, stderr=theirs
+    )
     process.wait(timeout=100)
     assert re.search(rb"\x1b\[\d+m", os.read(ours, 100_000))
     os.close(ours)
@@ -225,8 +222,8 @@ def test_watching_looks_again(project: Path, home: dict[str, str]) -> None:
 
 def test_interrupting_ends_it(tmp_path: Path, home: dict[str, str]) -> None:
     write(tmp_path, {f"p/m{number}.py": DROPPED * 300 for number in range(200)})
-    process = subprocess.Popen(
-        [*COMMAND, "audit", "p", "--no-cache"], cwd=tmp_path, env=home,
+    process = Forked(
+        ["audit", "p", "--no-cache"], cwd=tmp_path, env=home,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     time.sleep(2)

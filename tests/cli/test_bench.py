@@ -6,21 +6,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import psycopg
 import pytest
 
+from tests.forks.client import Forked, run
+
 
 def bench(dsn: str, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "busctl", "bench", *args],
-        env={**os.environ, "DATABASE_URL": dsn, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    env = {**os.environ, "DATABASE_URL": dsn, "NO_COLOR": "1"}
+    return run(["bench", *args], text=True, env=env)
 
 
 def left_behind(dsn: str) -> tuple[int, int]:
@@ -127,9 +123,8 @@ def test_what_no_frame_has_room_for_is_named(database: str) -> None:
 
 @pytest.mark.parametrize("path", ["store", "put_many", "claim"])
 def test_a_run_that_is_stopped_leaves_nothing(database: str, path: str) -> None:
-    running = subprocess.Popen(
-        [sys.executable, "-P", "-m", "busctl", "bench", "--sizes", "10KB", "--paths", path,
-         "--repeat", "100000"],
+    running = Forked(
+        ["bench", "--sizes", "10KB", "--paths", path, "--repeat", "100000"],
         env={**os.environ, "DATABASE_URL": database}, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip

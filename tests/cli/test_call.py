@@ -21,6 +21,7 @@ from busctl.core.call_arguments import read_pairs
 from busctl.core.errors import ConfigurationError
 from busctl.core.sizes import parse_size, show_size
 from tests.e2e.client_daemon import Served, serving
+from tests.forks.client import run
 
 BUSCTL = [sys.executable, "-P", "-m", "busctl"]
 
@@ -34,9 +35,9 @@ def served(server: embedded.Server, open_folder: Path) -> Iterator[Served]:
 def busctl(
     served: Served, *arguments: str, stdin: bytes = b"", **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*BUSCTL, *arguments], input=stdin, capture_output=True, timeout=60,
-        cwd=served.folder, env={**served.environment, **environment},
+    return run(
+        arguments, given=stdin, timeout=60, cwd=served.folder,
+        env={**served.environment, **environment},
     )  # fmt: skip
 
 

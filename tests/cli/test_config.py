@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from busctl.core.settings import Settings, canonical_name, known_names
+from tests.forks.client import run
 
 ROOT = Path(__file__).parents[2]
 SECRET = "hunter2-hunter2"
@@ -31,14 +32,10 @@ class Run:
     def __call__(self, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
         ours = (*known_names(), "MESSAGE_BUS_", "BUSCTL_")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        return subprocess.run(
-            [sys.executable, "-c", "from busctl.cli.config import app; app()", *args],
-            env={**inherited, **environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run(
+            ["config", *args], text=True, cwd=self.folder,
+            env={**inherited, **environ, "NO_COLOR": "1"},
+        )  # fmt: skip
 
     def env_file(self, text: str) -> Path:
         file = self.folder / ".env"

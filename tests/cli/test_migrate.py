@@ -10,6 +10,7 @@ from pathlib import Path
 
 from busctl.adapters.sqlfiles import migrations
 from busctl.core.migration import script
+from tests.forks.client import run
 from tests.sql.conftest import run as run_sql
 
 TITLES = [one.title for one in migrations()]
@@ -21,14 +22,7 @@ def environment(**environ: str) -> dict[str, str]:
 
 
 def busctl(*args: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "busctl", "migrate", *args],
-        env=environment(**environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run(["migrate", *args], text=True, env=environment(**environ))
 
 
 def test_up_status_verify_down(empty_database: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import psycopg
 import pytest
 
 from busctl.adapters import embedded
-from tests.cli.commands import COMMAND, Ran
+from tests.cli.commands import Ran
+from tests.forks.client import run
 
 _numbers = itertools.count()
 
@@ -27,10 +27,7 @@ def home(open_folder: Path) -> Iterator[Path]:
 
 
 def store(home: Path, *args: object, **environ: str) -> Ran:
-    done = subprocess.run(
-        [*COMMAND, *map(str, args)], capture_output=True, check=False, timeout=90,
-        env={**os.environ, "BUSCTL_STORE_DIR": str(home), **environ}, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = run(args, env={**os.environ, "BUSCTL_STORE_DIR": str(home), **environ}, timeout=90)
     err = done.stderr.decode()
     assert "Traceback" not in err, err
     return Ran(done.returncode, done.stdout, err)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from tests.adapters.bus_sql import sql
+from tests.forks.client import run
 
 SMALL = ("--sizes", "1KB,70000", "--contents", "json,hostile,surrogates")
 
@@ -18,9 +18,8 @@ def integrity(
     dsn: str, folder: Path, *arguments: str, **settings: str
 ) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "busctl", "test-integrity", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=110,
+    return run(
+        ["test-integrity", *arguments], cwd=folder, text=True, timeout=110,
         env={**inherited, "DATABASE_URL": dsn, "BUSCTL_STATE_DIR": str(folder), **settings},
     )  # fmt: skip
 

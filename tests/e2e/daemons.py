@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +18,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import CloseCode
+
+from tests.forks.client import Forked
 
 TOKEN = "test-token-0123456789"
 TOOLS = "tests.e2e.daemon_tools:tools"
@@ -58,9 +59,8 @@ def environment(dsn: str, **settings: str) -> dict[str, str]:
 
 def spawn(folder: Path, env: dict[str, str], *options: str) -> subprocess.Popen[bytes]:
     with (folder / "stderr").open("wb") as stderr:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "busctl", "serve",
-             "--ready-file", str(folder / "ready.json"), *options],
+        return Forked(
+            ["serve", "--ready-file", str(folder / "ready.json"), *options],
             env=env, cwd=folder, stderr=stderr, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
