@@ -24,6 +24,7 @@ from busctl.core.settings import Settings
 from tests.pooling import Pooler, pooled
 
 DEBIAN_BIN = Path("/usr/lib/postgresql/15/bin")
+ROOM_BYTES = 8_000_000_000  # several test processes, two servers each
 _numbers = itertools.count()
 _poolers: dict[int, Pooler] = {}
 
@@ -67,10 +68,25 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+def in_memory() -> str | None:
+    """The folder of a tmpfs with room for the test servers, if this machine has one.
+
+    Most of what a new database costs on a disk is making and removing its 300 files.
+    """
+    folder = Path("/dev/shm")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return None
+    found = os.statvfs(folder)
+    memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    available = int(memory["MemAvailable"].split()[0]) * 1024
+    roomy = min(found.f_bavail * found.f_frsize, available) >= ROOM_BYTES
+    return str(folder) if roomy and not found.f_flag & os.ST_NOEXEC else None
+
+
 @pytest.fixture(scope="session")
 def open_folder() -> Iterator[Path]:
     """A folder that the server's unprivileged user can reach (pytest's own is 0700)."""
-    folder = Path(tempfile.mkdtemp(prefix="busctl-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="busctl-test-", dir=in_memory()))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -116,6 +132,7 @@ def without_fsync(server: embedded.Server) -> None:
     """A test server need not survive the machine; dozens of databases make its stop slow else."""
     with psycopg.connect(server.dsn, autocommit=True) as admin:
         admin.execute("alter system set fsync = off")
+        admin.execute("alter system set max_wal_size = '128MB'")
         admin.execute("select pg_reload_conf()")
 
 
@@ -174,10 +191,35 @@ def dsn_of(server: embedded.Server, database: str) -> str:
     return psycopg.conninfo.make_conninfo(server.dsn, dbname=database)
 
 
+@pytest.fixture(scope="module")
+def of_this_module() -> dict[str, str]:
+    """The DSNs of the databases that tests of one module share, by their servers' DSNs."""
+    return {}
+
+
+async def shared_or_new(
+    request: pytest.FixtureRequest, server: embedded.Server, of_this_module: dict[str, str]
+) -> str:
+    """A new database, or that of the module where it is marked `one_database`.
+
+    That mark is for modules whose tests only look at messages they made themselves; a test among
+    them that looks at the whole store is marked `alone`.
+    """
+    shares = request.node.get_closest_marker("one_database")
+    if not shares or request.node.get_closest_marker("alone"):
+        return await make_database(server, f"test_{os.getpid()}_{next(_numbers)}")
+    if server.dsn not in of_this_module:
+        made = await make_database(server, f"shared_{os.getpid()}_{next(_numbers)}")
+        of_this_module[server.dsn] = made
+    return of_this_module[server.dsn]
+
+
 @pytest.fixture
-async def database(server: embedded.Server) -> str:
-    """The DSN of a fresh, migrated database on PostgreSQL 18."""
-    return await make_database(server, f"test_{os.getpid()}_{next(_numbers)}")
+async def database(
+    request: pytest.FixtureRequest, server: embedded.Server, of_this_module: dict[str, str]
+) -> str:
+    """The DSN of a migrated database on PostgreSQL 18: see `shared_or_new`."""
+    return await shared_or_new(request, server, of_this_module)
 
 
 @pytest.fixture

@@ -21,6 +21,9 @@ from busctl.core.envelope import CHUNK_BYTES, Compression, Labels
 from busctl.core.errors import ConfigurationError, PayloadTooLarge, SchemaMissing
 from busctl.core.samples import KINDS, Kind, sample
 from tests.adapters.bus_sql import MIB, connected, sql
+from tests.conftest import shared_or_new
+
+pytestmark = pytest.mark.one_database
 
 # One database and one bus serve all examples of a test; each example has an id of its own.
 few = settings(
@@ -29,20 +32,14 @@ few = settings(
 
 
 @pytest.fixture(params=["18", "15"])
-async def any_bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
+async def any_bus(
+    request: pytest.FixtureRequest, of_this_module: dict[str, str]
+) -> AsyncIterator[Bus]:
     """A bus on each version of PostgreSQL that is supported."""
-    name = {"18": "database", "15": "database15"}[request.param]
-    # Not an async fixture of this test alone: getting it by name needs the loop of the test.
-    dsn = await _database(request, name)
-    async with connected(dsn) as bus:
+    # Not `database15`, which is async: getting it by name needs the loop of the test.
+    server = request.getfixturevalue({"18": "server", "15": "server15"}[request.param])
+    async with connected(await shared_or_new(request, server, of_this_module)) as bus:
         yield bus
-
-
-async def _database(request: pytest.FixtureRequest, name: str) -> str:
-    from tests.conftest import make_database
-
-    server = request.getfixturevalue("server15" if name == "database15" else "server")
-    return await make_database(server, f"bytes_{os.getpid()}_{os.urandom(4).hex()}")
 
 
 @pytest.mark.parametrize("compression", ["auto", "none", "gzip", "zstd"])
@@ -202,6 +199,7 @@ async def test_a_file_is_written_through_a_link_and_into_a_pipe(bus: Bus, tmp_pa
     assert fifo.is_fifo()
 
 
+@pytest.mark.alone
 async def test_too_large_is_refused_before_and_while_reading(database: str) -> None:
     async with connected(database, max_payload_mb=2) as bus:
         exact = sample("zeros", 2_000_000)
@@ -232,6 +230,7 @@ def _feed(writer: int, payload: bytes) -> None:
             return  # refused before it had read all: what the test is about
 
 
+@pytest.mark.alone
 async def test_a_small_limit_holds_for_put_many_too(database: str) -> None:
     async with connected(database, max_payload_mb=0.001) as bus:
         with pytest.raises(PayloadTooLarge):
@@ -305,6 +304,7 @@ class _SlowFile(io.FileIO):
         return super().read(-1 if size is None else size)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("ends", ["error", "cancelled"])
 async def test_a_file_is_put_again_after_a_failure(
     bus: Bus, database: str, tmp_path: Path, ends: str

@@ -17,6 +17,8 @@ from busctl.core.errors import MessageCorrupt
 from busctl.core.samples import sample
 from tests.adapters.bus_sql import MIB, connected, sql
 
+pytestmark = pytest.mark.one_database
+
 SIZE = 4 * MIB + 100
 NULL = Path("/dev/null")
 Read = Callable[[Bus, UUID], Awaitable[object]]
@@ -184,6 +186,7 @@ async def test_damage_is_in_the_audit_trail(bus: Bus, database: str) -> None:
     assert (await bus.stat(chosen)).retrieved_count == 0
 
 
+@pytest.mark.alone
 @COMPRESSIONS
 async def test_without_verification_bytes_are_as_stored_but_never_fewer(
     database: str, compression: str

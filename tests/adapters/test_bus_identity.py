@@ -17,6 +17,8 @@ from busctl.core.samples import sample
 from busctl.ops.bus import Outgoing
 from tests.adapters.bus_sql import MIB, connected, new_id, sql
 
+pytestmark = pytest.mark.one_database
+
 Way = Callable[[Bus, bytes, UUID], Awaitable[ClaimCheck]]
 
 
@@ -132,6 +134,7 @@ async def test_the_server_checks_what_it_stored(database: str, size: int) -> Non
         assert [await bus.get(claim.transaction_id) for claim in claims] == [payload] * 3
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("size", "part"), [(100, None), (5 * MIB, 0)])
 async def test_the_server_names_what_it_stored_wrongly(
     database: str, size: int, part: int | None

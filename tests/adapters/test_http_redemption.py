@@ -28,6 +28,8 @@ from busctl.ops.serve import Daemon
 from busctl.ops.tools import PythonTools
 from tests.adapters.bus_sql import sql
 
+pytestmark = pytest.mark.one_database
+
 TOKEN = "test-token-0123456789"
 TEXT = ("0123456789 some text that packs well\n" * 80_000).encode()
 """Nearly 3 MB: three chunks."""
@@ -314,6 +316,7 @@ async def test_probes_and_metrics(site: Site) -> None:
     assert (await site.ask("/livez", "POST")).status == 405
 
 
+@pytest.mark.alone
 async def test_readyz_says_when_the_schema_has_gone(site: Site) -> None:
     await sql(site.dsn, "drop schema bus cascade")
     reply = await site.ask("/readyz")

@@ -18,6 +18,8 @@ import pytest
 
 from tests.cli.commands import busctl, on_terminal, peak_kib, put, start, wait_for
 
+pytestmark = pytest.mark.one_database
+
 MIB = 1 << 20
 COMMANDS = ["put", "get", "ls", "show", "pin", "unpin", "extend", "rm", "export", "import"]
 UNREACHABLE = "postgresql://nobody@127.0.0.1:1/none"
@@ -66,6 +68,7 @@ def test_round_trip_of_file_and_stdin(database: str, tmp_path: Path, size: int) 
     }  # fmt: skip
 
 
+@pytest.mark.alone
 def test_labels_of_put_are_seen_by_show_and_ls(database: str, tmp_path: Path) -> None:
     source = tmp_path / "answer.json"
     source.write_text('{"grüße": 1}')
@@ -96,6 +99,7 @@ def test_labels_of_put_are_seen_by_show_and_ls(database: str, tmp_path: Path) ->
     assert busctl(database, "ls", "--tool", "other", "--json").json["messages"] == []
 
 
+@pytest.mark.alone
 def test_put_is_idempotent_by_id_and_refuses_other_bytes(database: str) -> None:
     one = unknown_id()
     assert put(database, b"same", "--id", one) == one
@@ -313,6 +317,7 @@ def test_a_reader_that_leaves_is_no_failure_to_talk_about(database: str) -> None
     child.stderr.close()
 
 
+@pytest.mark.alone
 def test_interrupting_a_put_that_waits_for_stdin_stores_nothing(database: str) -> None:
     child = start(database, "put", "-", stdin=subprocess.PIPE)
     assert child.stdin is not None
@@ -362,6 +367,7 @@ def test_binary_bytes_are_kept_from_a_terminal(database: str) -> None:
     assert on_terminal(database, "get", text) == (0, "plain text\n")
 
 
+@pytest.mark.alone
 def test_ls_pages_and_never_cuts_an_id(database: str) -> None:
     ids = [put(database, b"x", "--tool", "a-tool-with-a-long-name-" * 4) for _ in range(3)]
     first = busctl(database, "ls", "--limit", "2", "--json").json
@@ -379,6 +385,7 @@ def test_ls_pages_and_never_cuts_an_id(database: str) -> None:
         assert columns < 80 or max(map(len, shown.splitlines())) <= columns
 
 
+@pytest.mark.alone
 def test_names_cannot_steer_a_terminal(database: str) -> None:
     one = put(database, b"\x1b[2Jtext", "--tool", "evil\x1b[2J\tname\n")
     assert b"\x1b" not in busctl(database, "ls").out
@@ -387,6 +394,7 @@ def test_names_cannot_steer_a_terminal(database: str) -> None:
     assert "evil\\x1b[2J" in on_terminal(database, "ls")[1]
 
 
+@pytest.mark.alone
 def test_expired_messages_are_listed_as_such(database: str) -> None:
     one, other = put(database, b"1"), put(database, b"2")
     sql(
@@ -422,6 +430,7 @@ def test_pin_unpin_and_extend(database: str) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.alone
 def test_rm_needs_a_yes(database: str) -> None:
     ids = [put(database, text) for text in (b"1", b"2", b"3")]
     refused = busctl(database, "rm", ids[0])
@@ -439,6 +448,7 @@ def test_rm_needs_a_yes(database: str) -> None:
     assert busctl(database, "ls").out == b""
 
 
+@pytest.mark.alone
 def test_memory_stays_bounded(database: str, tmp_path: Path) -> None:
     small, large = tmp_path / "small", tmp_path / "large"
     small.write_bytes(b"x")
