@@ -82,13 +82,10 @@ async def measure(
         if wanted.rtt_ms:
             led, _ = await stack.enter_async_context(_proxied(dsn, wanted.rtt_ms / 1000))
         bus = await stack.enter_async_context(Bus.connect(_of(settings, led), hop="bench"))
-        scratch = await stack.enter_async_context(
-            Scratch(led, connect_timeout=settings.connect_timeout_secs)
-        )
+        scratch = Scratch(led, connect_timeout=settings.connect_timeout_secs)
+        pool = (await stack.enter_async_context(scratch)).pool
         kinds: dict[str, type[RawTable]] = {"raw": RawTable, "jsonb": JsonbTable}
-        subjects: list[Subject] = [
-            kinds[name](scratch.pool()) for name in wanted.baselines if name in kinds
-        ]
+        subjects: list[Subject] = [kinds[name](pool) for name in wanted.baselines if name in kinds]
         ways = await stack.enter_async_context(
             _ways(_of(settings, led), wanted.plan.paths, cleaner)
         )

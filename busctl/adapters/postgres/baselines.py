@@ -35,23 +35,16 @@ _SELECT_JSONB = f"select body from {SCHEMA}.jsonb where id = %b"  # noqa: S608  
 
 
 class Scratch:
-    """The scratch schema and its connections, for the time of an `async with`."""
+    """The scratch schema and a pool of its own, for the time of an `async with`."""
 
     def __init__(self, dsn: str, *, connect_timeout: float) -> None:
-        self._admin = Pool(dsn, size=1, connect_timeout=connect_timeout)
-        self._pools: list[Pool] = []
-
-    def pool(self) -> Pool:
-        """A pool for one subject. Each has its own, as the bus has: the server process of two that
-        share one is twice as often awake, with its caches warm."""
-        self._pools.append(self._admin.sibling(2))
-        return self._pools[-1]
+        self.pool = Pool(dsn, size=2, connect_timeout=connect_timeout)
 
     async def __aenter__(self) -> Scratch:
         try:
             await self._command(_CREATE)
         except BaseException:
-            await self._admin.close()
+            await self.pool.close()
             raise
         return self
 
@@ -59,11 +52,10 @@ class Scratch:
         try:
             await self._command(f"drop schema if exists {SCHEMA} cascade")
         finally:
-            for pool in (*self._pools, self._admin):
-                await pool.close()
+            await self.pool.close()
 
     async def _command(self, text: str) -> None:
-        await self._admin.run(lambda session: session.command(text), timeout=None)
+        await self.pool.run(lambda session: session.command(text), timeout=None)
 
 
 class RawTable:

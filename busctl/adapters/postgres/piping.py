@@ -35,8 +35,9 @@ def numbered(query: str) -> bytes:
 class Pipe:
     """A connection in pipeline mode that executes one statement over and over.
 
-    After an error the rest is refused by the server, and `send` or `finish` raises it
-    (psycopg.Error). `finish` must come before the connection does anything else.
+    After an error, which the server reports at once, it refuses the rest, and `send` or `finish`
+    raises it (psycopg.Error). `finish` must come before the connection does anything else: its
+    sync is the only point at which the server hands over what it has to say otherwise.
     """
 
     def __init__(self, pgconn: PGconn, statement: bytes) -> None:
@@ -45,7 +46,7 @@ class Pipe:
         self._error: Error | None = None
         pgconn.enter_pipeline_mode()
         pgconn.send_prepare(UNNAMED, statement)
-        self._mark()
+        self._unanswered += 1
 
     def send(self, values: Sequence[bytes]) -> PQGen[None]:
         """Execute the statement with these values, each in PostgreSQL's binary format. Returns
@@ -53,7 +54,7 @@ class Pipe:
         self._pgconn.send_query_prepared(
             UNNAMED, values, param_formats=[BINARY] * len(values), result_format=BINARY
         )
-        self._mark()
+        self._unanswered += 1
         while self._pgconn.flush():
             if (yield Wait.RW) & Ready.R:
                 self._pgconn.consume_input()
@@ -64,27 +65,21 @@ class Pipe:
 
     def finish(self) -> PQGen[None]:
         """Wait for every answer and leave pipeline mode. Raises the first error."""
-        while True:
-            self._take_answers()
-            if not self._unanswered:
-                break
-            if (yield Wait.R) & Ready.R:
+        self._pgconn.pipeline_sync()
+        self._unanswered += 1
+        while self._unanswered:
+            if (yield Wait.RW if self._pgconn.flush() else Wait.R) & Ready.R:
                 self._pgconn.consume_input()
+            self._take_answers()
         self._pgconn.exit_pipeline_mode()
         if self._error is not None:
             raise self._error
 
-    def _mark(self) -> None:
-        # A sync after each, not only a flush: what follows an error is then answered too.
-        self._pgconn.pipeline_sync()
-        self._unanswered += 1
-
     def _take_answers(self) -> None:
         while self._unanswered and not self._pgconn.is_busy():
             answer = self._pgconn.get_result()
-            if answer is None:
+            if answer is None:  # the end of one statement's results
                 continue
-            if answer.status == ExecStatus.PIPELINE_SYNC:
-                self._unanswered -= 1
-            elif answer.status == ExecStatus.FATAL_ERROR and self._error is None:
+            self._unanswered -= 1
+            if answer.status == ExecStatus.FATAL_ERROR and self._error is None:
                 self._error = error_from_result(answer)
