@@ -28,6 +28,10 @@ def fsck(
             "--full/--server-side", help="Read and unpack every payload as well: the raw digests."
         ),
     ] = False,
+    content: Annotated[
+        bool,
+        typer.Option("--content", help="Look for answers that tools have cut, too (reads them)."),
+    ] = False,
     after: Annotated[
         str | None, typer.Option(metavar="ID", help="Go on behind this id, where a run has ended.")
     ] = None,
@@ -46,6 +50,7 @@ def fsck(
     """Check stored messages: digests, sizes, chunks, and chunks without an envelope.
 
     The server hashes what it stores, so no payload travels; what that cannot see, --full reads.
+    --content finds JSON that ends early and the markers that tools leave when they cut.
     Expired messages are left out. Nothing is ever deleted: --fix-status sets the status of what is
     damaged to error, which `ls --status error` lists, and notes it in the trail. With --sample
     every run looks at another share; orphan chunks are always looked for everywhere.
@@ -53,9 +58,9 @@ def fsck(
     Exit 0 if all is well, 1 with findings, 3 if nothing was looked at or the store is away; then
     the last line says where to go on.
 
-    --json prints ok, full, checked, total, share (of the messages, 0 to 1), bytes, total_bytes,
-    read_bytes, marked, seed, next (ID for --after, or null at the end), findings (kind, subject,
-    message, remedy).
+    --json prints ok, full, content, checked, total, share (of the messages, 0 to 1), bytes,
+    total_bytes, read_bytes, marked, seed, next (ID for --after, or null at the end), findings
+    (kind, subject, message, remedy).
 
     \b
     Examples:
@@ -68,7 +73,7 @@ def fsck(
     from busctl.ops.fsck import Checked
 
     settings = settings_for(env_file, sets)
-    scope = _scope(since, until, sample, seed, after, max_seconds, full=full)
+    scope = _scope(since, until, sample, seed, after, max_seconds, full=full, content=content)
     checked = Checked()
     try:
         run(_checked(settings, scope, checked, fix_status=fix_status, silent=quiet or as_json))
@@ -89,7 +94,7 @@ def fsck(
 
 def _scope(
     since: str | None, until: str | None, sample: float, seed: int | None, after: str | None,
-    seconds: float | None, *, full: bool,
+    seconds: float | None, *, full: bool, content: bool,
 ) -> Scope:  # fmt: skip
     import random
     from datetime import datetime
@@ -104,7 +109,7 @@ def _scope(
     last = first_id(unix_ms(parse_moment(until, now, "--until"))) if until else UUID(int=2**128 - 1)
     behind = parse_id(after) if after else None
     chosen = random.randrange(2**31) if seed is None else seed  # noqa: S311  # picks a sample
-    return Scope(first, last, sample / 100, chosen, behind, seconds, full)
+    return Scope(first, last, sample / 100, chosen, behind, seconds, full, content)
 
 
 async def _checked(
@@ -137,11 +142,12 @@ def _shape(checked: Checked, scope: Scope) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "ok": not checked.findings, "full": scope.full, "checked": checked.messages,
-        "total": checked.total_messages, "share": round(checked.share, 6),
-        "bytes": checked.stored_bytes, "total_bytes": checked.total_bytes,
-        "read_bytes": checked.read_bytes, "marked": checked.marked, "seed": scope.seed,
-        "next": checked.next, "findings": [asdict(one) for one in checked.findings],
+        "ok": not checked.findings, "full": scope.full, "content": scope.content,
+        "checked": checked.messages, "total": checked.total_messages,
+        "share": round(checked.share, 6), "bytes": checked.stored_bytes,
+        "total_bytes": checked.total_bytes, "read_bytes": checked.read_bytes,
+        "marked": checked.marked, "seed": scope.seed, "next": checked.next,
+        "findings": [asdict(one) for one in checked.findings],
     }  # fmt: skip
 
 
@@ -157,7 +163,7 @@ def _show(checked: Checked, scope: Scope, *, quiet: bool) -> None:
         f"({checked.share:.1%}; {show_size(checked.stored_bytes)} of "
         f"{show_size(checked.total_bytes)} stored), {counted(len(checked.findings), 'finding')}."
     )
-    if scope.full:
+    if scope.reads:
         print(f"{show_size(checked.read_bytes)} of payloads read.")
     if checked.marked:
         print(f"{counted(checked.marked, 'message')} marked with status error.")

@@ -62,7 +62,11 @@ async def _verified(settings: Settings, wanted: list[UUID], *, quiet: bool) -> l
 
     async with Bus.connect(settings, hop="verify") as bus:
         with Bar("verify", wanted=not quiet) as bar:
-            return [await op(bus, one, read=lambda piece: bar.add(len(piece))) for one in wanted]
+
+            def count(piece: bytes) -> None:
+                bar.add(len(piece))
+
+            return [await op(bus, one, reader=lambda _: count) for one in wanted]
 
 
 def _shape(done: list[Verified]) -> dict[str, Any]:

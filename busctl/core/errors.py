@@ -158,6 +158,13 @@ class DigestMismatch(BusctlError):
     default_remedy = "Send the payload again; nothing was stored."
 
 
+class SizeMismatch(BusctlError):
+    """Fewer bytes came than were announced."""
+
+    code = "SIZE_MISMATCH"
+    default_remedy = "Send it again when its writer has ended; nothing was stored."
+
+
 class BusDisabled(BusctlError):
     """MESSAGE_BUS_ENABLED is false."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from busctl.core.envelope import Event
 from busctl.core.fsck import Inspected, faults_of
 from busctl.core.hops import ACCEPTED, PRODUCED, RECEIVED, SENT, Hop, differs, measured
+from busctl.core.truncation import TRUNCATION
 
 READ = "read"
 """Where a daemon reads a payload back from the store: between store and wire."""
@@ -64,7 +65,7 @@ def trace(events: Sequence[Event], stored: Inspected | None, now: datetime) -> T
     passed = tuple(_compared(lines, stored, now))
     seen = {one.hop for one in passed}
     unseen = tuple(hop.value for hop in Hop if hop not in seen)
-    suspicions = tuple(one for one in events if one.kind == "truncation_suspected")
+    suspicions = tuple(one for one in events if one.kind == TRUNCATION)
     return Trace(passed, unseen, suspicions)
 
 

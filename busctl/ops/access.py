@@ -79,8 +79,11 @@ class Access:
     def passed(self, transaction_id: UUID, kind: str, hop: str, detail: Mapping[str, Any]) -> None:
         """Note beside the way what a hop has seen of a payload: batched, never awaited."""
         if self.settings.trace_hops:
-            event = Event(transaction_id, self.clock.now(), kind, hop, detail)
-            self.deliveries.note(event)
+            self.remark(transaction_id, kind, hop, detail)
+
+    def remark(self, transaction_id: UUID, kind: str, hop: str, detail: Mapping[str, Any]) -> None:
+        """As `passed`, for what is noted whether hops are traced or not."""
+        self.deliveries.note(Event(transaction_id, self.clock.now(), kind, hop, detail))
 
     async def absent(self, transaction_id: UUID) -> MessageExpired | MessageMissing:
         """What became of an id that is not in the store: its events and its own time tell."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from busctl.core.finding import Finding, Report
 from busctl.core.fsck import Fault, Inspected, faults_of, finding_of, orphan_finding
+from busctl.core.truncation import TruncationScan, suspicion_finding
 from busctl.ops.bus import Bus
-from busctl.ops.verify import verify
+from busctl.ops.verify import Read, verify
 from busctl.ports import Inspection
 
 BATCH = 500
@@ -22,7 +24,8 @@ Progress = Callable[[int], None]
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What to look at: ids [first, last), a share of them (0 to 1) chosen with `seed`, from behind
-    `after` on, for at most `seconds`. `full` reads each payload too."""
+    `after` on, for at most `seconds`. `full` reads each payload too, `content` looks at what it
+    reads for signs of truncation by a tool."""
 
     first: UUID
     last: UUID
@@ -31,6 +34,11 @@ class Scope:
     after: UUID | None = None
     seconds: float | None = None
     full: bool = False
+    content: bool = False
+
+    @property
+    def reads(self) -> bool:
+        return self.full or self.content
 
 
 @dataclass
@@ -113,8 +121,8 @@ async def _look(
             checked.findings.append(finding_of(one.transaction_id, fault))
         if faults:
             checked.damaged[one.transaction_id] = faults[0]
-        elif scope.full:
-            await _read(bus, checked, one)
+        elif scope.reads:
+            await _read(bus, checked, one, content=scope.content)
 
 
 async def _confirmed(inspection: Inspection, one: Inspected) -> list[Fault]:
@@ -126,9 +134,15 @@ async def _confirmed(inspection: Inspection, one: Inspected) -> list[Fault]:
     return faults_of(again[0]) if again else []
 
 
-async def _read(bus: Bus, checked: Checked, one: Inspected) -> None:
-    """What the server cannot see: the raw digests, behind the compression."""
-    found = await verify(bus, one.transaction_id)
+async def _read(bus: Bus, checked: Checked, one: Inspected, *, content: bool) -> None:
+    """What the server cannot see: the raw digests, behind the compression, and the content."""
+    scans: list[TruncationScan] = []
+
+    def began(content_type: str) -> Read | None:
+        scans.append(TruncationScan(content_type))
+        return scans[0].add if scans[0].looks else None
+
+    found = await verify(bus, one.transaction_id, reader=began if content else None)
     checked.read_bytes += found.size
     if found.claim is None:
         return  # it has left in the meantime
@@ -136,6 +150,12 @@ async def _read(bus: Bus, checked: Checked, one: Inspected) -> None:
     if found.findings:
         first = found.findings[0]
         checked.damaged[one.transaction_id] = Fault(first.kind, first.message)
+        return
+    for scan in scans:
+        checked.findings += [
+            suspicion_finding(one.transaction_id, each)
+            for each in await asyncio.to_thread(scan.suspicions)
+        ]
 
 
 async def _mark(inspection: Inspection, checked: Checked) -> int:

@@ -22,7 +22,16 @@ from busctl.core.ids import UUID_VERSION, unix_ms_of
 from busctl.core.labels import as_text, checked
 from busctl.ops.access import Access, naming
 from busctl.ops.cores import on_a_core
-from busctl.ops.sealing import Totals, read_file, read_pipe, sealed, size_of_file, slices, too_large
+from busctl.ops.sealing import (
+    Totals,
+    read_file,
+    read_pipe,
+    sealed,
+    size_of_file,
+    slices,
+    too_large,
+    whole,
+)
 from busctl.ports import Draft, Stored
 
 AHEAD = timedelta(days=1)
@@ -101,7 +110,8 @@ class Putting(Access):
     ) -> ClaimCheck:
         """Store a file or an open binary stream in bounded memory; otherwise as `put`.
 
-        A pipe may be slow, so it is stored as `put_stream` does.
+        A pipe may be slow, so it is stored as `put_stream` does. Raises SizeMismatch for a file
+        that shrinks while it is read; nothing is stored then.
         """
         if isinstance(source, Path):
             with source.open("rb") as opened:
@@ -117,7 +127,7 @@ class Putting(Access):
             )  # fmt: skip
         if size > self.settings.max_payload_bytes:
             raise too_large(size, self.settings.max_payload_bytes)
-        chunks = read_file(source)
+        chunks = whole(read_file(source), size)
         head = await anext(chunks, b"")
         following = await anext(chunks, b"")
         if not following:

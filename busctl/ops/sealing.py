@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from busctl.core.codec import Buffer, Encoder
 from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
-from busctl.core.errors import PayloadTooLarge
+from busctl.core.errors import PayloadTooLarge, SizeMismatch
 from busctl.ops.ahead import ahead
 from busctl.ops.cores import on_a_core
 
@@ -134,6 +134,19 @@ async def read_file(source: IO[bytes]) -> AsyncIterator[Buffer]:
     """The chunks of an open binary file."""
     while piece := await _settled(asyncio.to_thread(_read_exactly, source, CHUNK_BYTES)):
         yield piece
+
+
+async def whole(chunks: AsyncIterator[Buffer], size: int) -> AsyncIterator[Buffer]:
+    """The same chunks. Raises SizeMismatch at their end when they are fewer than `size` bytes: a
+    file that shrank meanwhile. One that grows is stored as far as it was read."""
+    came = 0
+    async for chunk in chunks:
+        came += len(chunk)
+        yield chunk
+    if came < size:
+        raise SizeMismatch(
+            f"The file had {size:,} bytes when reading began, {came:,} were there to be read."
+        )
 
 
 async def read_pipe(source: IO[bytes]) -> AsyncIterator[Buffer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -30,12 +31,17 @@ class Verified:
         return self.claim.payload_size_bytes if self.claim else 0
 
 
-async def verify(bus: Bus, transaction_id: UUID, *, read: Read | None = None) -> Verified:
-    """Read a message from its beginning to its end without delivering it; `read` is given its raw
-    bytes as far as they are whole. Missing, expired and denied ones are findings; an unreachable
-    store is raised."""
+async def verify(
+    bus: Bus, transaction_id: UUID, *, reader: Callable[[str], Read | None] | None = None
+) -> Verified:
+    """Read a message from its beginning to its end without delivering it.
+
+    `reader` is told the content type and says who is given the raw bytes, as far as they are
+    whole. Missing, expired and denied messages are findings; an unreachable store is raised.
+    """
     try:
         opened = await bus.peek(transaction_id)
+        read = None if reader is None else reader(opened.claim.content_type)
         findings = await _damage(bus, opened, read)
     except ClaimError as error:
         if error.exit_code != 1:
@@ -57,7 +63,7 @@ async def _damage(bus: Bus, opened: Opened, read: Read | None) -> list[Finding]:
         try:
             async for piece in opened.pieces:
                 if read is not None and not findings:
-                    read(piece)
+                    await asyncio.to_thread(read, piece)
         except MessageCorrupt as error:
             findings.append(_finding(error))
             await bus.note(opened.claim.transaction_id, "corrupt", _place(error))

@@ -18,7 +18,12 @@ from hypothesis import strategies as st
 
 from busctl.connect import Bus
 from busctl.core.envelope import CHUNK_BYTES, Compression, Labels
-from busctl.core.errors import ConfigurationError, PayloadTooLarge, SchemaMissing
+from busctl.core.errors import (
+    ConfigurationError,
+    PayloadTooLarge,
+    SchemaMissing,
+    SizeMismatch,
+)
 from busctl.core.samples import KINDS, Kind, sample
 from tests.adapters.bus_sql import MIB, connected, sql
 from tests.conftest import shared_or_new
@@ -330,3 +335,27 @@ async def test_a_file_is_put_again_after_a_failure(
             opened.seek(0)
             claim = await bus.put_file(opened)
             assert claim.checksum == hashlib.sha256(payload).hexdigest()
+
+
+class Shrinking(io.FileIO):
+    """A file that somebody cuts while it is read."""
+
+    def __init__(self, path: Path, left: int) -> None:
+        super().__init__(path, "r+")
+        self._left = left
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.truncate(self._left)
+        return super().read(size) or b""
+
+
+@pytest.mark.parametrize(("size", "left"), [(1000, 999), (MIB, 0), (5 * MIB, MIB), (5 * MIB, 3)])
+async def test_a_file_that_shrinks_while_it_is_read_is_refused(
+    bus: Bus, tmp_path: Path, size: int, left: int
+) -> None:
+    path = tmp_path / "shrinking"
+    path.write_bytes(sample("random", size))
+    with Shrinking(path, left) as source, pytest.raises(SizeMismatch, match=f"{size:,}") as caught:
+        await bus.put_file(source)
+    assert f"{left:,} were there" in str(caught.value)
+    assert await bus.list() == []

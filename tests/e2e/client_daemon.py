@@ -15,6 +15,9 @@ from tests.conftest import make_database
 
 TOOLS = '''
 import asyncio
+from collections.abc import AsyncIterator
+
+from busctl.ports import Answer
 from busctl.tools import Progress, ToolSet
 
 tools = ToolSet()
@@ -37,6 +40,17 @@ async def count(name: str, seconds: float = 0.0) -> int:
     runs.append(name)
     await asyncio.sleep(seconds)
     return runs.count(name)
+
+@tools.tool
+def declare(size: int, declared: int, content_type: str = "text/plain") -> Answer:
+    """An answer that says how large it is, rightly or not."""
+    return Answer(b"x" * size, None, content_type, declared_size=declared)
+
+@tools.tool
+async def dripping(text: str) -> AsyncIterator[str]:
+    """The text letter by letter."""
+    for letter in text:
+        yield letter
 
 @tools.tool
 def broken() -> None:

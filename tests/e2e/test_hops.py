@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import httpx2
 import pytest
 from websockets.asyncio.client import connect as dial
 from websockets.asyncio.server import ServerConnection, serve
@@ -16,11 +18,15 @@ from websockets.asyncio.server import ServerConnection, serve
 from busctl import BusClient
 from busctl.adapters import embedded
 from busctl.adapters.http_redemption import HttpRedemption
+from busctl.adapters.postgres.inspection import PostgresInspection
+from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
 from busctl.core import samples
-from busctl.core.envelope import Event
+from busctl.core.envelope import Event, Labels
 from busctl.core.errors import MessageCorrupt
 from busctl.core.settings import Settings
+from busctl.ops.fsck import Checked, Scope, fsck
+from busctl.ops.trace import trace_of
 from tests.e2e.client_daemon import Served, serving
 
 Change = Callable[[str | bytes], str | bytes]
@@ -148,3 +154,67 @@ async def test_a_client_reports_only_what_it_was_sent(served: Served) -> None:
         assert (await other.call("echo", {"text": "again"})).payload == b"again"
     events = await trail(served, known.transaction_id, "received")
     assert [one.detail["ok"] for one in events if one.kind == "received"] == [True]
+
+
+# --- answers that tools have cut ---------------------------------------------------------------
+
+SUSPECT: list[tuple[str, dict[str, Any], str]] = [
+    ("mirror", {"value": "a line\n... [truncated]"}, "truncated_by_marker"),
+    ("mirror", {"value": '{"rows": [1, 2, {"a": "b'}, "json_ends_early"),
+    ("mirror", {"value": '{"rows": [' + '"a", ' * 300_000}, "json_ends_early"),
+    ("dripping", {"text": '[{"a": 1}, {"b":'}, "json_ends_early"),
+    ("declare", {"size": 10, "declared": 20}, "size_differs_from_declared"),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments", "kind"), SUSPECT)
+async def test_a_cut_answer_is_delivered_and_suspected(
+    served: Served, tool: str, arguments: dict[str, Any], kind: str
+) -> None:
+    before = await counted(served, kind)
+    async with BusClient.connect(served.url, served.token) as client:
+        result = await client.call(tool, arguments)
+    text = arguments.get("value") or arguments.get("text")
+    assert text is None or result.payload == text.encode()
+    events = await trail(served, result.transaction_id, "truncation_suspected")
+    (noted,) = [one for one in events if one.kind == "truncation_suspected"]
+    assert (noted.hop, noted.detail["kind"]) == ("daemon", kind)
+    assert await counted(served, kind) == before + 1
+    async with Bus.connect(settings(served)) as bus:
+        assert isinstance(bus.store, PostgresStore)
+        found = await trace_of(bus, PostgresInspection(bus.store), result.transaction_id)
+    assert [one.detail["kind"] for one in found.suspicions] == [kind]
+    assert found.differs is None
+
+
+async def test_whole_answers_are_not_suspected(served: Served) -> None:
+    whole = ["plain", "It says [truncated] in here.", '{"a": [1, 2]}', '[{"b": "]"}]\n']
+    async with BusClient.connect(served.url, served.token) as client:
+        results = [await client.call("mirror", {"value": value}) for value in whole]
+        results.append(await client.call("mirror", {"value": {"rows": [{"a": "b["}] * 50_000}}))
+        results.append(await client.call("declare", {"size": 10, "declared": 10}))
+    for result in results:
+        events = await trail(served, result.transaction_id, "produced")
+        assert "truncation_suspected" not in {one.kind for one in events}
+
+
+async def test_fsck_finds_cut_answers_and_says_which(served: Served) -> None:
+    async with Bus.connect(settings(served)) as bus:
+        cut = (await bus.put("see below\n<output truncated>")).transaction_id
+        large = samples.sample("json", LARGE)[:-1]
+        early = (await bus.put(large, Labels(content_type="application/json"))).transaction_id
+        assert isinstance(bus.store, PostgresStore)
+        done = Checked()
+        scope = Scope(cut, UUID(int=2**128 - 1), after=UUID(int=cut.int - 1), content=True)
+        await fsck(bus, PostgresInspection(bus.store), scope, done)
+    assert [(one.kind, one.subject) for one in done.findings] == [
+        ("truncated_by_marker", str(cut)), ("json_ends_early", str(early)),
+    ]  # fmt: skip
+
+
+async def counted(served: Served, kind: str) -> float:
+    """What the daemon's metric says."""
+    async with httpx2.AsyncClient() as http:
+        text = (await http.get(f"{served.url}/metrics")).text
+    wanted = f'busctl_truncation_suspected_total{{kind="{kind}"}}'
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(wanted))
