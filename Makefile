@@ -21,7 +21,8 @@ serve: $(STAMP)
 	$(VENV)/bin/busctl serve $(ARGS)
 
 test: $(STAMP)
-	$(PY) -m pytest -n $(JOBS) --dist loadfile --ignore=tests/bench --ignore=tests/conditions $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder \
+	  --ignore=tests/bench --ignore=tests/conditions $(ARGS)
 
 # Slower tests that need more of the machine: poolers, certificates, other people's command lines.
 conditions: $(STAMP)

@@ -25,6 +25,7 @@ from tests.pooling import Pooler, pooled
 
 DEBIAN_BIN = Path("/usr/lib/postgresql/15/bin")
 ROOM_BYTES = 8_000_000_000  # several test processes, two servers each
+LONG_FIRST = ("docs", "corpus", "packaging", "cli", "e2e", "adapters", "ops", "sql")
 _numbers = itertools.count()
 _poolers: dict[int, Pooler] = {}
 
@@ -47,12 +48,21 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --on 15, a test that runs on 18 and 15 would run on 15 twice."""
+    """With --on 15, a test that runs on 18 and 15 would run on 15 twice.
+
+    Folders of long tests come first: what runs last has the machine to itself.
+    """
+    items.sort(key=_turn)
     if config.getoption("--on") is None:
         return
     twice = [each for each in items if "18" in _variant(each).split("-")]
     config.hook.pytest_deselected(items=twice)
     items[:] = [each for each in items if each not in twice]
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
 
 
 def _variant(item: pytest.Item) -> str:

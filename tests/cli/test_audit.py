@@ -8,13 +8,12 @@ import pty
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.commands import COMMAND
+from tests.cli.commands import COMMAND, wait_for
 from tests.forks.client import Forked, run
 
 DROPPED = '''
@@ -221,12 +220,13 @@ def test_watching_looks_again(project: Path, home: dict[str, str]) -> None:
 
 
 def test_interrupting_ends_it(tmp_path: Path, home: dict[str, str]) -> None:
-    write(tmp_path, {f"p/m{number}.py": DROPPED * 300 for number in range(200)})
+    write(tmp_path, {f"p/m{number}.py": DROPPED * 300 for number in range(100)})
     process = Forked(
         ["audit", "p", "--no-cache"], cwd=tmp_path, env=home,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(2)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_for(lambda: bool(children.read_text()))  # its workers have files to look at
     process.send_signal(2)
     _, said = process.communicate(timeout=60)
     assert process.returncode in (1, 130)

@@ -107,15 +107,22 @@ def test_the_second_of_two_runs_ends_with_75(dsn: str) -> None:
     assert first.returncode == 0 and not exists(dsn, table)
 
 
-def test_a_partition_that_stays_in_use_is_exit_1_and_told_even_with_q(dsn: str) -> None:
-    table = fill(dsn, old())
-    with psycopg.connect(dsn) as reader:
-        reader.execute("select count(*) from bus.message_bus")
-        done = busctl(dsn, "cleanup", "-q")
-    assert done.code == 1 and done.out == b""
-    assert f"{table}: left, in use through 4 attempts" in done.err
-    again = busctl(dsn, "cleanup", "--json")
-    assert again.code == 0 and again.json["messages"] == 3 and not exists(dsn, table)
+def test_a_partition_that_stays_in_use_is_exit_1_and_told_even_with_q(
+    database: str, database15: str
+) -> None:
+    """On both versions at once: each waits ten seconds for its reader."""
+    table = fill(database, old())
+    assert fill(database15, old()) == table
+    with psycopg.connect(database) as reader, psycopg.connect(database15) as reader15:
+        for one in (reader, reader15):
+            one.execute("select count(*) from bus.message_bus")
+        for run in [start(dsn, "cleanup", "-q") for dsn in (database, database15)]:
+            out, err = run.communicate(timeout=60)
+            assert run.returncode == 1 and out == b""
+            assert f"{table}: left, in use through 4 attempts" in err.decode()
+    for dsn in (database, database15):
+        again = busctl(dsn, "cleanup", "--json")
+        assert again.code == 0 and again.json["messages"] == 3 and not exists(dsn, table)
 
 
 def test_killed_while_deleting_rows_it_goes_on_the_next_time(dsn: str) -> None:

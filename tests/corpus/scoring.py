@@ -13,6 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 POSITIVE = frozenset({"silent", "config"})
@@ -89,6 +90,7 @@ def handlers_hit(text: str, lines: Iterable[int]) -> set[int]:
     return hit
 
 
+@lru_cache(maxsize=500)
 def _spans(text: str) -> tuple[dict[int, tuple[int, int]], Mapping[int, list[int]]]:
     spans: dict[int, tuple[int, int]] = {}
     tries: defaultdict[int, list[int]] = defaultdict(list)
