@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from busctl.core.bucket import Bucket
 from busctl.core.envelope import Event
 from busctl.core.errors import (
     AccessDenied,
@@ -21,6 +22,8 @@ from busctl.core.principal import Principal, Scope
 from busctl.core.settings import Settings
 from busctl.ops.deliveries import Deliveries
 from busctl.ports import Clock, Store
+
+DENIALS_PER_SEC = 20.0
 
 log = logging.getLogger("busctl.bus")
 
@@ -36,6 +39,7 @@ class Access:
         self.clock = clock
         self.hop = hop
         self.deliveries = Deliveries(store)
+        self._denials = Bucket(DENIALS_PER_SEC)
 
     def require_enabled(self, transaction_id: UUID | None) -> None:
         """Raises BusDisabled: a bus that is switched off says so, in both directions."""
@@ -63,9 +67,15 @@ class Access:
             error.transaction_id = transaction_id
             asked = {"id": str(transaction_id)} if transaction_id else {"tool": tool}
             detail = {"principal": principal.name, "scope": scope.value, **asked}
-            log.warning("denied", extra=detail)
-            await self.note(self.clock.new_id(), "denied", detail)
+            await self.note_denied(self.clock.new_id(), detail)
             raise
+
+    async def note_denied(self, transaction_id: UUID, detail: dict[str, Any]) -> None:
+        """Log that somebody was refused, and note it: so many a second, for whoever is refused
+        must not fill the audit trail either."""
+        log.warning("denied", extra=detail)
+        if not self._denials.take(self.clock.monotonic()):
+            await self.note(transaction_id, "denied", detail)
 
     async def note(self, transaction_id: UUID, kind: str, detail: dict[str, Any]) -> None:
         """Add an event to the audit trail. An error on the way is logged: what it accompanies is

@@ -131,7 +131,7 @@ class Getting(Access):
         if found is None:
             raise await self.absent(transaction_id)
         if principal is not None and found.owner != principal:
-            await self.note(transaction_id, "denied", {"principal": principal})
+            await self.note_denied(transaction_id, {"principal": principal})
             raise AccessDenied(
                 f"Message {transaction_id} belongs to another principal.",
                 transaction_id=transaction_id,

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from busctl.adapters import embedded
 from busctl.core.settings import Settings, canonical_name, is_secret
 from tests.conftest import make_database
-from tests.e2e.daemons import ROOT, Client, Running, daemon, raw
-from tests.e2e.forked import Runner, runner
+from tests.e2e.daemons import Client, Running, daemon, raw
+from tests.forks.client import run
 
 MARK = "k4n4ry"
 TOKEN = f"{MARK}-token-0123456789"
@@ -116,15 +116,9 @@ def planted() -> dict[str, str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
-
-
 def plain() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT), "HOME": "/nonexistent"}
+    return {**kept, "HOME": "/nonexistent"}
 
 
 def fill(words: Sequence[str], folder: Path, message: str) -> list[str]:
@@ -154,15 +148,21 @@ def argument_lists() -> Iterator[Watched]:
         watching.join()
 
 
+def ran(words: Sequence[str], env: dict[str, str], folder: Path) -> tuple[int, str]:
+    """The exit code, and stdout and stderr."""
+    done = run(words, env={**plain(), **env}, cwd=folder, timeout=60)
+    return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+
+
 def run_all(
-    commands: Runner, each: Sequence[Sequence[str]], env: dict[str, str], folder: Path,
+    each: Sequence[Sequence[str]], env: dict[str, str], folder: Path,
     *more: str, message: str = "01890000-0000-7000-8000-000000000001",
 ) -> Watched:  # fmt: skip
     seen = Watched()
     (folder / "payload").write_bytes(b"payload")
     for words in each:
         filled = [*fill(words, folder, message), *more]
-        code, text = commands.run(filled, {**plain(), **env}, folder)
+        code, text = ran(filled, env, folder)
         seen.texts[" ".join(filled)] = f"exit {code}\n{text}"
         assert "Traceback" not in text, (filled, text)
         assert code >= 0, (filled, text)
@@ -200,7 +200,7 @@ async def greeted(running: Running) -> AsyncIterator[Client]:
 
 
 async def test_a_daemon_and_all_commands_in_good_condition(
-    dsn: str, planted: dict[str, str], commands: Runner, tmp_path: Path
+    dsn: str, planted: dict[str, str], tmp_path: Path
 ) -> None:
     url = psycopg.conninfo.make_conninfo(dsn, password=PASSWORD)
     planted = {name: value for name, value in planted.items() if name != "PGUSER"}
@@ -225,7 +225,7 @@ async def test_a_daemon_and_all_commands_in_good_condition(
             while not (running.folder / "health.json").exists():
                 await asyncio.sleep(0.1)
         each = [*ASKING, *HEAVY]
-        seen = await asyncio.to_thread(run_all, commands, each, env, tmp_path, message=message)
+        seen = await asyncio.to_thread(run_all, each, env, tmp_path, message=message)
         shown = await asyncio.to_thread(everything_of, running, dsn)
     assert "exit 0" in seen.texts["config check"]
     assert "exit 0" in seen.texts["call text value=x --json"]
@@ -237,7 +237,7 @@ async def test_a_daemon_and_all_commands_in_good_condition(
 
 @pytest.mark.parametrize("where", [".env", "settings.env"])
 def test_in_a_file_of_settings_and_a_token_file(
-    dsn: str, planted: dict[str, str], commands: Runner, tmp_path: Path, where: str
+    dsn: str, planted: dict[str, str], tmp_path: Path, where: str
 ) -> None:
     url = psycopg.conninfo.make_conninfo(dsn, password=PASSWORD)
     (tmp_path / "state").mkdir(mode=0o700)
@@ -251,44 +251,44 @@ def test_in_a_file_of_settings_and_a_token_file(
     (tmp_path / where).write_text("".join(f'{name}="{value}"\n' for name, value in lines.items()))
     more = [] if where == ".env" else ["--env-file", str(tmp_path / where)]
     with argument_lists() as arguments:
-        seen = run_all(commands, FROM_FILES, {}, tmp_path, *more)
+        seen = run_all(FROM_FILES, {}, tmp_path, *more)
     assert "exit 0" in seen.texts[" ".join(["ls", *more])]
     assert seen.leaks() == []
     assert arguments.leaks() == []
 
 
 def test_when_the_store_is_away_or_its_address_is_wrong(
-    planted: dict[str, str], commands: Runner, tmp_path: Path
+    planted: dict[str, str], tmp_path: Path
 ) -> None:
     env = {**planted, "BUSCTL_PORT": "1", "BUSCTL_CONNECT_TIMEOUT_SECS": "2"}
-    seen = run_all(commands, ASKING, {**env, "DATABASE_URL": BAD_URLS[0]}, tmp_path)
+    seen = run_all(ASKING, {**env, "DATABASE_URL": BAD_URLS[0]}, tmp_path)
     assert "exit 3" in seen.texts["ls"]
     assert seen.leaks() == []
     for url in BAD_URLS[1:]:
-        few = run_all(commands, CONFIGURING, {**env, "DATABASE_URL": url}, tmp_path)
+        few = run_all(CONFIGURING, {**env, "DATABASE_URL": url}, tmp_path)
         assert few.leaks() == [], url
         assert "exit 0" not in few.texts["ls"]
 
 
-def test_when_the_settings_themselves_are_wrong(commands: Runner, tmp_path: Path) -> None:
+def test_when_the_settings_themselves_are_wrong(tmp_path: Path) -> None:
     wrong = {
         "BUSCTL_TOKEN": f"{MARK} with spaces", "MESSAGE_BUS_TTL_HOURS": "never",
         "BUSCTL_HOST": "0.0.0.0", "BUSCTL_TOKENS": f"{MARK}-unknown",
         "DATABASE_URL": f"postgresql://u:{PASSWORD}@h:p/d",
         "SUPABASE_DB_URL": f"postgresql://u:{PASSWORD}2@h/d",
     }  # fmt: skip
-    seen = run_all(commands, CONFIGURING, wrong, tmp_path)
+    seen = run_all(CONFIGURING, wrong, tmp_path)
     assert seen.leaks() == []
     assert "exit 2" in seen.texts["serve"]
 
 
-def test_a_daemon_beyond_loopback_needs_token_and_tls(commands: Runner, tmp_path: Path) -> None:
+def test_a_daemon_beyond_loopback_needs_token_and_tls(tmp_path: Path) -> None:
     away = {"DATABASE_URL": BAD_URLS[0], "BUSCTL_PORT": "0"}
     for host in ("0.0.0.0", "::", "192.0.2.1", "bus.example.org", "127.0.0.1.example.org", "0"):
         for token, remote, missing in (("", "false", "BUSCTL_TOKEN"), ("", "true", "BUSCTL_TOKEN"),
                                        (TOKEN, "false", "TLS")):  # fmt: skip
             env = {**away, "BUSCTL_TOKEN": token, "BUSCTL_ALLOW_REMOTE": remote}
             words = ["serve", "--host", host]
-            code, text = commands.run(words, {**plain(), **env}, tmp_path)
+            code, text = ran(words, env, tmp_path)
             assert (code, missing in text) == (2, True), (host, token, remote, text)
             assert MARK not in text
