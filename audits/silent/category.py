@@ -124,9 +124,11 @@ def fails_open(case: Case) -> bool:
         return False
     if said & _DENIES and said & _GUARDS:
         return _gives(case, False) and case.kind >= Kind.OUTSIDE
+    if "guard" in said and case.reaction.effect == "continue":
+        return case.kind is Kind.EVERYTHING
     if not said & _PERMITS and not (said & _GUARDS and said & _SECURES):
         return False
-    return _gives(case, True) or _denial_falls_through(case)
+    return _gives(case, True) or _denial_falls_through(case) or _skips_the_check(case)
 
 
 def _gives(case: Case, value: bool) -> bool:
@@ -144,6 +146,16 @@ def _denial_falls_through(case: Case) -> bool:
     given = case.reaction.value
     nothing = given is None or (isinstance(given, ast.Constant) and given.value in (None, True))
     return nothing and case.reaction.effect in ("pass", "return") and not _denied_by_none(case)
+
+
+def _skips_the_check(case: Case) -> bool:
+    """A function that denies by raising returns before it has looked."""
+    function, given = case.one.function, case.reaction.value
+    nothing = given is None or (isinstance(given, ast.Constant) and given.value is None)
+    if function is None or case.reaction.effect != "return" or not nothing:
+        return False
+    later = {node for statement in case.after for node in walk(statement)}
+    return case.kind is Kind.EVERYTHING and any(isinstance(node, ast.Raise) for node in later)
 
 
 def _denied_by_none(case: Case) -> bool:

@@ -29,12 +29,12 @@ class Observer:
     def watch(self, payload):
         try:
             self.rules.evaluate(payload)
-            self.model.load_findings(payload)
+            self.findings = self.model.load_findings(payload)
         except Exception:
             pass
 """,
         """\
-def warm_up(registry, provider):
+def connect(registry, provider):
     try:
         tools = provider.list_tools()
         registry.tools = tools

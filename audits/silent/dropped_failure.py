@@ -26,8 +26,8 @@ class DroppedFailure(HandlerRule):
 class Host:
     def refresh(self):
         try:
-            self.limits = self.api.fetch_limits()
-            self.budget = self.api.fetch_budget()
+            self.limits = self.client.fetch_limits()
+            self.budget = self.client.fetch_budget()
         except OSError:
             pass
 """,

@@ -13,7 +13,8 @@ from busctl.audit import Source, walk
 
 _TOLD = group(
     "error errors err failed failure failures status exc exception problem problems warning "
-    "warnings invalid reason message detail success ok faults skipped dropped rejected unhealthy"
+    "warnings invalid reason message detail success ok faults skipped dropped rejected unhealthy "
+    "unserializable unserialized unreadable unavailable unreachable unparsable unusable"
 )
 _TRACEBACK = {"exc_info", "format_exc", "format_exception"}
 _RAISED = {"sys.exc_info", "traceback.format_exc", "traceback.format_exception"}
@@ -117,7 +118,7 @@ def _note_call(source: Source, call: ast.Call, found: Reaction, quiet: set[ast.A
         found.quiet.append(call)
         quiet.add(call)
         found.level = max(found.level, loud)
-    elif not _words_of(call) & _PLAIN:
+    elif not _words_of(call) <= _PLAIN:
         found.calls.append(call)
 
 
@@ -178,6 +179,13 @@ def _note_effect(answer: Sequence[ast.stmt], found: Reaction) -> None:
             found.targets += tuple(ast.unparse(target) for target in targets)
     if found.effect == "pass" and found.calls:
         found.effect = "act"
+
+
+def tells_by_return(statement: ast.stmt) -> bool:
+    """Whether a statement returns a value that says that something failed."""
+    if not isinstance(statement, ast.Return):
+        return False
+    return _told_by_value(Reaction(effect="return", value=statement.value)) == "returns an error"
 
 
 def _told_by_value(found: Reaction) -> str:

@@ -48,6 +48,7 @@ class Setting:
     holder: frozenset[str] = frozenset()
     """The words of the class and of the file's own name."""
     returns: str = ""
+    docstring: str = ""
     documented: bool = False
     """The docstring promises the default or calls the thing best effort."""
     reasoned: bool = False
@@ -103,7 +104,8 @@ def setting(source: Source, one: Guarded) -> Setting:
         found.name = function.name
         found.said = words(function.name)
         found.returns = ast.unparse(function.returns) if function.returns else ""
-        found.documented = bool(_CONTRACT.search(ast.get_docstring(function, clean=False) or ""))
+        found.docstring = ast.get_docstring(function, clean=False) or ""
+        found.documented = bool(_CONTRACT.search(found.docstring))
         found.is_async = isinstance(function, ast.AsyncFunctionDef)
         found.whole = _is_whole(function.body, one)
     _look_around(source, one, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from enum import IntEnum
 from weakref import WeakKeyDictionary
@@ -22,6 +23,7 @@ class Loudness(IntEnum):
     """Warning or above, a print, an exit, a callback for errors, a metric."""
 
 
+_WORD = re.compile(r"[A-Za-z]+")
 _EXITS = {"sys.exit", "exit", "quit", "os._exit", "os.abort", "abort", "breakpoint"}
 _LOGGING = {"log", "logger", "logging", "_log", "_logger", "LOG", "LOGGER"}
 _LEVELS = {
@@ -51,7 +53,14 @@ def _of_method(call: ast.Call) -> Loudness:
     return Loudness.NONE
 
 
+_ASYNC = {f"a{word}": word for word in (
+    "debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log",
+)}  # fmt: skip
+"""Loggers for async code put an `a` before each method."""
+
+
 def _of_words(said: frozenset[str], name: str) -> Loudness:
+    said = frozenset(_ASYNC.get(word, word) for word in said)
     if said & QUIET:
         return Loudness.DEBUG
     if name.startswith(("sys.stderr.", "sys.stdout.")):
@@ -80,6 +89,14 @@ def _of_level(source: Source, call: ast.Call) -> Loudness:
 
 def _below(level: int) -> Loudness:
     return Loudness.INFO if level >= 20 else Loudness.DEBUG
+
+
+def is_logger(name: str) -> bool:
+    """Whether a dotted name is a logger's method, or prints: `self._logger.error`, `print`."""
+    holder, _, last = name.rpartition(".")
+    return last in {"print", "echo", "secho"} or bool(
+        words(holder) & {"log", "logger", "logging", "console"}
+    )
 
 
 _known: WeakKeyDictionary[Source, dict[str, Loudness]] = WeakKeyDictionary()
@@ -120,3 +137,8 @@ def message_of(call: ast.Call) -> str:
         for node in walk(argument)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
+
+
+def message_words(message: str) -> frozenset[str]:
+    """The lower-case words of a message."""
+    return frozenset(word.lower() for word in _WORD.findall(message))

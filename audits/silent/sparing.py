@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from audits.names import called_last
 from audits.silent.aftermath import another_way, loop_complains, noticed
 from audits.silent.case import Case
 from audits.silent.category import eats_cancellation, fails_open
 from audits.silent.exceptions import Kind
+from audits.silent.reaction import tells_by_return
 from audits.silent.words import FAILURE, WRITE, group, words
 from busctl.audit import walk
 
@@ -107,14 +109,24 @@ def _drops(case: Case) -> str:
 
 def _gone(case: Case) -> str:
     """Telling a peer that is being dropped that it is."""
-    if case.work.cleans and any(
+    if case.work.cleans and case.work.statements <= 3 and any(
         words(name) & group("close disconnect") for name in case.work.cleans
-    ):
+    ):  # fmt: skip
         return "a last word to a peer that is being closed"
+    if _answers_an_error(case):
+        return "telling a peer of an error that is handled already"
     alone = case.setting.in_handler and case.work.awaits and case.work.statements == 1
     if alone and any(words(name) & group("send") for name in case.work.writes):
         return "telling a peer of an error that is handled already"
     return ""
+
+
+def _answers_an_error(case: Case) -> bool:
+    """`send_error`, `handle_error` and the like: the function itself is about an error."""
+    about = case.setting.said & {"error", "failure"}
+    answers = case.setting.said & group("write send answer handle reply")
+    sends = any(words(name) & group("write send reply error") for name in case.work.writes)
+    return bool(about and answers and sends)
 
 
 def _harmless(case: Case) -> str:
@@ -137,6 +149,8 @@ def _noticed(case: Case) -> str:
         said = noticed(case.source, case.one, names, case.after)
         if said:
             return said
+        if case.after and tells_by_return(case.after[0]):
+            return "an error is returned after it"
         if another_way(case.one, case.after) and not case.debugged:
             return "another way is tried next"
     if case.reaction.effect in ("continue", "pass") and loop_complains(
@@ -150,9 +164,17 @@ def _turns(case: Case) -> str:
     """Another call in the handler does the work instead, and may raise itself."""
     if case.reaction.calls and not case.reaction.tidies and not case.debugged:
         return "another way is taken in the handler"
+    if _again(case):
+        return "the same is tried in another way in the handler"
     if case.reaction.effect == "act" and case.reaction.tidies and not case.debugged:
         return "cleaning up"
     return ""
+
+
+def _again(case: Case) -> bool:
+    """`start(one_port)`, and in the handler `start(any_port)`."""
+    tried = {name.rpartition(".")[2] for name in (*case.work.reads, *case.work.others)}
+    return any(called_last(call) in tried for call in case.reaction.calls)
 
 
 def _probes(case: Case) -> str:

@@ -66,7 +66,7 @@ import logging
 logging.basicConfig(level=logging.WARNING)
 log = logging.getLogger(__name__)
 
-async def observe(watcher, envelope):
+async def judge(watcher, envelope):
     try:
         await watcher.analyse(envelope)
     except Exception:

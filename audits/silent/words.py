@@ -81,8 +81,8 @@ READ = group(
     "get retrieve head retrieve getaddrinfo stats populate sync count first scalar scalars"
 )
 TELEMETRY = group(
-    "telemetry metric metrics analytics tracking trace tracing span otel statsd sentry gauge "
-    "counter histogram observe stat timing profiler progress spinner instrumentation"
+    "telemetry metric metrics analytics trace tracing span otel statsd sentry gauge "
+    "histogram observe stat timing profiler progress spinner instrumentation"
 )
 SHOWN = group(
     "render display repr str format formatted title label color colour colored icon tooltip "
@@ -147,4 +147,31 @@ EXPECTED = re.compile(
     r"trying|never raise|must not (?:break|fail)|no permission|ignoring unknown|speculative|"
     r"probe)\b",
     re.IGNORECASE,
+)
+
+# Beside the work: what is tried here helps, and the work is done without it.
+BESIDE = group(
+    "reaction reactions receipt receipts typing emoji indicator photo avatar picture favicon "
+    "thumbnail title caption progress spinner display banner compaction compact optimize vacuum gc "
+    "prune sweep housekeeping index etag mtime utime fsync chmod touch prefetch preload warm "
+    "warmup hint hints suggest suggestion heartbeat keepalive notification notifications telemetry "
+    "metric metrics trace tracing span analytics stats statistics profiling screenshot highlight "
+    "highlighted ack acknowledge examples sample autodetect enhance enrich greeting changelog news"
+)
+# Where people look at something: a screen, a page, a command line.
+INTERFACE = group(
+    "tui gui ui widget widgets dashboard console display view views theme render renderer "
+    "terminal screen panel toolbar prompt draw paint show label format formatted banner clipboard "
+    "sound highlights presentation elements"
+)
+# What a machine may or may not tell about itself.
+MACHINE = group(
+    "cpu gpu npu hardware platform hostname cgroup sysctl proc sensor sensors capability "
+    "capabilities uname git version kernel device devices pid terminal locale timezone "
+    "dmesg boot cloud"
+)
+# Verbs that keep or send something: when they fail, it is gone.
+KEEP = group(
+    "save store commit persist write insert update upsert delete remove register publish send "
+    "create add execute set put post sync upload migrate archive"
 )

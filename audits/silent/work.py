@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from audits.silent.guarded import Guarded, inside
-from audits.silent.sinks import Loudness, loudness
+from audits.silent.sinks import Loudness, is_logger, loudness
 from audits.silent.words import (
     CACHE,
     CLEANUP,
@@ -29,7 +30,7 @@ SAFE = group(
     "upper title split rsplit splitlines partition rpartition startswith endswith join replace "
     "append extend add update items keys values copy get setdefault pop monotonic time now "
     "utcnow perf_counter format casefold count isdigit group groups match fullmatch search sub "
-    "findall compile getenv getattr vars callable super locals globals Path"
+    "findall compile getenv getattr setattr vars callable super locals globals Path"
 )
 PARSE = group(
     "int float complex Decimal Fraction loads literal_eval fromisoformat strptime UUID urlparse "
@@ -134,6 +135,8 @@ _COUNTED: dict[type[ast.AST], str] = {
 
 def _note(node: ast.AST, found: Work) -> None:
     counted = _COUNTED.get(type(node))
+    if counted == "imports" and _is_standard(node):
+        return
     if counted:
         setattr(found, counted, getattr(found, counted) + 1)
     elif isinstance(node, ast.Name):
@@ -143,6 +146,14 @@ def _note(node: ast.AST, found: Work) -> None:
         found.sets.append(node.attr)
 
 
+def _is_standard(node: ast.AST) -> bool:
+    """An import from the standard library, which does not fail."""
+    names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+    if isinstance(node, ast.ImportFrom):
+        names = [] if node.level else [node.module or ""]
+    return bool(names) and all(one.partition(".")[0] in sys.stdlib_module_names for one in names)
+
+
 def _sort(source: Source, call: ast.Call, awaited: bool, found: Work) -> None:
     name = source.called(call) or (
         call.func.attr if isinstance(call.func, ast.Attribute) else "a call"
@@ -150,7 +161,8 @@ def _sort(source: Source, call: ast.Call, awaited: bool, found: Work) -> None:
     last = name.rpartition(".")[2]
     said = words(last)
     found.calls.append(name)
-    if loudness(source, call) in (Loudness.DEBUG, Loudness.INFO):
+    loud = loudness(source, call)
+    if loud in (Loudness.DEBUG, Loudness.INFO) or (loud is Loudness.HEARD and is_logger(name)):
         return
     act = verb(name)
     if act in CLEANUP or (said & CLEANUP and not act):
@@ -164,7 +176,7 @@ def _sort(source: Source, call: ast.Call, awaited: bool, found: Work) -> None:
         found.telemetry.append(name)
     elif act in WRITE and not _is_cache(name):
         found.writes.append(name)
-    elif act in READ and (awaited or last in READ or act in _DIRECT):
+    elif act in READ and (awaited or last in READ or act in _DIRECT or _of_storage(name)):
         found.reads.append(name)
     else:
         found.others.append(name)
@@ -176,6 +188,11 @@ def _is_storage(name: str, last: str) -> bool:
         all_words(name.rpartition(".")[0]) & (STORAGE - {"table", "collection"})
         or name.startswith(("requests.", "httpx.", "urllib."))
     )
+
+
+def _of_storage(name: str) -> bool:
+    """`self.client.get_collection`: what is asked is something outside by its name."""
+    return bool(words(name.rpartition(".")[0]) & STORAGE)
 
 
 def _is_cache(name: str) -> bool:

@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from busctl.audit.registry import rules
-from tests.corpus.literals import Label, findings, is_held_out, labels, score
+from tests.conditions.corpus.literals import Label, findings, is_held_out, labels, score
 
 CODES = {f"CF00{number}" for number in range(1, 8)}
 # What was reached, less a little: a fall below is a change for the worse.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from busctl.audit import Finding, Rule
 from busctl.audit.examining import Examined, conclude, examine
-from tests.corpus.packages import unpacked
+from tests.conditions.corpus.packages import unpacked
 
 LABELS = Path(__file__).with_name("config.tsv")
 # Labelled after the rules had been written, looked at once, and not used to change them. Whoever

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.corpus.scoring import Label, Score, handlers_hit, score, wilson
+from tests.conditions.corpus.scoring import Label, Score, handlers_hit, score, wilson
 
 TEXT = """\
 try:
