@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from busctl.core.alert import Alert, Notice
 from busctl.core.envelope import (
     Chunk,
     ClaimCheck,
@@ -219,6 +220,39 @@ class Admission(Protocol):
 
     async def look(self) -> int:
         """Measure now what `admit` goes by; in bytes. Raises the store's errors."""
+
+
+class AlertBook(Protocol):
+    """Where alerts and what is to be told of them are kept: the store, or a file of this machine
+    while that is away. Raises the store's errors, or FileFailed."""
+
+    async def turn(
+        self, step: Callable[[Sequence[Alert]], tuple[Sequence[Alert], Sequence[Notice]]]
+    ) -> Sequence[Notice]:
+        """Replace all alerts by what `step` makes of them and add its notices, all at once and
+        while nobody else does. Returns those notices."""
+
+    async def claim(self) -> Sequence[Notice]:
+        """Undelivered notices, oldest first, which nobody else delivers meanwhile."""
+
+    async def settle(self, notice: Notice) -> None:
+        """Keep the outcomes of an attempt to deliver a claimed notice."""
+
+    async def alerts(self) -> Sequence[Alert]: ...
+    async def notices(self, limit: int) -> Sequence[Notice]:
+        """The newest, newest first."""
+
+    async def undelivered(self) -> Sequence[Notice]:
+        """Those that a sink did not take, oldest first."""
+
+
+class AlertSink(Protocol):
+    """Tells somebody of an alert."""
+
+    @property
+    def name(self) -> str: ...
+    async def tell(self, notice: Notice) -> None:
+        """Raises AlertUndelivered."""
 
 
 class Retention(Protocol):

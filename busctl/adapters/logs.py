@@ -15,8 +15,12 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-QUIET = ("uvicorn", "uvicorn.error", "websockets", "asyncio")
-"""Libraries whose info lines say nothing that we do not say ourselves."""
+QUIET = (
+    "uvicorn", "uvicorn.error", "websockets", "asyncio", "httpx2", "httpcore2", "apprise",
+    "urllib3", "requests",
+)  # fmt: skip
+"""Libraries whose info lines say nothing that we do not say ourselves, or quote whole addresses,
+in which webhooks have their secrets."""
 
 
 def configure(level: str, form: str, about: Callable[[], Mapping[str, str]]) -> bool:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from busctl import __version__
 from busctl.cli import (
+    alert,
     archive,
     audit,
     bench,
@@ -116,6 +117,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
 app.command()(cleanup.cleanup)
 app.command()(check.check)
+app.add_typer(alert.app, name="alert")
 app.add_typer(audit.app, name="audit")
 app.add_typer(generate.app, name="generate")
 

@@ -36,6 +36,9 @@ def check(
     show_list: Annotated[
         bool, typer.Option("--list", help="List checks, findings and thresholds; look at nothing.")
     ] = False,
+    alert: Annotated[
+        bool, typer.Option("--alert", help="Raise and clear alerts by what is found.")
+    ] = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     env_file: options.EnvFile = None,
@@ -44,12 +47,17 @@ def check(
     """Look at this deployment and grade it: OK, WARNING, CRITICAL or UNKNOWN, with what to do.
 
     Checks: connection schema partitions breaker spool expiry backlog quota integrity latency
-    clock cron. `integrity` puts and gets 1 KB and 1 MB through every path that exists here (the
-    store; the WebSocket, claims and HTTP where a daemon answers) and removes them again; they have
-    the tool name or session busctl.canary. All others only read.
+    clock cron alerts. `integrity` puts and gets 1 KB and 1 MB through every path that exists here
+    (the store; the WebSocket, claims and HTTP where a daemon answers) and removes them again; they
+    have the tool name or session busctl.canary. All others only read.
 
     NAME of a threshold is as --list prints it, such as expiry.overdue_hours. A check that cannot
     look is UNKNOWN, never OK. docs/runbook.md has every finding with its remedy.
+
+    --alert raises an alert for what is found again and again, and clears it when it stays away
+    (BUSCTL_ALERT_RAISE_LOOKS, BUSCTL_ALERT_CLEAR_LOOKS …); each is told once to every sink, whoever
+    looks: this command in cron, or the daemon. `busctl alert` shows them. One that could not be
+    delivered is a finding.
 
     Exit 0 if all is well, 1 if something is wrong, 2 for a wrong command line or configuration, 3
     if the store could not be asked, or nothing is wrong but a check could not look. With --format
@@ -65,6 +73,7 @@ def check(
       busctl check
       busctl check connection schema --quiet
       busctl check expiry --warn expiry.overdue_hours=2 --critical expiry.overdue_hours=12
+      busctl check --quiet --alert
       busctl check --format nagios
       busctl check --format prometheus > /var/lib/node_exporter/busctl.prom
     """
@@ -79,7 +88,7 @@ def check(
         if show_list:
             _list(checks, kinds, form)
             return
-        health = run(_look(settings, checks, kinds))
+        health = run(_look(settings, checks, kinds, alert))
     except BusctlError as error:
         if form != "nagios":
             raise
@@ -126,12 +135,21 @@ def _pairs(texts: list[str], option: str) -> dict[str, float]:
     return found
 
 
-async def _look(settings: Settings, checks: list[Check], kinds: dict[str, Kind]) -> Health:
-    from busctl.cli.check_run import surroundings
+async def _look(
+    settings: Settings, checks: list[Check], kinds: dict[str, Kind], alert: bool
+) -> Health:
+    from busctl.cli.check_run import alerted, surroundings
+    from busctl.cli.rendering import printable
+    from busctl.cli.running import say
     from busctl.ops.check import check as op
 
-    async with surroundings(settings) as around:
-        return await op(checks, around, kinds)
+    async with surroundings(settings) as (around, store):
+        if not alert:
+            return await op(checks, around, kinds)
+        health, notices = await alerted(settings, checks, around, kinds, store)
+    for one in notices:
+        say(printable(f"alert {one.change.value}: {one.key.kind} {one.key.subject}: {one.message}"))
+    return health
 
 
 def _show(health: Health, form: str, *, quiet: bool) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import shutil
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,13 +20,17 @@ from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.facts import PostgresFacts
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import migrations, snapshot
+from busctl.cli import alert_run
 from busctl.connect import Bus, open_facts
+from busctl.core.alert import ALERTS, Notice
 from busctl.core.comparison import Comparison
 from busctl.core.errors import BusctlError, DaemonUnreachable
 from busctl.core.finding import Report
+from busctl.core.health import Health, Kind
 from busctl.core.settings import Settings
+from busctl.ops import check as op
 from busctl.ops import integrity, migrate
-from busctl.ops.check import Canaries, Surroundings
+from busctl.ops.check import Canaries, Check, Surroundings
 
 CANARY = "busctl.canary"
 """The tool name and the session of canaries, so that everybody sees what they are."""
@@ -34,26 +39,55 @@ DIAL_SECS = 2.0
 
 
 @asynccontextmanager
-async def surroundings(settings: Settings) -> AsyncIterator[Surroundings]:
-    """What checks ask, for the time of the block; a store that cannot be reached is told in it."""
+async def surroundings(
+    settings: Settings,
+) -> AsyncIterator[tuple[Surroundings, PostgresStore | None]]:
+    """What checks ask, for the time of the block; a store that cannot be reached is told in it.
+    With it the store on the same connections, None when it could not be reached."""
     async with AsyncExitStack() as stack:
         try:
             facts = await stack.enter_async_context(open_facts(settings))
         except (BusctlError, OSError) as error:
             failure = error if isinstance(error, BusctlError) else BusctlError(str(error))
-            yield _around(settings, None, failure)
+            yield _around(settings, None, failure, None), None
             return
-        yield _around(settings, facts, None)
+        store = _store(settings, facts)
+        yield _around(settings, facts, None, store), store
 
 
 def around_store(settings: Settings, store: PostgresStore) -> Surroundings:
     """What checks ask from inside a daemon, on its own connections. No canaries are sent."""
-    return _around(settings, PostgresFacts.of(store.pool, settings.read_timeout_secs), None)
+    facts = PostgresFacts.of(store.pool, settings.read_timeout_secs)
+    return _around(settings, facts, None, store)
+
+
+async def alerted(
+    settings: Settings, checks: Sequence[Check], around: Surroundings, kinds: Mapping[str, Kind],
+    store: PostgresStore | None,
+) -> tuple[Health, Sequence[Notice]]:  # fmt: skip
+    """The checks, and the alerts that came of them, delivered. What could not be delivered is a
+    finding of the check of alerts, which is made last, whether it was asked for or not."""
+    # The caller tells what is new, and the finding what was not delivered.
+    logging.getLogger("busctl.alert").addHandler(logging.NullHandler())
+    made = [one for one in checks if one.name != ALERTS]
+    health = await op.check(made, around, kinds)
+    every = op.kinds_of(op.CHECKS)
+    alerting = alert_run.alerting_of(settings, every, seen_by=f"busctl check on {around.host}")
+    fresh = await alert_run.look(alerting, settings, health, store)
+    last = [one for one in op.CHECKS if one.name == ALERTS]
+    told = await op.check(last, around, {**every, **kinds})
+    whole = replace(
+        health,
+        judgements=(*health.judgements, *told.judgements),
+        seconds=health.seconds + told.seconds,
+    )
+    return whole, fresh
 
 
 def _around(
-    settings: Settings, facts: PostgresFacts | None, failure: BusctlError | None
-) -> Surroundings:
+    settings: Settings, facts: PostgresFacts | None, failure: BusctlError | None,
+    store: PostgresStore | None,
+) -> Surroundings:  # fmt: skip
     return Surroundings(
         settings=settings,
         clock=SystemClock(),
@@ -63,8 +97,16 @@ def _around(
         schema=partial(_verify, facts),
         send_canaries=partial(_send_canaries, settings, facts),
         free_bytes=_free_bytes,
+        undelivered=partial(alert_run.undelivered, settings, store),
         folders=_folders(settings),
     )
+
+
+def _store(settings: Settings, facts: PostgresFacts) -> PostgresStore:
+    return PostgresStore(
+        facts.pool, write_timeout=settings.write_timeout_secs,
+        read_timeout=settings.read_timeout_secs, verify=settings.verify_integrity,
+    )  # fmt: skip
 
 
 async def _verify(facts: PostgresFacts | None) -> Report:
@@ -95,11 +137,7 @@ async def _send_canaries(
 ) -> Canaries:
     if facts is None:
         return Canaries((), "The store was not reached.")
-    store = PostgresStore(
-        facts.pool, write_timeout=settings.write_timeout_secs,
-        read_timeout=settings.read_timeout_secs, verify=settings.verify_integrity,
-    )  # fmt: skip
-    bus, clock = Bus(store, settings, SystemClock(), hop="check"), SystemClock()
+    bus, clock = Bus(_store(settings, facts), settings, SystemClock(), hop="check"), SystemClock()
     plan = integrity.Plan(
         CANARY_BYTES, ("json",), 1, first_seed=secrets.randbelow(1 << 40), tries=tries
     )

@@ -26,6 +26,7 @@ from busctl.adapters.postgres.tokens import PostgresTokens
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.toolmodules import load_tools
 from busctl.adapters.uvicorn_server import HttpServer
+from busctl.cli import serve_alerts
 from busctl.cli.running import emit_json, say
 from busctl.connect import Bus
 from busctl.core.errors import BusDisabled
@@ -164,6 +165,8 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
         every("tokens", daemon.check_tokens, max(1.0, settings.token_cache_secs)),
         every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
     ]
+    if pause := settings.alert_interval_secs:
+        tasks.append(every("alerts", serve_alerts.task(daemon), pause, first=pause))
     if (admission := cast(PostgresStore, daemon.bus.store).admission) is not None:
         tasks.append(every("quota", admission.look, settings.quota_interval_secs))
     if health is not None:

@@ -216,6 +216,13 @@ class StoreOverBudget(BusctlError):
     )
 
 
+class AlertUndelivered(BusctlError):
+    """A sink did not take an alert; the message says why."""
+
+    code = "ALERT_UNDELIVERED"
+    default_remedy = "Look at the sink's settings; `busctl alert test` tries it again."
+
+
 class StoreFailed(BusctlError):
     """The server answered with an error that has no name of its own here."""
 

@@ -51,10 +51,14 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One thing that a check can find: what to do about it and, for a number, from when on."""
+    """One thing that a check can find: what to do about it and, for a number, from when on.
+
+    `local` is what another machine may see otherwise: its line, its clock, its disk.
+    """
 
     remedy: str
     threshold: Threshold | None = None
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)

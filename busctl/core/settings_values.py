@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +18,8 @@ _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})"
 _PORT = r"(?::\d{1,5})?"
 _HOST_ONLY = re.compile(_HOST)
 _HOST_PORT = re.compile(rf"(?:{_HOST}|\[[0-9A-Fa-f:.]+\]){_PORT}")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[!-~]+", re.ASCII | re.IGNORECASE)
+_WEB = re.compile(r"https?://[^\s/]+(?:/\S*)?", re.ASCII)
 _ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://(?:{_HOST}|\[[0-9A-Fa-f:.]+\]){_PORT}")
 
 
@@ -74,6 +77,33 @@ def check_token(value: SecretStr | None) -> SecretStr | None:
     text = value.get_secret_value()
     if not (text.isascii() and text.isprintable() and " " not in text):
         raise ValueError("holds spaces or characters outside printable ASCII")
+    return value
+
+
+def check_web_address(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not _WEB.fullmatch(value.get_secret_value()):
+        raise ValueError("is not an address such as https://host/path")
+    return value
+
+
+def check_addresses(value: SecretStr | None) -> SecretStr | None:
+    """Several addresses of any scheme, with spaces between them."""
+    if value is not None and not all(
+        _ADDRESS.fullmatch(one) for one in value.get_secret_value().split()
+    ):
+        raise ValueError("is not addresses such as scheme://rest with spaces between them")
+    return value
+
+
+def check_command(value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        words = shlex.split(value)
+    except ValueError as error:
+        raise ValueError("has a quote that is not closed") from error
+    if not words or not value.isprintable():
+        raise ValueError("is not a program and its arguments")
     return value
 
 

@@ -59,7 +59,7 @@ async def looked(
     settings = Settings(database_url=SecretStr(dsn), **{"port": 0} | fields)  # type: ignore[arg-type]  # pydantic converts
     checks = chosen(wanted)
     kinds = with_thresholds(configured(kinds_of(checks), settings), warn or {}, {})
-    async with surroundings(settings) as around:
+    async with surroundings(settings) as (around, _):
         return await check(checks, around, kinds)
 
 
@@ -176,11 +176,11 @@ async def test_a_store_that_is_away_is_told_once_and_everything_else_is_unknown(
 
 async def test_what_is_switched_off_is_never_silent(database: str) -> None:
     health = await looked(
-        database, "connection", "breaker", "integrity",
+        database, "connection", "spool", "integrity",
         enabled=False, fallback_to_websocket=False, checksum_enabled=False,
     )  # fmt: skip
     assert found(health) == {
-        ("connection.disabled", "CRITICAL"), ("breaker.fallback_off", "WARNING"),
+        ("connection.disabled", "CRITICAL"), ("spool.off", "WARNING"),
         ("integrity.checksum_off", "WARNING"), ("integrity.not_tried", "UNKNOWN"),
     }  # fmt: skip
 

@@ -50,7 +50,10 @@ VALUES: dict[str, Any] = {
     "task": "t",
     "token_id": "0123456789ab", "principal": "me", "scopes": ["call"],
     "digest": DIGEST,
-    "delivered": True,
+    "delivered": True, "subject": "s", "subjects": ["s"], "grade": Int4(1), "message": "m",
+    "remedy": "r", "raised": NOW, "seen": NOW, "bad": Int4(1), "good": Int4(0), "good_since": NOW,
+    "notice": MESSAGE, "at": NOW, "change": "raised", "seen_by": "me", "done": False,
+    "attempts": Int4(0), "outcomes": Jsonb({}), "hosts": ["h"],
 }  # fmt: skip
 OWN: dict[str, Any] = {
     "inspection_totals": {"first": MESSAGE, "last": MESSAGE},

@@ -97,6 +97,20 @@ MAY: list[tuple[str, set[str]]] = [
     ("update bus.token set digest = sha256('x')", NOBODY),
     ("delete from bus.token", NOBODY),
     ("truncate bus.token", NOBODY),
+    # alerts
+    ("select from bus.alert", {W, R, J, H}),
+    ("insert into bus.alert values ('k', 's', 'h', 1, 'm', 'r', null, now(), now(), 1, 0)", {W, H}),
+    ("update bus.alert set bad = 2", {W, H}),
+    ("delete from bus.alert", {W, H}),
+    ("truncate bus.alert", NOBODY),
+    ("select from bus.alert_notice", {W, R, J, H}),
+    ("insert into bus.alert_notice (notice, at, change, kind, subject, host, grade, message, "
+     "remedy, since, seen_by) values (gen_random_uuid(), now(), 'raised', 'k', 's', 'h', 1, 'm', "
+     "'r', now(), 'me')", {W, H}),
+    ("update bus.alert_notice set done = true", {W, H}),
+    ("delete from bus.alert_notice", {W, H}),
+    ("truncate bus.alert_notice", NOBODY),
+    ("select nextval('bus.alert_notice_seq_seq')", {J, H}),
     # partitions by name
     ("select payload from bus.{message_bus}", {J, H}),
     ("update bus.{message_bus} set payload = 'other'", NOBODY),

@@ -23,9 +23,6 @@ async def look(around: Surroundings) -> Seen:
     """What each daemon last said of its breaker and of what is switched off."""
     rows = await around.store.ask("health_daemons")
     faults = []
-    if not around.settings.fallback_to_websocket:
-        told = "MESSAGE_BUS_FALLBACK_TO_WEBSOCKET is false: calls fail while the store is away."
-        faults.append(Fault("breaker.fallback_off", Grade.WARNING, told, "configuration"))
     for row in rows:
         subject = f"daemon {row['daemon']}"
         if row["breaker"] == "open":

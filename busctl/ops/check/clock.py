@@ -9,6 +9,7 @@ KINDS = {
     "clock.skew_secs": Kind(
         "Set the clock of this machine (chrony, systemd-timesyncd), or the database server's.",
         Threshold(5, 60, "s"),
+        local=True,
     ),
     "clock.silent_secs": Kind(
         "See whether that daemon lives; start it again. The row of one that crashed leaves with a "

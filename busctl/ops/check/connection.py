@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from busctl.core.errors import BusctlError
+from busctl.core.errors import BusctlError, StoreUnreachable
 from busctl.core.health import Fault, Grade, Kind, Measure, Seen, Threshold
 from busctl.ops.check.surroundings import Check, Surroundings
 
+UNREACHABLE = "connection.unreachable"
 KINDS = {
-    "connection.unreachable": Kind(
+    UNREACHABLE: Kind(
         "Check DATABASE_URL (`busctl config show`), the server and the network between."
     ),
     "connection.disabled": Kind("Set MESSAGE_BUS_ENABLED=true, or remove it from the environment."),
@@ -33,10 +34,13 @@ async def look(around: Surroundings) -> Seen:
         told = "MESSAGE_BUS_ENABLED is false: every put and get is refused."
         faults.append(Fault("connection.disabled", Grade.CRITICAL, told, "configuration"))
     if around.facts is None:
-        faults.append(_unreachable(around))
-        return Seen("The store cannot be reached.", faults=faults)
+        failure = around.failure or BusctlError("The store was not asked.")
+        return Seen("The store cannot be reached.", faults=(*faults, _unreachable(around, failure)))
     line = around.facts.line
-    (row,) = await around.facts.ask("health_connection")
+    try:
+        (row,) = await around.facts.ask("health_connection")
+    except StoreUnreachable as error:  # a daemon's connections, while its store is away
+        return Seen("The store cannot be reached.", faults=(*faults, _unreachable(around, error)))
     if not (line.encrypted or line.is_local):
         told = "The connection leaves this machine without TLS."
         faults.append(Fault("connection.plain", Grade.WARNING, told))
@@ -56,13 +60,14 @@ async def look(around: Surroundings) -> Seen:
     return Seen(summary, measures, tuple(faults))
 
 
-def _unreachable(around: Surroundings) -> Fault:
+def _unreachable(around: Surroundings, failure: BusctlError) -> Fault:
     # The host is in it: each machine that cannot reach the store is a trouble of its own.
-    failure = around.failure or BusctlError("The store was not asked.")
     return Fault(
-        "connection.unreachable", Grade.CRITICAL, failure.message, f"store from {around.host}",
+        UNREACHABLE, Grade.CRITICAL, failure.message, f"store from {around.host}",
         failure.remedy,
     )  # fmt: skip
 
 
-CHECK = Check("connection", "the store is reached, encrypted, with connections left", KINDS, look)
+CHECK = Check(
+    "connection", "the store is reached, encrypted, with connections left", KINDS, look, local=True
+)

@@ -64,4 +64,6 @@ def _subject(one: Comparison) -> str:
     return f"{one.path}, {show_size(one.case.size)}"
 
 
-CHECK = Check("integrity", "1 KB and 1 MB come back identical on every path", KINDS, look)
+CHECK = Check(
+    "integrity", "1 KB and 1 MB come back identical on every path", KINDS, look, local=True
+)

@@ -19,6 +19,7 @@ KINDS = {
     "quota.disk_free_bytes": Kind(
         "Free space on that disk: the spool and the embedded store stop when it is full.",
         Threshold(1_000_000_000, 200_000_000, "B", low=True),
+        local=True,
     ),
 }
 

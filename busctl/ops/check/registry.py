@@ -9,6 +9,7 @@ from busctl.core.errors import ConfigurationError
 from busctl.core.health import Kind
 from busctl.core.settings import Settings
 from busctl.ops.check import (
+    alerts,
     backlog,
     breaker,
     clock,
@@ -27,6 +28,7 @@ from busctl.ops.check.surroundings import Check
 CHECKS: tuple[Check, ...] = (
     connection.CHECK, schema.CHECK, partitions.CHECK, breaker.CHECK, spool.CHECK, expiry.CHECK,
     backlog.CHECK, quota.CHECK, integrity.CHECK, latency.CHECK, clock.CHECK, cron.CHECK,
+    alerts.CHECK,
 )  # fmt: skip
 UNKNOWN = "unknown"
 """`NAME.unknown`: the check could not look."""
@@ -51,9 +53,11 @@ def kinds_of(checks: Iterable[Check]) -> dict[str, Kind]:
     """Every kind of finding those checks can have, with its default threshold."""
     found: dict[str, Kind] = {}
     for one in checks:
-        found |= one.kinds
+        for name, kind in one.kinds.items():
+            found[name] = replace(kind, local=kind.local or one.local)
         found[f"{one.name}.{UNKNOWN}"] = Kind(
-            "Mend what the message names, then run the check again: nothing is known meanwhile."
+            "Mend what the message names, then run the check again: nothing is known meanwhile.",
+            local=True,
         )
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from busctl.core.errors import BusctlError
 from busctl.core.health import Fault, Grade, Health, Judgement, Kind, Seen, judge
+from busctl.ops.check.connection import UNREACHABLE
 from busctl.ops.check.registry import UNKNOWN
 from busctl.ops.check.surroundings import Check, Surroundings
 
@@ -14,11 +15,17 @@ from busctl.ops.check.surroundings import Check, Surroundings
 async def check(checks: Sequence[Check], around: Surroundings, kinds: Mapping[str, Kind]) -> Health:
     """Make those checks, one after the other: they share the connection that is there already."""
     began = around.clock.monotonic()
-    judgements = [await _judged(one, around, kinds) for one in checks]
+    judgements: list[Judgement] = []
+    reached = around.facts is not None
+    for one in checks:
+        judgement = await _judged(one, around if reached else replace(around, facts=None), kinds)
+        judgements.append(judgement)
+        # Nobody waits for the time-out of each check once one has found out.
+        reached = reached and all(found.kind != UNREACHABLE for found in judgement.findings)
     return Health(
         tuple(judgements),
         connect_ms=around.facts.line.connect_ms if around.facts else None,
-        reached=around.facts is not None,
+        reached=reached,
         seconds=around.clock.monotonic() - began,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from busctl.core.alert import Notice
 from busctl.core.comparison import Comparison
 from busctl.core.errors import BusctlError
 from busctl.core.finding import Report
@@ -27,7 +28,8 @@ class Canaries:
 class Surroundings:
     """All that checks may ask. `facts` is None when the store could not be reached, `failure`
     says why. `schema` compares the schema with what was shipped; `send_canaries` sends samples
-    and removes them again; `free_bytes` is the free space of the disk that holds a path."""
+    and removes them again; `free_bytes` is the free space of the disk that holds a path;
+    `undelivered` are the alerts that a sink did not take."""
 
     settings: Settings
     clock: Clock
@@ -37,6 +39,7 @@ class Surroundings:
     schema: Callable[[], Awaitable[Report]]
     send_canaries: Callable[[], Awaitable[Canaries]]
     free_bytes: Callable[[Path], int]
+    undelivered: Callable[[], Awaitable[Sequence[Notice]]]
     folders: Sequence[Path] = ()
     """Where this deployment writes on this machine: its spool, its embedded store."""
 
@@ -56,3 +59,5 @@ class Check:
     about: str
     kinds: Mapping[str, Kind]
     look: Callable[[Surroundings], Awaitable[Seen]]
+    local: bool = False
+    """All that it finds another machine may see otherwise."""

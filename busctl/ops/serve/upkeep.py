@@ -21,8 +21,11 @@ LOOK_SECS = 5.0
 Task = Callable[[], Awaitable[object]]
 
 
-async def repeat(name: str, task: Task, seconds: float, meter: Meter) -> None:
-    """Run `task` now and every `seconds`, until cancelled."""
+async def repeat(
+    name: str, task: Task, seconds: float, meter: Meter, *, first: float = 0.0
+) -> None:
+    """Run `task` after `first` seconds and every `seconds`, until cancelled."""
+    await asyncio.sleep(first)
     while True:
         await once(name, task, meter)
         await asyncio.sleep(seconds)

@@ -1,0 +1,2 @@
+drop table bus.alert_notice;
+drop table bus.alert;
