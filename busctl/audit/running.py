@@ -6,6 +6,7 @@ import gc
 import io
 import multiprocessing
 import os
+import signal
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -113,7 +114,8 @@ def _looked_at(
         try:
             coming = iter(chunks)
             for chunk in coming:
-                waiting.add(pool.submit(examine_all, root, chunk, rules))
+                with _uninterrupted():
+                    waiting.add(pool.submit(examine_all, root, chunk, rules))
                 if len(waiting) >= 4 * jobs:
                     done = next(as_completed(waiting))
                     waiting.remove(done)
@@ -124,6 +126,17 @@ def _looked_at(
             # Stopped by hand, say: what has not begun must not begin.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits while workers may be forked: Python prints a traceback if it comes in the midst.
+    They inherit that, so that a terminal's Ctrl-C, which reaches them all, is ours to answer."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def examine_all(root: Path, names: Iterable[str], rules: Sequence[Rule]) -> _Results:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -223,11 +224,11 @@ def test_interrupting_ends_it(tmp_path: Path, home: dict[str, str]) -> None:
     write(tmp_path, {f"p/m{number}.py": DROPPED * 300 for number in range(100)})
     process = Forked(
         ["audit", "p", "--no-cache"], cwd=tmp_path, env=home,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     wait_for(lambda: bool(children.read_text()))  # its workers have files to look at
-    process.send_signal(2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=60)
     assert process.returncode in (1, 130)
     assert "Traceback" not in said
