@@ -9,14 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from busctl.adapters.postgres.inspection import PostgresInspection
+from busctl.adapters.postgres.pool import Session
+from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
+from busctl.core.envelope import Status
 from busctl.core.samples import sample
 from busctl.core.settings import Settings
+from busctl.ops.fsck import Checked, Scope, fsck
+from busctl.ops.trace import trace_of
 from tests.conditions.commands import busctl
 from tests.conditions.hosted import Hosted
 from tests.pooling import Pooler, pooled
@@ -90,3 +97,32 @@ def test_nothing_of_a_session_is_left_behind(hosted: Hosted, pooler: Pooler, dsn
 )  # fmt: skip
 def test_commands(hosted: Hosted, dsn: str, words: tuple[str, ...]) -> None:
     busctl(hosted, dsn, *words)
+
+
+async def test_stored_messages_are_inspected_through_it(hosted: Hosted, dsn: str) -> None:
+    """As the owner that is no superuser: server-side digests, structure, marking, traces."""
+    settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root)  # type: ignore[arg-type]
+    async with Bus.connect(settings) as bus:
+        whole = (await bus.put(sample("json", 2_500_000))).transaction_id
+        damaged = (await bus.put(sample("random", 2_500_000))).transaction_id
+        assert isinstance(bus.store, PostgresStore)
+        inspection = PostgresInspection(bus.store)
+
+        async def cut(session: Session) -> None:
+            await session.run(
+                "delete from bus.message_chunk where transaction_id = %s and seq = 1", [damaged]
+            )
+
+        await bus.store.as_role("bus_janitor", cut)
+        scope = Scope(whole, UUID(int=2**128 - 1), after=UUID(int=whole.int - 1), full=True)
+        done = Checked()
+        await fsck(bus, inspection, scope, done, fix_status=True)
+        assert [(one.kind, one.subject) for one in done.findings] == [
+            ("chunk_missing", str(damaged))
+        ]
+        assert (done.messages, done.marked) == (2, 1)
+        assert (await bus.stat(damaged)).status is Status.ERROR
+        assert (await trace_of(bus, inspection, whole)).differs is None
+        first = (await trace_of(bus, inspection, damaged)).differs
+        assert first is not None
+        assert first.hop == "store"

@@ -21,6 +21,8 @@ from busctl.core.protocol import (
     Hello,
     InvalidFrame,
     ListTools,
+    Receipt,
+    Received,
     RotateToken,
     State,
     Step,
@@ -32,6 +34,7 @@ from busctl.core.protocol import (
 from busctl.core.route import Reader, Route, is_text, outputs, route, route_encoded
 
 ID = "01a204ee-8d54-75dc-9784-fcb95fe5d3bb"
+RECEIPT = {"transaction_id": ID, "size": 3, "checksum": "AB" * 32, "ok": True}
 
 
 def frame(op: str, **fields: object) -> str:
@@ -59,6 +62,9 @@ def test_each_op_is_read() -> None:
     ) == Fetch("f", UUID(ID), 3, 0)
     assert parse(frame("list_tools")) == ListTools()
     assert parse(frame("health")) == Health()
+    assert parse(frame("received", receipts=[RECEIPT, {**RECEIPT, "offset": 9}])) == Received(
+        (Receipt(UUID(ID), 3, "ab" * 32, True, None), Receipt(UUID(ID), 3, "ab" * 32, True, 9))
+    )
     assert parse(frame("rotate_token", old="a", new="b")) == RotateToken("a", "b")
 
 
@@ -92,6 +98,15 @@ WRONG = [
     frame("fetch", request_id="r", transaction_id=ID, offset=1 << 63),
     frame("fetch", transaction_id=ID),
     frame("rotate_token", old="x"),
+    frame("received"),
+    frame("received", receipts=[]),
+    frame("received", receipts=[1]),
+    frame("received", receipts=[RECEIPT] * 501),
+    frame("received", receipts=[{**RECEIPT, "transaction_id": "nonsense"}]),
+    frame("received", receipts=[{**RECEIPT, "size": -1}]),
+    frame("received", receipts=[{**RECEIPT, "checksum": "a" * 63}]),
+    frame("received", receipts=[{**RECEIPT, "ok": 1}]),
+    frame("received", receipts=[{**RECEIPT, "offset": "3"}]),
     "\ufeff{}",
     '{"op": Infinity}',
     '{"op": "health"} trailing',

@@ -148,6 +148,8 @@ async def test_bytes_changed_on_the_socket_are_reported(served: Served, tool: st
 async def test_a_client_reports_only_what_it_was_sent(served: Served) -> None:
     async with BusClient.connect(served.url, served.token) as client:
         known = await client.call("echo", {"text": "mine"})
+        for _ in range(5):  # one of them is for the answer that was sent
+            client._report(known.transaction_id, 4, known.checksum, ok=True)
     async with BusClient.connect(served.url, served.token) as other:
         other._report(known.transaction_id, 1, "0" * 64, ok=False)
         await other._send_receipts()

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from busctl.adapters.postgres.inspection import PostgresInspection
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
 from busctl.core import samples
 from busctl.core.envelope import Status
-from busctl.core.errors import MessageMissing
+from busctl.core.errors import MessageCorrupt, MessageMissing
 from busctl.core.finding import Finding
 from busctl.ops.fsck import Checked, Scope, fsck
 from busctl.ops.trace import trace_of
 from busctl.ops.verify import verify
 from busctl.ports import Filter
-from tests.adapters.bus_sql import MIB, new_id, sql
+from tests.adapters.bus_sql import MIB, connected, eventually, new_id, sql
 
 SIZE = 3 * MIB + 7
 SMALL, LARGE = samples.sample("json", 5_000), samples.sample("random", SIZE)
@@ -167,3 +171,88 @@ async def test_a_sample_is_the_same_for_the_same_seed(bus: Bus) -> None:
     looked = [(await checked(bus, share=0.25, seed=seed)).messages for seed in (1, 1, 2)]
     assert looked[0] == looked[1]
     assert all(90 < one < 210 for one in looked)
+
+
+# --- a line to the database that changes bytes ---------------------------------------------------
+
+TOLD, CHANGED = b"the bytes as told", b"the bytes at fold"
+
+
+class Line:
+    """A TCP proxy to the server's socket that changes `TOLD`, on the way up or down."""
+
+    def __init__(self, dsn: str) -> None:
+        known = conninfo_to_dict(dsn)
+        self._dsn = dsn
+        self._socket = f"{known['host']}/.s.PGSQL.{known['port']}"
+        self.up = self.down = False
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[str]:
+        """The DSN that goes through it."""
+        proxy = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        async with proxy:
+            port = proxy.sockets[0].getsockname()[1]
+            yield make_conninfo(self._dsn, host="127.0.0.1", port=port, sslmode="disable")
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        above, below = await asyncio.open_unix_connection(self._socket)
+        await asyncio.gather(
+            self._carry(reader, below, lambda: self.up),
+            self._carry(above, writer, lambda: self.down),
+        )
+
+    async def _carry(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, on: Callable[[], bool]
+    ) -> None:
+        while data := await source.read(1 << 20):
+            sink.write(data.replace(TOLD, CHANGED) if on() else data)
+            await sink.drain()
+        sink.close()
+
+
+async def test_bytes_changed_on_their_way_into_the_database(bus: Bus, database: str) -> None:
+    line = Line(database)
+    async with line.open() as dsn, connected(dsn, compression="none") as far:
+        line.up = True
+        chosen = (await far.put(b"here are " + TOLD)).transaction_id
+    assert kinds((await checked(bus)).findings) == [("body_altered", str(chosen))]
+    assert kinds((await verify(bus, chosen)).findings) == [("payload_altered", str(chosen))]
+    first = (await trace_of(bus, inspection(bus), chosen)).differs
+    assert first is not None
+    assert first.hop == "store"
+    async with line.open() as dsn, connected(dsn, compression="none", verify_integrity=True) as far:
+        with pytest.raises(MessageCorrupt):
+            await far.put(b"here are " + TOLD)
+
+
+async def test_bytes_changed_on_their_way_out_are_no_damage_in_the_store(
+    bus: Bus, database: str
+) -> None:
+    line = Line(database)
+    async with line.open() as dsn, connected(dsn, compression="none") as far:
+        line.down = True
+        chosen = (await far.put(b"here are " + TOLD)).transaction_id
+        with pytest.raises(MessageCorrupt):
+            await far.get(chosen)
+    assert (await checked(bus)).findings == []
+    found = await trace_of(bus, inspection(bus), chosen)
+    assert found.differs is not None
+    assert (found.differs.hop, found.differs.event) == ("client", "corrupt")
+    assert [one.fault for one in found.passed if one.hop == "store"] == [None, None]
+
+
+async def test_hops_wait_for_a_store_that_does_not_answer(database: str) -> None:
+    async with connected(database, write_timeout_secs=0.2) as bus:
+        chosen = (await bus.put(b"x")).transaction_id
+        async with await psycopg.AsyncConnection.connect(database) as holder:
+            await holder.execute("lock table bus.message_event in share mode")
+            bus.passed(chosen, "sent", "wire", {"size": 1})
+            await asyncio.sleep(0.5)  # a try that came to nothing
+            assert not await _is_told(bus, chosen)
+        await eventually(lambda: _is_told(bus, chosen), "the hop is recorded")
+        assert bus.deliveries.unrecorded == 0
+
+
+async def _is_told(bus: Bus, chosen: UUID) -> bool:
+    return "sent" in {one.kind for one in await bus.store.events(chosen)}

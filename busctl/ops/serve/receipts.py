@@ -25,25 +25,34 @@ class Receipts:
     def __init__(self, bus: Bus, meter: Meter) -> None:
         self._bus = bus
         self._meter = meter
-        self._expected: OrderedDict[UUID, ClaimCheck] = OrderedDict()
+        self._expected: OrderedDict[UUID, tuple[ClaimCheck, int]] = OrderedDict()
 
     def expect(self, claim: ClaimCheck) -> None:
-        """That payload is being sent, or was offered."""
-        self._expected[claim.transaction_id] = claim
+        """That payload is being sent, or was offered: one report of it will be taken."""
+        _, allowed = self._expected.get(claim.transaction_id, (claim, 0))
+        self._expected[claim.transaction_id] = claim, allowed + 1
         self._expected.move_to_end(claim.transaction_id)
         if len(self._expected) > MAX_EXPECTED:
             self._expected.popitem(last=False)
 
     def take(self, frame: Received) -> None:
         for receipt in frame.receipts:
-            claim = self._expected.get(receipt.transaction_id)
+            claim = self._allowed(receipt.transaction_id)
             if claim is None:
                 log.info(
-                    "receipt ignored: nothing of it was sent in this session",
+                    "receipt ignored: no such payload was sent in this session, or so often",
                     extra={"transaction_id": str(receipt.transaction_id)},
                 )
                 continue
             self._take(receipt, claim)
+
+    def _allowed(self, transaction_id: UUID) -> ClaimCheck | None:
+        """A trail is no place for a client to write to as it likes."""
+        claim, allowed = self._expected.get(transaction_id, (None, 0))
+        if claim is None or not allowed:
+            return None
+        self._expected[transaction_id] = claim, allowed - 1
+        return claim
 
     def _take(self, receipt: Receipt, claim: ClaimCheck) -> None:
         told = measured(receipt.size, receipt.checksum)
