@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
+from uuid import UUID
 
 from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
@@ -14,12 +17,17 @@ from busctl.adapters.postgres.facts import PostgresFacts
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tls import secured
+from busctl.adapters.spool import FileSpool
 from busctl.adapters.sqlfiles import migrations
-from busctl.core.errors import SchemaMissing, SchemaOutdated
+from busctl.core.errors import SchemaMissing, SchemaOutdated, StoreUnreachable
 from busctl.core.migration import State, standings
 from busctl.core.settings import Settings
 from busctl.ops import bus as operations
+from busctl.ops.guarding import GuardedStore, NoStore
 from busctl.ops.quota import QuotaGuard
+from busctl.ports import Store
+
+log = logging.getLogger("busctl.connect")
 
 
 class Bus(operations.Bus):
@@ -28,24 +36,52 @@ class Bus(operations.Bus):
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, settings: Settings | None = None, *, hop: str = "client"
+        cls, settings: Settings | None = None, *, hop: str = "client", lazily: bool = False
     ) -> AsyncIterator[Bus]:
         """`async with Bus.connect(settings) as bus:`; settings None reads the environment.
 
         Without a DSN the embedded store is started (and migrated) if need be, and stopped when its
         last user has left. A configured database is never migrated here: SchemaMissing and
         SchemaOutdated say what to run. Raises StoreUnreachable and EmbeddedStoreError too.
+
+        `lazily`: a configured database is first asked when it is first needed, and raises there.
         """
         if settings is None:
             from busctl.adapters.environment import load
 
             settings = load().settings
-        async with open_store(settings) as store:
-            bus = cls(store, settings, SystemClock(), hop=hop)
+        async with open_store(settings, lazily=lazily) as store:
+            clock = SystemClock()
+            guarded = GuardedStore(store, settings, clock, FileSpool.of(settings))
+            bus = cls(guarded, settings, clock, hop=hop)
             try:
                 yield bus
             finally:
                 await bus.deliveries.close()
+
+    @classmethod
+    @asynccontextmanager
+    async def serving(cls, settings: Settings) -> AsyncIterator[Bus]:
+        """The bus of a daemon, which starts although a configured database is away if it may fall
+        back to the spool, and without any when the bus is switched off. Raises as `connect`."""
+        if not settings.enabled:
+            yield cls(cast(Store, NoStore()), settings, SystemClock(), hop="daemon")
+            return
+        async with AsyncExitStack() as stack:
+            try:
+                bus = await stack.enter_async_context(cls.connect(settings, hop="daemon"))
+            except StoreUnreachable as error:
+                if not (settings.fallback_to_websocket and settings.database_url):
+                    raise
+                log.warning("starting without the store", extra={"error": error.message})
+                away = cls.connect(settings, hop="daemon", lazily=True)
+                bus = await stack.enter_async_context(away)
+            yield bus
+
+
+def waits_here(settings: Settings, transaction_id: UUID) -> bool:
+    """Whether the message waits in the spool of this host: the store need not be asked for it."""
+    return FileSpool.of(settings).holds(transaction_id)
 
 
 @asynccontextmanager
@@ -63,12 +99,13 @@ async def store_dsn(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[PostgresStore]:
-    """The store of these settings, connected and with its schema checked. An embedded server that
-    dies meanwhile is started again when it is next needed."""
+async def open_store(settings: Settings, *, lazily: bool = False) -> AsyncIterator[PostgresStore]:
+    """The store of these settings, connected and with its schema checked; `lazily`, a configured
+    one by whoever first needs it. An embedded server that dies meanwhile is started again when it
+    is next needed."""
     keep_freed_memory()
     async with store_dsn(settings) as (dsn, is_embedded):
-        store = await _open(settings, dsn, is_embedded=is_embedded)
+        store = await _open(settings, dsn, is_embedded=is_embedded, lazily=lazily)
         store.admission = QuotaGuard.of(settings, SystemClock(), store.database_bytes)
         try:
             yield store
@@ -101,7 +138,7 @@ async def _is_behind(facts: PostgresFacts) -> bool:
     return any(one.state is State.PENDING for one in found)
 
 
-async def _open(settings: Settings, dsn: str, *, is_embedded: bool) -> PostgresStore:
+async def _open(settings: Settings, dsn: str, *, is_embedded: bool, lazily: bool) -> PostgresStore:
     async def start_again() -> None:
         await asyncio.to_thread(embedded.start, _home(settings), bin_dir=settings.pg_bin)
 
@@ -114,6 +151,7 @@ async def _open(settings: Settings, dsn: str, *, is_embedded: bool) -> PostgresS
             read_timeout=settings.read_timeout_secs,
             verify=settings.verify_integrity,
             revive=start_again if is_embedded else None,
+            lazily=lazily and not is_embedded,
         )
 
     try:

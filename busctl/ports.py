@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -57,11 +58,13 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The store's answer to a put. `fresh` is False when the same payload was there already."""
+    """The store's answer to a put. `fresh` is False when the same payload was there already,
+    `spooled` True when it waits in the spool for the store."""
 
     fresh: bool
     created_at: datetime
     expires_at: datetime
+    spooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Found:
     message_type: MessageType
     duration_ms: float
     body: bytes | None
+    spooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +146,34 @@ class Lease:
     done: bool
 
 
-class Store(Protocol):
-    """Keeps and finds envelopes. Every method raises the named errors of core.errors:
-    StoreUnreachable, StoreTimeout, StoreReadOnly, AccessDenied, SchemaMissing, StoreFailed."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What names one call of one client."""
+
+    owner: str
+    session_id: str
+    request_id: str
+
+
+class Sink(Protocol):
+    """Where a put goes: the store, or the spool while that is away."""
 
     async def put(self, draft: Draft, body: bytes) -> Stored:
         """Store a message whose body is in the row. Raises TransactionConflict, OutsideHorizon."""
-
-    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
-        """Store many in-row messages in one statement; returns the ids that were new."""
 
     async def put_chunks(
         self, transaction_id: UUID, chunks: AsyncIterator[Chunk], seal: Callable[[], Draft]
     ) -> Stored:
         """Store chunks as they come and the envelope last, all in one transaction."""
+
+
+class Store(Sink, Protocol):
+    """Keeps and finds envelopes. Every method raises the named errors of core.errors:
+    StoreUnreachable, StoreTimeout, StoreReadOnly, StoreFull, AccessDenied, SchemaMissing,
+    StoreFailed."""
+
+    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
+        """Store many in-row messages in one statement; returns the ids that were new."""
 
     async def find(self, transaction_id: UUID) -> Found | None: ...
 
@@ -166,6 +184,11 @@ class Store(Protocol):
     async def record_events(self, events: Sequence[Event], *, durable: bool = True) -> None:
         """Add to the audit trail; without `durable` in one round trip that does not wait for the
         disk."""
+
+    async def record_reconciled(
+        self, fell_back: Event, reconciled: Event, request: Request | None, ttl: timedelta
+    ) -> bool:
+        """Both events of one message, unless it has them; and that its request was answered."""
 
     async def stat(self, transaction_id: UUID) -> Envelope | None: ...
     async def events(self, transaction_id: UUID) -> Sequence[Event]: ...
@@ -191,6 +214,76 @@ class Store(Protocol):
         """One round trip; its time in milliseconds."""
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a spool holds. `aside` are files that were not stored and wait for a person."""
+
+    messages: int
+    size_bytes: int
+    oldest: datetime | None
+    aside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in the spool: its envelope with its own times, when and why it came there."""
+
+    draft: Draft
+    at: datetime
+    reason: str
+    daemon: str
+
+
+class Held(Protocol):
+    """A message of the spool, locked: nobody else drains it meanwhile."""
+
+    @property
+    def waiting(self) -> Waiting: ...
+    async def put_into(self, sink: Sink) -> Stored:
+        """Store it as it is. Raises SpoolDamaged, and the sink's errors."""
+
+    async def done(self) -> None:
+        """It is stored: take it out."""
+
+    async def set_aside(self, why: str) -> str:
+        """It will not be stored: keep its file where it no longer waits; returns that place."""
+
+
+class Spool(Protocol):
+    """Keeps on this host's disk what the store could not take. Raises SpoolFull, FileFailed, and
+    SpoolDamaged for a damaged file. Processes may share one."""
+
+    @property
+    def place(self) -> str: ...
+    def sink(self, reason: str, daemon: str) -> Sink: ...
+    def room(self) -> int:
+        """Bytes that it takes yet."""
+
+    def holds(self, transaction_id: UUID) -> bool: ...
+    def ids(self) -> Sequence[UUID]:
+        """What waits, oldest first."""
+
+    def extent(self) -> Extent: ...
+    def sweep(self) -> int:
+        """Remove what a writer that died has left half-written; counts the files."""
+
+    async def find(self, transaction_id: UUID) -> Found | None: ...
+    async def chunks(
+        self, transaction_id: UUID, first: int, last: int
+    ) -> Sequence[Chunk] | None: ...
+    async def stat(self, transaction_id: UUID) -> Envelope | None: ...
+    async def events(self, transaction_id: UUID) -> Sequence[Event]: ...
+    async def answer_of(self, request: Request) -> UUID | None:
+        """The message that waits and answers this request."""
+
+    def hold(self, transaction_id: UUID) -> AbstractAsyncContextManager[Held | None]:
+        """Lock a message; None when another drains it, or it no longer waits. Raises
+        SpoolDamaged for a file without a readable envelope."""
+
+    async def set_aside(self, transaction_id: UUID, why: str) -> str:
+        """As of one that is held, for a file that cannot be."""
 
 
 class Journal(Protocol):
@@ -468,6 +561,10 @@ class Meter(Protocol):
     def upkeep(self, task: str, ok: bool) -> None: ...
     def hop_mismatch(self, hop: str) -> None: ...
     def truncation_suspected(self, kind: str) -> None: ...
+    def breaker(self, side: str, state: str) -> None: ...
+    def spool(self, messages: int, size_bytes: int, aside: int) -> None: ...
+    def fell_back(self, reason: str, size_bytes: int) -> None: ...
+    def reconciled(self, outcome: str) -> None: ...
 
 
 class Readable(Protocol):

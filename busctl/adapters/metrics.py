@@ -11,6 +11,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from busctl.core.breaker import State
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MAX_TOOLS = 100
 """Tools counted by name; the calls of any further ones are counted under "other"."""
@@ -62,6 +64,29 @@ class Metrics:
             "busctl_truncation_suspected", "Answers that look as if a tool had cut them.",
             ["kind"], registry=own,
         )  # fmt: skip
+        self._breaker = Gauge(
+            "busctl_breaker_state", "1 for the state that the breaker is in.", ["side", "state"],
+            registry=own,
+        )  # fmt: skip
+        for side in ("reads", "writes"):
+            self.breaker(side, State.CLOSED)
+        self._spool_messages = Gauge(
+            "busctl_spool_messages", "Messages that wait in the spool.", registry=own
+        )
+        self._spool_bytes = Gauge("busctl_spool_bytes", "Bytes of their files.", registry=own)
+        self._spool_aside = Gauge(
+            "busctl_spool_aside_files", "Files set aside that were not stored.", registry=own
+        )
+        self._fell_back = Counter(
+            "busctl_fell_back", "Answers that went into the spool.", ["reason"], registry=own
+        )
+        self._fell_back_bytes = Counter(
+            "busctl_fell_back_bytes", "Bytes of answers that went into the spool.", registry=own
+        )
+        self._reconciled = Counter(
+            "busctl_reconciled", "Messages drained from the spool, by fate.", ["fate"],
+            registry=own,
+        )  # fmt: skip
         Gauge("busctl_build_info", "Version.", ["version"], registry=own).labels(version).set(1)
         self._tools: set[str] = set()
 
@@ -97,6 +122,22 @@ class Metrics:
 
     def truncation_suspected(self, kind: str) -> None:
         self._truncations.labels(kind).inc()
+
+    def breaker(self, side: str, state: str) -> None:
+        for known in State:
+            self._breaker.labels(side, known.value).set(known == state)
+
+    def spool(self, messages: int, size_bytes: int, aside: int) -> None:
+        self._spool_messages.set(messages)
+        self._spool_bytes.set(size_bytes)
+        self._spool_aside.set(aside)
+
+    def fell_back(self, reason: str, size_bytes: int) -> None:
+        self._fell_back.labels(reason).inc()
+        self._fell_back_bytes.inc(size_bytes)
+
+    def reconciled(self, outcome: str) -> None:
+        self._reconciled.labels(outcome).inc()
 
     def render(self) -> bytes:
         """The text exposition."""

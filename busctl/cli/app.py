@@ -30,6 +30,7 @@ from busctl.cli import (
     migrate,
     pin,
     put,
+    reconcile,
     rm,
     serve,
     show,
@@ -116,6 +117,7 @@ app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
 app.command()(cleanup.cleanup)
+app.command()(reconcile.reconcile)
 app.command()(check.check)
 app.add_typer(alert.app, name="alert")
 app.add_typer(audit.app, name="audit")

@@ -50,7 +50,8 @@ def get(
     The payload's SHA-256 is checked before its last bytes are given; a part of it is checked by
     the digests of its chunks. If anything is wrong the exit code is 1, the error names the chunk
     and its bytes, and no FILE is left or changed. An existing FILE is replaced. With -o, --json
-    prints transaction_id, size, checksum (SHA-256 of the whole payload), path and verified.
+    prints transaction_id, size, checksum (SHA-256 of the whole payload), path and verified. An
+    answer that waits in this host's spool is read from there.
 
     \b
     Examples:
@@ -88,10 +89,10 @@ async def _save(settings: Settings, wanted: UUID, span: Span, output: Path) -> O
     import asyncio
 
     from busctl.cli.progress import Bar
-    from busctl.connect import Bus
+    from busctl.connect import Bus, waits_here
     from busctl.ops.replacing import replacing
 
-    async with Bus.connect(settings) as bus:
+    async with Bus.connect(settings, lazily=waits_here(settings, wanted)) as bus:
         opened = await _opened(bus, wanted, span)
         bar = Bar(str(wanted), opened.stop - opened.start)
         with bar, _writing(wanted, str(output)), replacing(output) as out:
@@ -107,10 +108,10 @@ async def _print(settings: Settings, wanted: UUID, span: Span, *, force: bool) -
 
     from busctl.cli.progress import Bar
     from busctl.cli.streams import standard_output
-    from busctl.connect import Bus
+    from busctl.connect import Bus, waits_here
 
     terminal = sys.stdout.isatty()
-    async with Bus.connect(settings) as bus:
+    async with Bus.connect(settings, lazily=waits_here(settings, wanted)) as bus:
         opened = await _opened(bus, wanted, span)
         total = opened.stop - opened.start
         bar = Bar(str(wanted), total, wanted=not terminal)

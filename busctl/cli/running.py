@@ -117,6 +117,7 @@ def envelope_shape(envelope: Envelope) -> dict[str, Any]:
         "stored_checksum": envelope.stored_checksum.hex(),
         "chunk_count": envelope.chunk_count,
         "pinned": envelope.pinned,
+        **({"spooled": True} if envelope.spooled else {}),
         "retrieved_at": envelope.retrieved_at.isoformat() if envelope.retrieved_at else None,
         "retrieved_count": envelope.retrieved_count,
         "write_duration_ms": envelope.write_duration_ms,

@@ -26,7 +26,7 @@ def task(daemon: Daemon) -> Callable[[], Awaitable[Health]]:
     kinds = configured(op.kinds_of(op.CHECKS), settings)
     name = f"{socket.gethostname()}:{os.getpid()}"
     alerting = alert_run.alerting_of(settings, kinds, seen_by=f"daemon {name}")
-    store = cast(PostgresStore, daemon.bus.store)
+    store = cast(PostgresStore, daemon.bus.store.inner)
     around = around_store(settings, store)
 
     async def look() -> Health:

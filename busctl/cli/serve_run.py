@@ -19,22 +19,25 @@ from typing import Any, cast
 from busctl import __version__
 from busctl.adapters import asgi, healthfile, logs, metrics, sd_notify
 from busctl.adapters.clock import SystemClock
+from busctl.adapters.postgres.journal import PostgresJournal
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tls import secured, unverified
 from busctl.adapters.postgres.tokens import PostgresTokens
+from busctl.adapters.spool import others_of
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.toolmodules import load_tools
 from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_alerts
 from busctl.cli.running import emit_json, say
 from busctl.connect import Bus
-from busctl.core.errors import BusDisabled
+from busctl.core.errors import BusctlError
 from busctl.core.settings import Settings
 from busctl.ops.cleanup import CleanupReport, cleanup
 from busctl.ops.serve import Daemon, upkeep
 from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import Credentials
+from busctl.ops.serve.draining import drain_spool
 from busctl.ops.tools import PythonTools
 from busctl.ports import TokenGuard
 
@@ -53,8 +56,6 @@ class Files:
 
 async def serve_until_told(settings: Settings, files: Files) -> None:
     """Serve until SIGTERM or SIGINT. Raises the named errors of starting; afterwards none."""
-    if not settings.enabled:
-        raise BusDisabled("The bus is switched off (MESSAGE_BUS_ENABLED=false).")
     as_json = logs.configure(settings.log_level, settings.log_format, about)
     stop = _stop_on_signals()
     _tell_what_tls_leaves_open(settings)
@@ -63,14 +64,15 @@ async def serve_until_told(settings: Settings, files: Files) -> None:
     server = HttpServer(settings)
     server.bind()
     try:
-        async with Bus.connect(settings, hop="daemon") as bus:
+        async with Bus.serving(settings) as bus:
             meter = metrics.Metrics(__version__)
-            tokens = PostgresTokens(cast(PostgresStore, bus.store))
+            tokens = PostgresTokens(cast(PostgresStore, bus.store.inner))
             guard = Credentials(own, tokens, settings, bus.clock)
             daemon = Daemon(bus, tools, guard, meter, name=_own_name(bus))
             await server.start(_app(daemon, guard, meter))
             async with _upkeep(daemon, files.health, server.url):
                 _announce(settings, server, own, files, as_json=as_json)
+                _warn_of_what_is_off(settings)
                 await stop.wait()
                 await _leave(daemon, server, files)
     finally:
@@ -124,6 +126,8 @@ def _announce(
     settings: Settings, server: HttpServer, guard: Guard, files: Files, *, as_json: bool
 ) -> None:
     store = "configured database" if settings.database_url else "embedded PostgreSQL"
+    if not settings.enabled:
+        store = "none, the bus is switched off"
     token = str(guard.path) if guard.path else "BUSCTL_TOKEN"
     if as_json:
         log.info(
@@ -141,14 +145,42 @@ def _announce(
     sd_notify.notify("READY=1")
 
 
+def _warn_of_what_is_off(settings: Settings) -> None:
+    for other in others_of(settings):
+        log.warning("something waits for another store", extra={"spool": str(other)})
+    if not settings.enabled:
+        log.warning(
+            "the bus is switched off: answers pass whole and are stored nowhere",
+            extra={"setting": "MESSAGE_BUS_ENABLED=false"},
+        )
+    elif not settings.fallback_to_websocket:
+        log.warning(
+            "falling back is switched off: calls fail while the store is away",
+            extra={"setting": "MESSAGE_BUS_FALLBACK_TO_WEBSOCKET=false"},
+        )
+
+
 async def _leave(daemon: Daemon, server: HttpServer, files: Files) -> None:
     log.info("stopping", extra={"inflight": daemon.calls.inflight})
     sd_notify.notify("STOPPING=1")
     server.stop_accepting()
     await daemon.drain()
+    if daemon.settings.enabled:
+        await _say_goodbye(daemon)
     for path in (files.ready, files.health):
         if path is not None:
             healthfile.remove(path)
+
+
+async def _say_goodbye(daemon: Daemon) -> None:
+    journal = _journal(daemon)
+    store = daemon.bus.store
+    try:
+        await store.guarded(journal.daemon_left(daemon.name), store.writes)
+        await store.guarded(daemon.trail.write(journal), store.writes)
+    except BusctlError as error:
+        # Whoever looks at the journal sees that it was not seen any more.
+        log.warning("the journal was not told", extra={"error": error.message})
 
 
 # --- upkeep ------------------------------------------------------------------------------------
@@ -159,16 +191,20 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
     """The daemon's own tasks, for the time of the block."""
     every = partial(upkeep.repeat, meter=daemon.meter)
     settings = daemon.settings
-    tasks = [
-        every("store", daemon.ask_store, upkeep.LOOK_SECS),
-        every("partitions", daemon.bus.ensure_partitions, upkeep.PARTITIONS_SECS),
-        every("tokens", daemon.check_tokens, max(1.0, settings.token_cache_secs)),
-        every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
-    ]
-    if pause := settings.alert_interval_secs:
-        tasks.append(every("alerts", serve_alerts.task(daemon), pause, first=pause))
-    if (admission := cast(PostgresStore, daemon.bus.store).admission) is not None:
-        tasks.append(every("quota", admission.look, settings.quota_interval_secs))
+    tasks = []
+    if settings.enabled:
+        tasks += [
+            every("store", daemon.ask_store, upkeep.LOOK_SECS),
+            every("journal", partial(_tell, daemon), upkeep.LOOK_SECS),
+            every("spool", partial(drain_spool, daemon), upkeep.SPOOL_SECS),
+            every("partitions", daemon.bus.ensure_partitions, upkeep.PARTITIONS_SECS),
+            every("tokens", daemon.check_tokens, max(1.0, settings.token_cache_secs)),
+            every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
+        ]
+        if (admission := cast(PostgresStore, daemon.bus.store.inner).admission) is not None:
+            tasks.append(every("quota", admission.look, settings.quota_interval_secs))
+        if pause := settings.alert_interval_secs:
+            tasks.append(every("alerts", serve_alerts.task(daemon), pause, first=pause))
     if health is not None:
         write = partial(_write_health, daemon, health, url)
         tasks.append(every("health file", write, upkeep.LOOK_SECS))
@@ -181,13 +217,29 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
         await asyncio.gather(*running, return_exceptions=True)
 
 
+def _journal(daemon: Daemon) -> PostgresJournal:
+    return PostgresJournal(cast(PostgresStore, daemon.bus.store.inner))
+
+
+async def _tell(daemon: Daemon) -> None:
+    """The daemon's row, then what has happened: an empty trail would tell nothing of the store."""
+    journal, store = _journal(daemon), daemon.bus.store
+
+    async def tell() -> None:
+        await journal.daemon_seen(daemon.state(socket.gethostname(), __version__))
+        await daemon.trail.write(journal)
+
+    await store.guarded(tell(), store.writes)
+    await daemon.bus.deliveries.flush()
+
+
 async def _write_health(daemon: Daemon, path: Path, url: str) -> None:
     healthfile.replace_json(path, {**daemon.snapshot(), "url": url})
 
 
 async def _clean(daemon: Daemon) -> CleanupReport:
     settings = daemon.settings
-    store = cast(PostgresStore, daemon.bus.store)
+    store = cast(PostgresStore, daemon.bus.store.inner)
     async with PostgresRetention(store) as retention:
         report = await cleanup(
             retention,

@@ -64,10 +64,10 @@ def show(
 
 
 async def _known(settings: Settings, wanted: UUID) -> Known:
-    from busctl.connect import Bus
+    from busctl.connect import Bus, waits_here
     from busctl.core.errors import MessageExpired, MessageMissing
 
-    async with Bus.connect(settings) as bus:
+    async with Bus.connect(settings, lazily=waits_here(settings, wanted)) as bus:
         events = await bus.events(wanted)
         try:
             envelope = await bus.stat(wanted)

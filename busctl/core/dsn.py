@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from hashlib import sha256
+from urllib.parse import parse_qsl, urlsplit
 
 MASK = "***"
 SCHEMES = ("postgresql", "postgres")
@@ -65,3 +66,20 @@ def mask_dsn(dsn: str) -> str:
     netloc = f"{name}{colon}{MASK if colon else ''}{at}{host}"
     query = _URI_SECRET.sub(rf"\g<1>{MASK}", f"?{parts.query}" if parts.query else "")
     return f"{parts.scheme}://{netloc}{parts.path}{query}"
+
+
+_OF_STORE = ("user", "host", "hostaddr", "port", "dbname", "service")
+_PAIR_OF_STORE = re.compile(rf"(?s)\b({'|'.join(_OF_STORE)})\s*=\s*({_PAIR})")
+
+
+def store_key(dsn: str) -> str:
+    """A short name for the database that `dsn` leads to: the same for another password or TLS
+    mode, another for another user, host, port or database. Nothing can be read from it."""
+    if "://" in dsn:
+        parts = urlsplit(dsn)
+        user, _, hosts = parts.netloc.rpartition("@")
+        query = [(name, value) for name, value in parse_qsl(parts.query) if name in _OF_STORE]
+        named = [user.partition(":")[0], hosts.lower(), parts.path, *map("=".join, sorted(query))]
+    else:
+        named = sorted("=".join(pair) for pair in _PAIR_OF_STORE.findall(dsn))
+    return sha256("\n".join(named).encode()).hexdigest()[:12]

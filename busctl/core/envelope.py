@@ -83,6 +83,7 @@ class Envelope:
     pinned: bool = False
     write_duration_ms: float | None = None
     read_duration_ms: float | None = None
+    spooled: bool = False
 
     def claim(self) -> ClaimCheck:
         """The claim check for this message."""
@@ -95,12 +96,16 @@ class Envelope:
             message_type=self.labels.message_type,
             content_type=self.labels.content_type,
             preview=self.preview,
+            spooled=self.spooled,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimCheck:
-    """What crosses the socket in place of a payload. `checksum` is SHA-256 in lowercase hex."""
+    """What crosses the socket in place of a payload. `checksum` is SHA-256 in lowercase hex.
+
+    `spooled`: the message waits in the spool of the daemon's host, and only there.
+    """
 
     transaction_id: UUID
     payload_size_bytes: int
@@ -110,6 +115,7 @@ class ClaimCheck:
     message_type: MessageType
     content_type: str
     preview: str
+    spooled: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The wire shape: strings and numbers only, times in ISO 8601 with offset."""
@@ -122,6 +128,7 @@ class ClaimCheck:
             "message_type": self.message_type.value,
             "content_type": self.content_type,
             "preview": self.preview,
+            **({"spooled": True} if self.spooled else {}),
         }
 
 

@@ -93,6 +93,12 @@ class MessageCorrupt(ClaimError):
         self.came = came
 
 
+class SpoolDamaged(MessageCorrupt):
+    """A file of the spool is not what was written there."""
+
+    default_remedy = "Call the tool again, and look at that disk."
+
+
 class AccessDenied(ClaimError):
     """The principal or the database role may not do this."""
 
@@ -106,6 +112,8 @@ class StoreUnreachable(ClaimError):
     code = "STORE_UNAVAILABLE"
     exit_code = 3
     default_remedy = "Check DATABASE_URL and the server, then try again; nothing was lost."
+    retry_after: float | None = None
+    """Seconds after which the store is tried again, when that is known."""
 
 
 class StoreTimeout(StoreUnreachable):
@@ -221,6 +229,24 @@ class AlertUndelivered(BusctlError):
 
     code = "ALERT_UNDELIVERED"
     default_remedy = "Look at the sink's settings; `busctl alert test` tries it again."
+
+
+class StoreFull(BusctlError):
+    """The database server has no disk space left (SQLSTATE 53100)."""
+
+    code = "STORE_FULL"
+    exit_code = 3
+    default_remedy = "Free space on the server's disk, or with `busctl cleanup`."
+
+
+class SpoolFull(BusctlError):
+    """The spool is at its bound, or its disk is full; the message says which."""
+
+    code = "SPOOL_FULL"
+    exit_code = 3
+    default_remedy = (
+        "Bring the store back and run `busctl reconcile`, or raise BUSCTL_SPOOL_MAX_MB."
+    )
 
 
 class StoreFailed(BusctlError):

@@ -96,6 +96,7 @@ def read_claim(shape: Mapping[str, Any]) -> ClaimCheck:
             message_type=MessageType(shape.get("message_type", MessageType.TOOL_RESPONSE)),
             content_type=str(shape.get("content_type", "application/octet-stream")),
             preview=str(shape.get("preview", "")),
+            spooled=bool(shape.get("spooled", False)),
         )
     except _SHAPE_ERRORS as error:
         raise ProtocolError(f"The daemon sent a claim that cannot be read: {error}.") from error

@@ -268,7 +268,30 @@ class Settings(BaseSettings):
         None,
         "Store",
         "BUSCTL_STATE_DIR",
-        "Folder of the daemon's token file; by default in the user's state directory.",
+        "Folder of the daemon's token file and spool; by default in the user's state directory.",
+    )
+    spool_dir: OptionalPath = _setting(
+        None,
+        "Store",
+        "BUSCTL_SPOOL_DIR",
+        "Folder for answers that the store could not take; by default one for each store, in the"
+        " state folder.",
+    )
+    spool_max_mb: Number = _setting(
+        2000.0,
+        "Store",
+        "BUSCTL_SPOOL_MAX_MB",
+        "Most that may wait there, in MB of 1,000,000 bytes; more is refused by name.",
+        gt=0,
+        le=1000000,
+    )
+    spool_max_age_hours: Number = _setting(
+        168.0,
+        "Store",
+        "BUSCTL_SPOOL_MAX_AGE_HOURS",
+        "Hours an answer may wait there; then its file is set aside, and an event says so.",
+        gt=0,
+        le=8784,
     )
     db_max_bytes: Bytes = _setting(
         None,

@@ -21,24 +21,33 @@ from busctl.core.ids import time_of, unix_ms_of
 from busctl.core.principal import Principal, Scope
 from busctl.core.settings import Settings
 from busctl.ops.deliveries import Deliveries
-from busctl.ports import Clock, Store
+from busctl.ops.guarding import GuardedStore
+from busctl.ports import Clock, Sink, Store
 
 DENIALS_PER_SEC = 20.0
 
 log = logging.getLogger("busctl.bus")
+
+CLIENT = "client"
+"""The hop of commands and of the library in other programs."""
 
 
 class Access:
     """One way to a store. `hop` names in the audit trail where this bus runs."""
 
     def __init__(
-        self, store: Store, settings: Settings, clock: Clock, *, hop: str = "client"
-    ) -> None:
-        self.store = store
+        self, store: Store, settings: Settings, clock: Clock, *,
+        hop: str = CLIENT, sink: Sink | None = None,
+    ) -> None:  # fmt: skip
+        """A store without a breaker gets one. `sink` is where single puts go, else the store."""
+        self.store = (
+            store if isinstance(store, GuardedStore) else (GuardedStore(store, settings, clock))
+        )
+        self.sink: Sink = self.store if sink is None else sink
         self.settings = settings
         self.clock = clock
         self.hop = hop
-        self.deliveries = Deliveries(store)
+        self.deliveries = Deliveries(self.store)
         self._denials = Bucket(DENIALS_PER_SEC)
 
     def require_enabled(self, transaction_id: UUID | None) -> None:
@@ -93,7 +102,8 @@ class Access:
 
     def remark(self, transaction_id: UUID, kind: str, hop: str, detail: Mapping[str, Any]) -> None:
         """As `passed`, for what is noted whether hops are traced or not."""
-        self.deliveries.note(Event(transaction_id, self.clock.now(), kind, hop, detail))
+        if self.settings.enabled:
+            self.deliveries.note(Event(transaction_id, self.clock.now(), kind, hop, detail))
 
     async def absent(self, transaction_id: UUID) -> MessageExpired | MessageMissing:
         """What became of an id that is not in the store: its events and its own time tell."""

@@ -15,15 +15,15 @@ RETRY_SECONDS = 1.0
 """Between two tries while the store is away."""
 MAX_BATCH = 500
 MAX_KEPT = 10_000
-"""Events kept for a store that is away; the oldest give way."""
+"""Lines of either sort kept for a store that is away; the oldest give way."""
 
 log = logging.getLogger("busctl.deliveries")
 
 
 class Deliveries:
     """Collects deliveries and events and writes them in batches; `unrecorded` counts what could
-    not be. Events wait for a store that is away. Deliveries do not: one whose recording was cut
-    off may have been counted."""
+    not be. Events wait for a store that is away. Deliveries do only where the breaker is open:
+    one whose recording was cut off may have been counted."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -50,28 +50,39 @@ class Deliveries:
             # have each of its deliveries written alone.
             waiting, self._waiting = self._waiting, []
             noted, self._noted = self._noted, []
-            for start in range(0, len(waiting), MAX_BATCH):
-                await self._record(waiting[start : start + MAX_BATCH])
+            self._away = False
+            self._waiting[:0] = await self._record(waiting)
             self._noted[:0] = await self._record_events(noted)
 
     async def close(self) -> None:
         # Flushed first: to cancel a batch that is being written would lose it.
         await self.flush()
-        if self._noted:
-            self._lost(self._noted, "the store is away")
+        for left in (self._waiting, self._noted):
+            if left:
+                self._lost(left, "the store is away")
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _record(self, batch: list[Delivery]) -> None:
-        try:
-            await self._store.record_deliveries(batch)
-        except BusctlError as error:
-            self._lost(batch, str(error))
+    async def _record(self, waiting: list[Delivery]) -> list[Delivery]:
+        """Write them; returns those that are to be tried again."""
+        for start in range(0, len(waiting), MAX_BATCH):
+            batch = waiting[start : start + MAX_BATCH]
+            try:
+                await self._store.record_deliveries(batch)
+            except BusctlError as error:
+                if getattr(error, "retry_after", None) is None:
+                    self._lost(batch, str(error))
+                    continue
+                self._away = True
+                left = waiting[start:]
+                if len(left) > MAX_KEPT:
+                    self._lost(left[:-MAX_KEPT], "the store has been away for long")
+                return left[-MAX_KEPT:]
+        return []
 
     async def _record_events(self, noted: list[Event]) -> list[Event]:
-        """Write them; returns those that are to be tried again."""
-        self._away = False
+        """As `_record`."""
         for start in range(0, len(noted), MAX_BATCH):
             batch = noted[start : start + MAX_BATCH]
             try:

@@ -14,7 +14,7 @@ from uuid import UUID
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import AccessDenied, BusctlError, MessageCorrupt, MessageExpired
 from busctl.core.hops import measured
-from busctl.ops.access import Access, naming
+from busctl.ops.access import CLIENT, Access, naming
 from busctl.ops.redeeming import Redemption, Span, open_row, span_of, stored_row
 from busctl.ops.replacing import replacing
 from busctl.ports import Delivery, Found
@@ -208,7 +208,12 @@ class Getting(Access):
     def _deliver(
         self, found: Found, span: Span, duration_ms: float, *, stored: bool = False
     ) -> None:
-        """With `stored` the stored bytes were read: their digest was checked, not the payload's."""
+        """With `stored` the stored bytes were read: their digest was checked, not the payload's.
+
+        A command that reads what waits in the spool does not wait for the store to note that.
+        """
+        if found.spooled and self.hop == CLIENT:
+            return
         verified = stored or self.settings.checksum_enabled
         detail: dict[str, Any] = {"verified": verified}
         if stored:
@@ -226,4 +231,5 @@ def _found_claim(found: Found) -> ClaimCheck:
     return ClaimCheck(
         found.transaction_id, found.payload_size_bytes, found.checksum.hex(), found.compression,
         found.expires_at, found.message_type, found.content_type, "",
+        spooled=found.spooled,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ from busctl.ports import Draft, Stored
 AHEAD = timedelta(days=1)
 """How far in the future an id may lie, and how far ahead partitions are made."""
 AHEAD_MS = int(AHEAD.total_seconds() * 1000)
-SPOOL_BYTES = 4 * CHUNK_BYTES
+MEMORY_BYTES = 4 * CHUNK_BYTES
 """What a stream may hold in memory before it waits in a file."""
 BATCH_BYTES = 4 * CHUNK_BYTES
 INLINE_THREAD_BYTES = 64 * 1024
@@ -95,7 +95,7 @@ class Putting(Access):
         draft, body = await self._sealed_row(chosen, labels, raw, ttl, created_at)
         _same_digest(chosen, draft.checksum, checksum)
         with naming(chosen):
-            stored = await self.store.put(draft, body)
+            stored = await self.sink.put(draft, body)
         return _claim(draft, stored, preview_of(raw, labels.content_type))
 
     async def put_file(
@@ -158,15 +158,8 @@ class Putting(Access):
         A slow producer must not hold a connection, so what is over 4 MiB waits in a temporary
         file until the producer has ended; then it is stored like a file.
         """
-        size = 0
-        with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as waiting:
-            async for piece in source:
-                size += memoryview(piece).nbytes
-                if size > self.settings.max_payload_bytes:
-                    raise too_large(size, self.settings.max_payload_bytes)
-                await asyncio.to_thread(waiting.write, piece)
-            waiting.seek(0)
-            if size <= SPOOL_BYTES:
+        async with collected(source, self.settings.max_payload_bytes) as (waiting, size):
+            if size <= MEMORY_BYTES:
                 return await self.put(
                     waiting.read(), labels, transaction_id=transaction_id, ttl=ttl,
                     created_at=created_at, checksum=checksum,
@@ -231,7 +224,7 @@ class Putting(Access):
         sealing = sealed(raws, totals, self.settings.max_payload_bytes)
         async with aclosing(sealing) as chunks:
             with naming(chosen):
-                stored = await self.store.put_chunks(chosen, chunks, seal)
+                stored = await self.sink.put_chunks(chosen, chunks, seal)
             if not stored.fresh:
                 # The store stopped at the first chunk: the rest is hashed to see that it is the
                 # same.
@@ -292,6 +285,23 @@ class Putting(Access):
         return transaction_id
 
 
+@asynccontextmanager
+async def collected(
+    source: AsyncIterator[codec.Buffer], max_bytes: int
+) -> AsyncIterator[tuple[IO[bytes], int]]:
+    """All that an async iterator gives, in a temporary file at its beginning, and its size: over
+    4 MiB it is on the disk. Raises PayloadTooLarge."""
+    size = 0
+    with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES) as waiting:
+        async for piece in source:
+            size += memoryview(piece).nbytes
+            if size > max_bytes:
+                raise too_large(size, max_bytes)
+            await asyncio.to_thread(waiting.write, piece)
+        waiting.seek(0)
+        yield waiting, size
+
+
 def _outgoing(given: Outgoing | codec.Buffer) -> Outgoing:
     """As given, a view of wider items (an array of integers, say) as the bytes it is made of."""
     one = given if isinstance(given, Outgoing) else Outgoing(given)
@@ -338,6 +348,7 @@ def _claim(draft: Draft, stored: Stored, preview: str) -> ClaimCheck:
     return ClaimCheck(
         draft.transaction_id, draft.payload_size_bytes, draft.checksum.hex(), draft.compression,
         stored.expires_at, draft.labels.message_type, draft.labels.content_type, preview,
+        spooled=stored.spooled,
     )  # fmt: skip
 
 

@@ -45,3 +45,8 @@ with gone as (
     delete from bus.daemon where seen_at < now() - interval '1 day'
 )
 select count(*) from gone
+
+-- name: message_reconciled :one
+select bus.message_reconciled(
+    %(id)b, %(fell_back)b::timestamptz, %(hop)b, %(detail)b, %(reconciled_hop)b,
+    %(reconciled_detail)b, %(owner)b, %(session)b, %(request)b, %(ttl)b::double precision)

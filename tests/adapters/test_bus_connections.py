@@ -46,7 +46,7 @@ async def test_a_reader_that_stalls_holds_nothing(bus: Bus, database: str) -> No
     for _ in range(20):
         await asyncio.sleep(0.1)
         assert await quiet()
-        assert bus.store.pool.idle == clients(database)  # type: ignore[attr-defined]  # the adapter's own
+        assert bus.store.inner.pool.idle == clients(database)  # type: ignore[attr-defined]  # the adapter's own
     got += [piece async for piece in pieces]
     assert b"".join(got) == payload
 

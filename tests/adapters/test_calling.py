@@ -109,7 +109,7 @@ async def test_a_server_that_stops_answering_times_out(
     quick = settings.model_copy(update={"read_timeout_secs": 0.3})
     async with Bus.connect(quick) as bus:
         claim = await bus.put(b"x")
-        (pid,) = bus.store.pool.backend_pids  # type: ignore[attr-defined]  # PostgresStore has one
+        (pid,) = bus.store.inner.pool.backend_pids  # type: ignore[attr-defined]  # PostgresStore has one
         os.kill(pid, signal.SIGSTOP)
         try:
             with pytest.raises(StoreTimeout) as raised:

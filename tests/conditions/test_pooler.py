@@ -54,7 +54,7 @@ async def test_many_clients_share_two_connections(hosted: Hosted, pooler: Pooler
     payloads = [sample("random", sizes[n % 4], n) for n in range(MESSAGES)]
     async with AsyncExitStack() as stack:
         buses = [await stack.enter_async_context(Bus.connect(settings)) for _ in range(CLIENTS)]
-        assert all(bus.store.pool.behind_pooler for bus in buses)  # type: ignore[attr-defined]
+        assert all(bus.store.inner.pool.behind_pooler for bus in buses)  # type: ignore[attr-defined]
         claims = await asyncio.gather(
             *(buses[n % CLIENTS].put(payload) for n, payload in enumerate(payloads))
         )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from busctl.adapters.environment import Loaded, OriginKind, load
-from busctl.core.dsn import mask_dsn
+from busctl.core.dsn import mask_dsn, store_key
 from busctl.core.errors import ConfigurationInvalid
 from busctl.core.settings import (
     Settings,
@@ -452,6 +452,22 @@ def test_env_testing_is_true() -> None:
     assert loaded.settings.database_dsn() is None
     assert loaded.settings.port == 0
     assert loaded.settings.is_loopback
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql://me:a@host/db", "postgresql://me:b@HOST/db?sslmode=require", True),
+        ("postgresql://me@host/db", "postgresql://me@host/other", False),
+        ("postgresql://me@host:1/db", "postgresql://me@host:2/db", False),
+        ("postgresql://postgres.a@pooler/db", "postgresql://postgres.b@pooler/db", False),
+        ("postgresql:///db?host=/run/a", "postgresql:///db?host=/run/b", False),
+        ("host=a dbname=b password=c", "dbname=b  host=a password='d e'", True),
+        ("host=a dbname=b", "host=a dbname=c", False),
+    ],
+)
+def test_a_store_has_one_key(one: str, other: str, same: bool) -> None:
+    assert (store_key(one) == store_key(other)) is same
 
 
 # --- secrets --------------------------------------------------------------------------------------

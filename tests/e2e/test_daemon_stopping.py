@@ -217,7 +217,10 @@ async def test_the_store_away_and_back_again(database: str, tmp_path: Path) -> N
     health = tmp_path / "health.json"
     name = (await sql(database, "select current_database()"))[0][0]
     options = ("--health-file", str(health))
-    with daemon(database, *options, BUSCTL_CONNECT_TIMEOUT_SECS="2") as running:
+    with daemon(
+        database, *options, BUSCTL_CONNECT_TIMEOUT_SECS="2",
+        MESSAGE_BUS_FALLBACK_TO_WEBSOCKET="false",
+    ) as running:  # fmt: skip
         async with session(running) as client:
             assert "outputs" in await client.call("text", {"value": "x"}, request_id="1")
             await shut(database, name)
@@ -273,7 +276,7 @@ def test_a_store_that_is_away_at_the_start_is_exit_3(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
     code, said = refused(
         tmp_path, f"postgresql://someone:hunter2@127.0.0.1:{port}/nothing",
-        BUSCTL_CONNECT_TIMEOUT_SECS="2",
+        BUSCTL_CONNECT_TIMEOUT_SECS="2", MESSAGE_BUS_FALLBACK_TO_WEBSOCKET="false",
     )  # fmt: skip
     assert code == 3
     assert "fix:" in said

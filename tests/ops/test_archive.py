@@ -234,7 +234,7 @@ async def test_a_corrupt_message_is_left_out_of_a_file(bus: Bus, tmp_path: Path)
             " where seq = 0"
         )
 
-    await bus.store.pool.run(damage, timeout=5)  # type: ignore[attr-defined]  # a PostgresStore
+    await bus.store.inner.pool.run(damage, timeout=5)  # type: ignore[attr-defined]  # a PostgresStore
     target = tmp_path / "a.tar"
     done, problems = await exported(bus, target)
     assert (done.exported, done.failed) == (len(SIZES), 1)

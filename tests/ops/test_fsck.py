@@ -32,8 +32,8 @@ CHUNK = "update bus.message_chunk set body = set_byte(body, 3, get_byte(body, 3)
 
 
 def inspection(bus: Bus) -> PostgresInspection:
-    assert isinstance(bus.store, PostgresStore)
-    return PostgresInspection(bus.store)
+    assert isinstance(bus.store.inner, PostgresStore)
+    return PostgresInspection(bus.store.inner)
 
 
 async def checked(bus: Bus, *, fix_status: bool = False, **scope: object) -> Checked:

@@ -54,6 +54,7 @@ VALUES: dict[str, Any] = {
     "remedy": "r", "raised": NOW, "seen": NOW, "bad": Int4(1), "good": Int4(0), "good_since": NOW,
     "notice": MESSAGE, "at": NOW, "change": "raised", "seen_by": "me", "done": False,
     "attempts": Int4(0), "outcomes": Jsonb({}), "hosts": ["h"],
+    "fell_back": NOW, "hop": "h", "reconciled_hop": "h", "reconciled_detail": Jsonb({}),
 }  # fmt: skip
 OWN: dict[str, Any] = {
     "inspection_totals": {"first": MESSAGE, "last": MESSAGE},

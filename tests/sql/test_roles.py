@@ -52,7 +52,8 @@ MAY: list[tuple[str, set[str]]] = [
     ("delete from bus.message_chunk", {J, H}),
     ("truncate bus.message_chunk", NOBODY),
     # events
-    ("select from bus.message_event", {R, J, H}),
+    ("select detail from bus.message_event", {R, J, H}),
+    ("select transaction_id, kind from bus.message_event", {W, R, J, H}),
     (f"insert into bus.message_event values ({NEW}, now(), 'kind', 'hop', null)", {W, R, J, H}),
     ("update bus.message_event set kind = 'other'", NOBODY),
     ("delete from bus.message_event", NOBODY),
@@ -81,6 +82,10 @@ MAY: list[tuple[str, set[str]]] = [
     ("truncate bus.system_event", NOBODY),
     ("select nextval('bus.system_event_seq_seq')", {J, H}),
     ("select * from bus.daemons", {R, H}),
+    ("select * from bus.message_paths", {R, H}),
+    ("select * from bus.paths", {R, H}),
+    (f"select bus.message_reconciled({NEW}, now(), 'a', null, 'b', null, 'c', 'd', 'e', 1)",
+     {W, H}),
     ("select bus.revoke_stray_grants()", {H}),
     # upkeep
     ("select from bus.upkeep", {R, J, H}),

@@ -49,12 +49,14 @@ def make_app(
 
     async def readyz(request: Request) -> Response:
         found = await health.ready()
-        fine = found["store"] == "ok" and not found["draining"]
+        fine = found["store"] in ("ok", "disabled") and not found["draining"]
         status = 200 if fine else 503
         headers = {"Cache-Control": "no-store"}
         if "verbose" in request.query_params:
             return JSONResponse({"ok": fine, **found}, status, headers)
-        text = "ok\n" if fine else f"not ready: store {found['store']}\n"
+        fault = f": {found['store_fault']}" if found["store_fault"] else ""
+        off = " (the bus is switched off: nothing is stored)" if not found["enabled"] else ""
+        text = f"ok{off}\n" if fine else f"not ready: store {found['store']}{fault}\n"
         return PlainTextResponse(text, status, headers)
 
     async def metrics(request: Request) -> Response:

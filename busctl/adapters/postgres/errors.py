@@ -14,6 +14,7 @@ from busctl.core.errors import (
     SchemaMissing,
     SchemaOutdated,
     StoreFailed,
+    StoreFull,
     StoreReadOnly,
     StoreTimeout,
     StoreUnreachable,
@@ -35,7 +36,12 @@ KINDS: dict[str, type[BusctlError]] = {
     **dict.fromkeys(MISSING, SchemaMissing),
     **dict.fromkeys(("42883", "42703", "42704"), SchemaOutdated),
     **dict.fromkeys(("57014", "55P03", "25P03", "57P05"), StoreTimeout),
-    **dict.fromkeys(("57P01", "57P02", "57P03", "53300", "53400"), StoreUnreachable),
+    "53100": StoreFull,
+    # Shut down, crashed, starting; no connections, memory or other means left; input and output.
+    **dict.fromkeys(
+        ("57P01", "57P02", "57P03", "53000", "53200", "53300", "53400", "58000", "58030"),
+        StoreUnreachable,
+    ),
 }
 
 # libpq has no codes for these: texts of src/interfaces/libpq/fe-secure-*.c and fe-connect.c.

@@ -35,6 +35,8 @@ _PREPARED_IN_VAIN = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.Feat
 """SQLSTATE 26000, and 0A000 "cached plan must not change result type"."""
 
 Revive = Callable[[], Awaitable[None]]
+Prove = Callable[["Session"], Awaitable[None]]
+"""Looks at the first connection before it is used; raises when it is not fit."""
 
 
 class Session:
@@ -117,6 +119,7 @@ class Pool:
         self._free = asyncio.Semaphore(size)
         self._idle: list[Session] = []
         self._closed = False
+        self.prove: Prove | None = None
         self.prepare_threshold: int | None = 5
         self.behind_pooler = False
 
@@ -226,7 +229,16 @@ class Pool:
             self._dsn, size=size, connect_timeout=self._connect_timeout, revive=self._revive
         )
         other.prepare_threshold, other.behind_pooler = self.prepare_threshold, self.behind_pooler
+        other.prove = self.prove
         return other
+
+    async def reach(self) -> None:
+        """See that there is a connection. Raises as `run` does."""
+
+        async def nothing(_: Session) -> None:
+            return
+
+        await self.run(nothing, timeout=None)
 
     async def close(self) -> None:
         self._closed = True
@@ -253,7 +265,21 @@ class Pool:
             )
         except psycopg.Error as error:
             raise not_connected(error) from error
-        return Session(connection)
+        session = Session(connection)
+        if self.prove is not None:
+            await self._proved(session, self.prove)
+        return session
+
+    async def _proved(self, session: Session, prove: Prove) -> None:
+        try:
+            await prove(session)
+        except TimeoutError as error:
+            await self._discard(session)
+            raise StoreTimeout("The store did not answer its first question in time.") from error
+        except BaseException:
+            await self._discard(session)
+            raise
+        self.prove = None
 
     async def _give_back(self, session: Session) -> None:
         # A closed connection's status is UNKNOWN.

@@ -33,7 +33,17 @@ from busctl.core.errors import (
     TransactionConflict,
 )
 from busctl.core.ids import time_of
-from busctl.ports import Admission, Delivery, Draft, Filter, Found, Lease, Partition, Stored
+from busctl.ports import (
+    Admission,
+    Delivery,
+    Draft,
+    Filter,
+    Found,
+    Lease,
+    Partition,
+    Request,
+    Stored,
+)
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -62,29 +72,30 @@ class PostgresStore:
     async def open(
         cls, dsn: str, *, pool_size: int = 4, connect_timeout: float = 10,
         write_timeout: float = 10, read_timeout: float = 5, verify: bool = False,
-        revive: Revive | None = None,
+        revive: Revive | None = None, lazily: bool = False,
     ) -> PostgresStore:  # fmt: skip
         """Connect, prove what kind of connection it is, and check the schema, in one round trip
-        after connecting. `revive` starts a server of our own again that has died.
-        Raises StoreUnreachable, SchemaMissing, SchemaOutdated."""
+        after connecting; `lazily`, all of that when it is first needed. `revive` starts a server
+        of our own again that has died. Raises StoreUnreachable, SchemaMissing, SchemaOutdated."""
         pool = Pool(dsn, size=pool_size, connect_timeout=connect_timeout, revive=revive)
         store = cls(pool, write_timeout=write_timeout, read_timeout=read_timeout, verify=verify)
+        pool.prove = store._prove
         try:
-            await store._probe()
+            if not lazily:
+                await pool.reach()
         except BaseException:
             await pool.close()
             raise
         return store
 
-    async def _probe(self) -> None:
-        async def ask(session: Session) -> tuple[bool, str | None]:
+    async def _prove(self, session: Session) -> None:
+        """Before anything else on the first connection."""
+        async with asyncio.timeout(self._read_timeout):
             row = await session.only(self._sql["schema_probe"])
-            return row[0] != session.connection.info.backend_pid, row[1]
-
-        pooled, version = await self.pool.run(ask, timeout=self._read_timeout)
-        if pooled:
+        if row[0] != session.connection.info.backend_pid:
             self.pool.without_prepared_statements()
-        check_version(version)
+            session.connection.prepare_threshold = None
+        check_version(row[1])
 
     # --- put -------------------------------------------------------------------------------
 
@@ -237,6 +248,21 @@ class PostgresStore:
             await session.run(self._sql["event_insert"], values)
 
         await self._noting(ids, lambda: self.as_role("bus_writer", insert))
+
+    async def record_reconciled(
+        self, fell_back: Event, reconciled: Event, request: Request | None, ttl: timedelta
+    ) -> bool:
+        values = {
+            "id": fell_back.transaction_id, "fell_back": fell_back.at, "hop": fell_back.hop,
+            "detail": rows.json_or_null(fell_back.detail), "reconciled_hop": reconciled.hop,
+            "reconciled_detail": rows.json_or_null(reconciled.detail),
+            "owner": request and request.owner, "session": request and request.session_id,
+            "request": request and request.request_id, "ttl": Float8(ttl.total_seconds()),
+        }  # fmt: skip
+        row = await self._noting(
+            [fell_back.transaction_id], lambda: self._write_one("message_reconciled", values)
+        )
+        return bool(row[0])
 
     async def stat(self, transaction_id: UUID) -> Envelope | None:
         row = await self.as_role(

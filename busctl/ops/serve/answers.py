@@ -4,71 +4,50 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
-from busctl.core.envelope import ClaimCheck, Labels, MessageType
+from busctl.core.breaker import STORE_ERRORS
+from busctl.core.envelope import Labels, MessageType
 from busctl.core.errors import (
     BusctlError,
-    BusDisabled,
     CallFailed,
     DuplicateRequest,
+    FileFailed,
     MessageCorrupt,
-    SchemaMissing,
-    SchemaOutdated,
-    StoreFailed,
-    StoreOverBudget,
-    StoreReadOnly,
+    SpoolFull,
     StoreUnreachable,
 )
 from busctl.ops.bus import Bus
+from busctl.ops.serve.fallback import Keeper, Kept
 from busctl.ports import Answer
 
 log = logging.getLogger("busctl.serve")
 
-STORE_ERRORS = (
-    StoreUnreachable, StoreReadOnly, StoreOverBudget, StoreFailed, SchemaMissing, SchemaOutdated,
-    BusDisabled,
-)  # fmt: skip
-"""What keeps the store from taking any message at all."""
 RETRY_AFTER_SECS = 5.0
+UNKEPT = (*STORE_ERRORS, SpoolFull, FileFailed)
+"""What leaves an answer that is as it should be without a place."""
 ARGUMENTS_DIGEST = "call_sha256"
 """The metadata field by which a repeated request is known to be the same call."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A stored answer: its claim, and its bytes if they are at hand still."""
-
-    claim: ClaimCheck
-    payload: bytes | None
-
-
-async def keep(bus: Bus, answer: Answer, labels: Labels, transaction_id: UUID) -> Kept:
-    """Store an answer; when this returns it is committed. Where an envelope goes is decided here
-    and nowhere else. Raises what `Bus.put` raises."""
-    labels = replace(labels, content_type=answer.content_type)
-    if answer.payload is not None:
-        claim = await bus.put(answer.payload, labels, transaction_id=transaction_id)
-        return Kept(claim, answer.payload)
-    pieces: AsyncIterator[bytes] = answer.pieces  # type: ignore[assignment]  # the other of the two
-    return Kept(await bus.put_stream(pieces, labels, transaction_id=transaction_id), None)
-
-
 async def keep_error(
-    bus: Bus, error: BusctlError, labels: Labels, transaction_id: UUID
+    keeper: Keeper, error: BusctlError, labels: Labels, transaction_id: UUID
 ) -> CallFailed:
-    """Store what went wrong as a message of type error, and return it as it is told: with the id,
-    or without one when the store would not take it."""
+    """Keep what went wrong as a message of type error, and return it as it is told: with the id,
+    or without one when it is kept nowhere."""
     code = getattr(error, "error_code", error.code)
     shape = {"code": code, "message": error.message, "remedy": error.remedy}
     payload = json.dumps(shape, ensure_ascii=True).encode("ascii")
     answer = Answer(payload, None, "application/json")
     stored: UUID | None = transaction_id
     try:
-        await keep(bus, answer, replace(labels, message_type=MessageType.ERROR), transaction_id)
-    except STORE_ERRORS as refused:
+        kept = await keeper.keep(
+            answer, replace(labels, message_type=MessageType.ERROR), transaction_id
+        )
+        if kept.nowhere:
+            stored = None
+    except UNKEPT as refused:
         log.warning("error not stored", extra={"error": str(refused)})
         stored = None
     return CallFailed(
@@ -109,10 +88,12 @@ def _told_again(transaction_id: UUID, payload: bytes) -> BusctlError:
 
 
 def as_told(error: BusctlError) -> BusctlError:
-    """A store that is away or refuses is STORE_UNAVAILABLE on the wire, with when to come back."""
-    if not isinstance(error, STORE_ERRORS):
+    """A store that is away or refuses is STORE_UNAVAILABLE on the wire, a full spool SPOOL_FULL,
+    with when to come back."""
+    if not isinstance(error, UNKEPT):
         return error
+    code = error.code if isinstance(error, SpoolFull) else StoreUnreachable.code
     return CallFailed(
-        error.message, code=StoreUnreachable.code, transaction_id=error.transaction_id,
-        remedy=error.remedy, retry_after=RETRY_AFTER_SECS,
+        error.message, code=code, transaction_id=error.transaction_id, remedy=error.remedy,
+        retry_after=getattr(error, "retry_after", None) or RETRY_AFTER_SECS,
     )  # fmt: skip

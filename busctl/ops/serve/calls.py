@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
+from busctl.core.breaker import FALLS_BACK
 from busctl.core.envelope import Labels
 from busctl.core.errors import (
     BusctlError,
@@ -28,14 +29,12 @@ from busctl.core.principal import Principal
 from busctl.core.protocol import CallTool
 from busctl.ops.bus import Bus
 from busctl.ops.serve import answers
-from busctl.ops.serve.answers import Kept
+from busctl.ops.serve.answered import Answered
 from busctl.ops.serve.context import concerning
+from busctl.ops.serve.fallback import Keeper, Kept
 from busctl.ops.serve.hops import Passage
 from busctl.ops.serve.limits import Limits
-from busctl.ports import Answer, Meter, ToolHost
-
-Key = tuple[str, str, str]
-"""Principal, session id, request id: what names a request in the store too."""
+from busctl.ports import Answer, Lease, Meter, Request, ToolHost
 
 LEASE = timedelta(seconds=30)
 RENEW_SECS = 10.0
@@ -57,11 +56,13 @@ class Running:
     began: float
     note: str = FIRST_NOTE
     stopping: bool = False
+    spooled: bool = False
     task: asyncio.Task[Kept] = field(init=False)
 
     @property
-    def key(self) -> Key:
-        return self.principal.name, self.session_id, self.request_id
+    def key(self) -> Request:
+        """What names the request in the store too."""
+        return Request(self.principal.name, self.session_id, self.request_id)
 
     @property
     def session(self) -> tuple[str, str]:
@@ -76,13 +77,17 @@ class Running:
 class Calls:
     """The calls of one daemon, whose own name is `daemon` in the store's leases."""
 
-    def __init__(self, bus: Bus, tools: ToolHost, meter: Meter, *, daemon: str) -> None:
+    def __init__(
+        self, bus: Bus, tools: ToolHost, meter: Meter, keeper: Keeper, *, daemon: str
+    ) -> None:
         self._bus = bus
+        self._keeper = keeper
+        self._answered = Answered(keeper.spool)
         self._tools = tools
         self._meter = meter
         self._daemon = daemon
         self._limits = Limits(bus.settings)
-        self._running: dict[Key, Running] = {}
+        self._running: dict[Request, Running] = {}
         self.draining = False
         self.abandoned = 0
 
@@ -97,7 +102,7 @@ class Calls:
 
         Raises DuplicateRequest, DrainingDaemon, ToolNotFound and OverCapacity; then nothing runs.
         """
-        joined = self._running.get((principal.name, session_id, request_id))
+        joined = self._running.get(Request(principal.name, session_id, request_id))
         if joined is not None:
             if joined.request.digest != request.digest:
                 raise DuplicateRequest(f"Request {request_id!r} is running with another call.")
@@ -189,23 +194,43 @@ class Calls:
             ) from error
 
     async def _execute_once(self, running: Running) -> Kept:
-        lease = await self._bus.store.request_begin(
-            running.principal.name, running.session_id, running.request_id, running.transaction_id,
-            daemon=self._daemon, lease=LEASE, ttl=self._bus.settings.ttl,
-        )  # fmt: skip
-        request = running.request
-        if not lease.mine and lease.done:
-            running.transaction_id = lease.transaction_id
-            return await answers.recall(
-                self._bus, lease.transaction_id, request.name, request.digest
-            )
-        if not lease.mine:
+        """Run a request that has a name, unless it has an answer."""
+        known = await self._answered.waiting(running.key)
+        lease = None if known else await self._lease(running)
+        if lease is None:
+            known = known or self._answered.lately(running.key)
+        elif not lease.mine and not lease.done:
             raise DuplicateRequest(
                 f"Request {running.request_id!r} is being answered by another daemon.",
                 retry_after=RENEW_SECS,
             )
-        async with self._leased(running):
-            return await self._execute(running)
+        elif not lease.mine:
+            known = lease.transaction_id
+        if known is not None:
+            running.transaction_id = known
+            request = running.request
+            return await answers.recall(self._bus, known, request.name, request.digest)
+        with self._answered.remembering(running.key, running.transaction_id):
+            if lease is None:
+                return await self._execute(running)
+            async with self._leased(running):
+                return await self._execute(running)
+
+    async def _lease(self, running: Running) -> Lease | None:
+        """The right to run it; None when nobody can give it and it is run all the same."""
+        if not self._bus.settings.enabled:
+            return None
+        try:
+            return await self._bus.store.request_begin(
+                running.principal.name, running.session_id, running.request_id,
+                running.transaction_id, daemon=self._daemon, lease=LEASE,
+                ttl=self._bus.settings.ttl,
+            )  # fmt: skip
+        except FALLS_BACK as error:
+            if self._keeper.spool is None:
+                raise
+            log.warning("running without a lease", extra={"error": error.message})
+            return None
 
     @asynccontextmanager
     async def _leased(self, running: Running) -> AsyncIterator[None]:
@@ -223,7 +248,9 @@ class Calls:
             renewing.cancel()
             # One that the store is just doing must not come after what follows.
             await asyncio.wait([renewing])
-            await self._settle(running, answered=answered)
+            # The store is away for one that fell back; reconciling tells it of the answer.
+            if not running.spooled:
+                await self._settle(running, answered=answered)
 
     async def _renew(self, running: Running) -> None:
         while True:
@@ -253,23 +280,26 @@ class Calls:
             owner=running.principal.name, request_id=running.request_id,
             metadata={answers.ARGUMENTS_DIGEST: request.digest},
         )  # fmt: skip
+        self._keeper.check_room()
         try:
             answer = await self._answer(running)
             began = self._bus.clock.monotonic()
             passage = Passage(self._bus, self._meter, answer, running.transaction_id)
             try:
-                kept = await answers.keep(self._bus, passage.answer, labels, running.transaction_id)
+                kept = await self._keeper.keep(passage.answer, labels, running.transaction_id)
             finally:
                 await passage.measured()
             passage.accepted(kept.claim)
-        except answers.STORE_ERRORS:
+        except answers.UNKEPT:
             raise
         except BusctlError as error:
             raise await answers.keep_error(
-                self._bus, error, labels, running.transaction_id
+                self._keeper, error, labels, running.transaction_id
             ) from error
         seconds = self._bus.clock.monotonic() - began
-        self._meter.stored(kept.claim.payload_size_bytes, seconds)
+        running.spooled = kept.claim.spooled
+        if not (kept.claim.spooled or kept.nowhere):
+            self._meter.stored(kept.claim.payload_size_bytes, seconds)
         if self._bus.settings.log_all_operations:
             size = kept.claim.payload_size_bytes
             log.info("stored", extra={"bytes": size, "seconds": round(seconds, 3)})

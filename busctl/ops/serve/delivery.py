@@ -13,7 +13,7 @@ from busctl.core.hops import SENT, Hop, measured
 from busctl.core.protocol import encode
 from busctl.core.route import Reader, Route, outputs, route, route_encoded
 from busctl.ops.bus import Bus
-from busctl.ops.serve.answers import Kept
+from busctl.ops.serve.fallback import Kept
 from busctl.ports import Delivery
 
 THREAD_BYTES = 64 * 1024
@@ -35,6 +35,8 @@ async def frame_for(bus: Bus, kept: Kept, request_id: str, reader: Reader) -> Re
     Raises PayloadTooLarge with the id of the stored answer, and the outcomes of reading it.
     """
     claim = kept.claim
+    if kept.nowhere:
+        return await _only_whole(kept, request_id, reader)
     try:
         way = route(claim.payload_size_bytes, reader, bus.settings.inline_max_bytes)
         if way is Route.INLINE:
@@ -53,6 +55,8 @@ def record(bus: Bus, kept: Kept, frame: ResultFrame) -> None:
 
     Bytes that `Bus.get` read back were counted as a delivery there.
     """
+    if kept.nowhere:
+        return
     chosen = kept.claim.transaction_id
     if frame.way is Route.CLAIM:
         bus.passed(chosen, SENT, Hop.WIRE, {"via": "claim"})
@@ -61,6 +65,20 @@ def record(bus: Bus, kept: Kept, frame: ResultFrame) -> None:
     else:
         detail = {"via": "inline", **frame.measured}
         bus.deliveries.add(Delivery(chosen, bus.clock.now(), 0.0, Hop.WIRE, detail))
+
+
+async def _only_whole(kept: Kept, request_id: str, reader: Reader) -> ResultFrame:
+    """With the bus switched off there is no other way."""
+    payload = kept.payload or b""
+    frame = await asyncio.to_thread(_result, kept, payload, request_id, hashed=False)
+    size = _length(frame.text)
+    if size > reader.max_message_bytes:
+        raise PayloadTooLarge(
+            f"The answer needs a frame of {size:,} bytes; this client takes "
+            f"{reader.max_message_bytes:,}, and the bus is switched off: it is stored nowhere.",
+            remedy="Set MESSAGE_BUS_ENABLED=true, or ask the tool for less.",
+        )
+    return frame
 
 
 async def _whole(bus: Bus, kept: Kept, request_id: str) -> ResultFrame:
@@ -82,6 +100,10 @@ def _result(kept: Kept, payload: bytes, request_id: str, *, hashed: bool) -> Res
         "content_type": kept.claim.content_type,
         "outputs": outputs(payload, kept.claim.content_type),
     }
+    if kept.claim.spooled:
+        fields["spooled"] = True
+    if kept.nowhere:
+        fields["stored"] = False
     # Hashed anew: these are the bytes that go into the frame, however long they have waited.
     seen = measured(len(payload), sha256(payload).hexdigest() if hashed else None)
     return ResultFrame(encode("call_tool_res", **fields), Route.INLINE, seen)

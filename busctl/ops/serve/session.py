@@ -221,7 +221,7 @@ class Session:
 
     async def _health(self) -> None:
         health = await self._daemon.health()
-        await self._send("health_res", ok=health["store"] == "ok", health=health)
+        await self._send("health_res", ok=health["store"] in ("ok", "disabled"), health=health)
 
     async def _rotate(self, frame: RotateToken) -> None:
         try:

@@ -1,0 +1,480 @@
+"""The spool: a folder of files, one a message that the store could not take.
+
+A file is written beside its name, synced, renamed, and its folder synced: under its name it is
+whole. Writers and drainers lock the files they work on, so several processes may share the folder;
+what a process that died has left half-written is swept by the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TypeVar
+from uuid import UUID
+
+from busctl.adapters import spool_file
+from busctl.adapters.spool_file import Damaged, Leaf
+from busctl.adapters.tokenfile import default_state_dir
+from busctl.core.dsn import store_key
+from busctl.core.envelope import CHUNK_BYTES, Chunk, Envelope, Event
+from busctl.core.errors import ConfigurationError, FileFailed, SpoolDamaged, SpoolFull
+from busctl.core.ids import time_of
+from busctl.core.settings import MB, Settings
+from busctl.ports import Draft, Extent, Found, Request, Sink, Stored, Waiting
+
+Result = TypeVar("Result")
+
+SUFFIX = ".msg"
+PARTIAL = ".part"
+ASIDE = "aside"
+HOP = "spool"
+COUNT_SECS = 1.0
+"""How long a count of what the folder holds is good for, our own writing added to it."""
+
+
+def path_of(settings: Settings) -> Path:
+    """Where the spool of these settings is, or would be. Each store has one of its own: what waits
+    for one database must not go into another."""
+    if settings.spool_dir is not None:
+        return settings.spool_dir
+    dsn = settings.database_dsn()
+    key = store_key(f"host={settings.store_dir or ''}" if dsn is None else dsn)
+    return (settings.state_dir or default_state_dir()) / "spool" / key
+
+
+def others_of(settings: Settings) -> list[Path]:
+    """Spools in the same state folder in which something waits for another store."""
+    own = path_of(settings)
+    if settings.spool_dir is not None:
+        return []
+    found = {path.parent for path in own.parent.glob(f"*/*{SUFFIX}")}
+    return sorted(found - {own})
+
+
+class FileSpool:
+    """Implements `busctl.ports.Spool` on the folder `path`, which is made when it is first written
+    to, for its owner alone."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self.path = path
+        self._max_bytes = max_bytes
+        self._used = 0
+        self._counted_at = float("-inf")
+        self._requests: dict[UUID, Request | None] = {}
+
+    @classmethod
+    def of(cls, settings: Settings) -> FileSpool:
+        """The spool of these settings. Raises ConfigurationError for a folder that others may
+        write to or read, or that is none."""
+        spool = cls(path_of(settings), round(settings.spool_max_mb * MB))
+        try:
+            mode = spool.path.stat().st_mode
+        except FileNotFoundError:
+            return spool
+        except OSError as error:
+            raise ConfigurationError(f"The spool {spool.path} cannot be used: {error}.") from error
+        if not spool.path.is_dir() or mode & 0o077:
+            raise ConfigurationError(
+                f"The spool {spool.path} must be a folder of mode 0700: it holds payloads.",
+                remedy=f"chmod 700 {spool.path}, or set BUSCTL_SPOOL_DIR to another folder.",
+            )
+        return spool
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def sink(self, reason: str, daemon: str) -> Sink:
+        return _Writer(self, reason, daemon)
+
+    def room(self) -> int:
+        now = time.monotonic()
+        if now - self._counted_at > COUNT_SECS:
+            self._used = sum(size for _, size in self._files()) + sum(
+                size for _, size in _sizes(self.path / ASIDE)
+            )
+            self._counted_at = now
+        return self._max_bytes - self._used
+
+    def take_room(self, size: int, transaction_id: UUID) -> None:
+        """Raises SpoolFull unless there is room for so many bytes more."""
+        if size > self.room():
+            raise SpoolFull(
+                f"The spool {self.path} holds {self._used:,} bytes of at most "
+                f"{self._max_bytes:,}: {size:,} more of message {transaction_id} are not taken.",
+                transaction_id=transaction_id,
+            )
+        self._used += size
+
+    def begin(self, partial: Path) -> IO[bytes]:
+        """A file that grows beside its name, locked."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return opened
+
+    def settle(self, opened: IO[bytes], partial: Path, transaction_id: UUID) -> None:
+        """Under its own name, and on the disk."""
+        opened.flush()
+        os.fsync(opened.fileno())
+        partial.replace(self.path_of(transaction_id))
+        _sync_folder(self.path)
+
+    def path_of(self, transaction_id: UUID) -> Path:
+        """The file of a message that waits."""
+        return self.path / f"{transaction_id}{SUFFIX}"
+
+    # --- looking ---------------------------------------------------------------------------
+
+    def holds(self, transaction_id: UUID) -> bool:
+        return os.path.exists(self.path_of(transaction_id))  # noqa: PTH110  # half the time
+
+    def ids(self) -> Sequence[UUID]:
+        return sorted(found for found, _ in self._files())
+
+    def extent(self) -> Extent:
+        files = list(self._files())
+        oldest = min((found for found, _ in files), default=None)
+        aside = sum(1 for _ in _sizes(self.path / ASIDE))
+        return Extent(
+            len(files),
+            sum(size for _, size in files),
+            None if oldest is None else time_of(oldest),
+            aside,
+        )
+
+    def sweep(self) -> int:
+        swept = 0
+        for path in self.path.glob(f".*{PARTIAL}"):
+            with suppress(FileNotFoundError), path.open("rb") as left:
+                if _locked(left):
+                    path.unlink()
+                    swept += 1
+        return swept
+
+    async def find(self, transaction_id: UUID) -> Found | None:
+        return await asyncio.to_thread(self._read, transaction_id, _found)
+
+    async def chunks(self, transaction_id: UUID, first: int, last: int) -> Sequence[Chunk] | None:
+        def some(source: IO[bytes], leaf: Leaf) -> list[Chunk]:
+            until = min(last + 1, len(leaf.pieces))
+            return [spool_file.read_chunk(source, leaf, seq) for seq in range(first, until)]
+
+        return await asyncio.to_thread(self._read, transaction_id, some)
+
+    async def stat(self, transaction_id: UUID) -> Envelope | None:
+        return await asyncio.to_thread(self._read, transaction_id, _envelope)
+
+    async def events(self, transaction_id: UUID) -> Sequence[Event]:
+        return await asyncio.to_thread(self._read, transaction_id, _events) or []
+
+    async def answer_of(self, request: Request) -> UUID | None:
+        return await asyncio.to_thread(self._answer_of, request)
+
+    # --- draining --------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def hold(self, transaction_id: UUID) -> AsyncIterator[_Held | None]:
+        path = self.path_of(transaction_id)
+        try:
+            source = path.open("rb")
+        except FileNotFoundError:
+            yield None
+            return
+        with source:
+            # The name may have gone while we waited for nobody: then it was drained.
+            if not (_locked(source) and self.holds(transaction_id)):
+                yield None
+                return
+            with _known_damage(path, transaction_id):
+                leaf = await asyncio.to_thread(spool_file.read_leaf, source)
+            yield _Held(self, path, source, leaf)
+
+    async def set_aside(self, transaction_id: UUID, why: str) -> str:
+        return str(await asyncio.to_thread(aside, self.path_of(transaction_id), why))
+
+    def forget(self, transaction_id: UUID, size: int) -> None:
+        """A file has left."""
+        self._used -= size
+        self._requests.pop(transaction_id, None)
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _files(self) -> Sequence[tuple[UUID, int]]:
+        return [
+            (UUID(name.removesuffix(SUFFIX)), size)
+            for name, size in _sizes(self.path)
+            if name.endswith(SUFFIX) and not name.startswith(".")
+        ]
+
+    def _read(
+        self, transaction_id: UUID, look: Callable[[IO[bytes], Leaf], Result]
+    ) -> Result | None:
+        path = self.path_of(transaction_id)
+        try:
+            with path.open("rb") as source, _known_damage(path, transaction_id):
+                return look(source, spool_file.read_leaf(source))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise FileFailed(
+                f"Message {transaction_id} cannot be read from {path}: {error}.",
+                transaction_id=transaction_id,
+            ) from error
+
+    def _answer_of(self, request: Request) -> UUID | None:
+        there = set(self.ids())
+        for gone in self._requests.keys() - there:
+            del self._requests[gone]
+        for found in there - self._requests.keys():
+            try:
+                self._requests[found] = self._read(found, _request)
+            except SpoolDamaged:  # draining it says so
+                self._requests[found] = None
+        return next((found for found, known in self._requests.items() if known == request), None)
+
+
+class _Writer:
+    """Puts messages into a spool, and says why they are there."""
+
+    def __init__(self, spool: FileSpool, reason: str, daemon: str) -> None:
+        self._spool = spool
+        self._reason = reason
+        self._daemon = daemon
+
+    async def put(self, draft: Draft, body: bytes) -> Stored:
+        waiting = self._waiting(draft)
+
+        def write() -> None:
+            with _File(self._spool, draft.transaction_id) as out:
+                out.write(body)
+                out.settle(spool_file.envelope_bytes(waiting, []))
+
+        await asyncio.to_thread(write)
+        return _stored(waiting)
+
+    async def put_chunks(
+        self, transaction_id: UUID, chunks: AsyncIterator[Chunk], seal: Callable[[], Draft]
+    ) -> Stored:
+        sizes: list[tuple[int, int, bytes, bytes]] = []
+        with _File(self._spool, transaction_id) as out:
+            async for chunk in chunks:
+                sizes.append(
+                    (len(chunk.body), chunk.raw_size, chunk.raw_checksum, chunk.stored_checksum)
+                )
+                await asyncio.to_thread(out.write, chunk.body)
+            waiting = self._waiting(seal())
+            await asyncio.to_thread(out.settle, spool_file.envelope_bytes(waiting, sizes))
+        return _stored(waiting)
+
+    def _waiting(self, draft: Draft) -> Waiting:
+        now = datetime.now(UTC)
+        return Waiting(
+            replace(draft, created_at=draft.created_at or now), now, self._reason, self._daemon
+        )
+
+
+class _File:
+    """A message being written; what is not settled leaves nothing behind."""
+
+    def __init__(self, spool: FileSpool, transaction_id: UUID) -> None:
+        self._spool = spool
+        self._id = transaction_id
+        unique = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._partial = spool.path / f".{transaction_id}-{unique}{PARTIAL}"
+        self._opened: IO[bytes] | None = None
+
+    def __enter__(self) -> _File:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._opened is not None:
+            self._partial.unlink(missing_ok=True)
+            with suppress(OSError):  # what could not be written was told when it was tried
+                self._opened.close()
+
+    def write(self, body: bytes) -> None:
+        self._spool.take_room(len(body), self._id)
+        with self._naming():
+            self._begun().write(body)
+
+    def settle(self, envelope: bytes) -> None:
+        self.write(envelope)
+        with self._naming():
+            self._spool.settle(self._begun(), self._partial, self._id)
+
+    def _begun(self) -> IO[bytes]:
+        if self._opened is None:
+            self._opened = self._spool.begin(self._partial)
+            self._opened.write(spool_file.MAGIC)
+        return self._opened
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            place, said = self._spool.path, error.strerror or str(error)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise SpoolFull(
+                    f"The disk of the spool {place} is full ({said}): message {self._id} is not "
+                    "taken.",
+                    transaction_id=self._id,
+                    remedy="Free space there, or set BUSCTL_SPOOL_DIR to another disk.",
+                ) from error
+            raise FileFailed(
+                f"Message {self._id} cannot be written to the spool {place}: {said}.",
+                transaction_id=self._id,
+            ) from error
+
+
+class _Held:
+    """Implements `busctl.ports.Held`. A file whose envelope cannot be read has none to show."""
+
+    def __init__(self, spool: FileSpool, path: Path, source: IO[bytes], leaf: Leaf) -> None:
+        self._spool = spool
+        self._path = path
+        self._source = source
+        self._leaf = leaf
+
+    @property
+    def waiting(self) -> Waiting:
+        return self._leaf.waiting
+
+    async def put_into(self, sink: Sink) -> Stored:
+        draft = self.waiting.draft
+        if draft.chunk_count:
+            return await sink.put_chunks(draft.transaction_id, self._chunks(), lambda: draft)
+        return await sink.put(draft, await asyncio.to_thread(self._body))
+
+    async def done(self) -> None:
+        await asyncio.to_thread(self._path.unlink)
+        self._left()
+
+    async def set_aside(self, why: str) -> str:
+        target = await asyncio.to_thread(aside, self._path, why)
+        self._left()
+        return str(target)
+
+    def _left(self) -> None:
+        size = os.fstat(self._source.fileno()).st_size
+        self._spool.forget(self.waiting.draft.transaction_id, size)
+
+    def _body(self) -> bytes:
+        with _known_damage(self._path, self.waiting.draft.transaction_id):
+            return spool_file.read_body(self._source, self._leaf)
+
+    def _chunk(self, seq: int) -> Chunk:
+        with _known_damage(self._path, self.waiting.draft.transaction_id):
+            return spool_file.read_chunk(self._source, self._leaf, seq)
+
+    async def _chunks(self) -> AsyncIterator[Chunk]:
+        for seq in range(len(self._leaf.pieces)):
+            yield await asyncio.to_thread(self._chunk, seq)
+
+
+def aside(path: Path, why: str) -> Path:
+    """Move a file where it no longer waits: `aside/<id>.<why>`. Raises OSError."""
+    folder = path.parent / ASIDE
+    folder.mkdir(mode=0o700, exist_ok=True)
+    target = folder / f"{path.stem}.{why}"
+    path.replace(target)
+    _sync_folder(folder)
+    return target
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    """Names and sizes of the files in a folder, those left out that go meanwhile."""
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False):
+                    yield entry.name, entry.stat(follow_symlinks=False).st_size
+
+
+def _locked(opened: IO[bytes]) -> bool:
+    """Take the lock of an open file, unless somebody else has it."""
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _known_damage(path: Path, transaction_id: UUID) -> Iterator[None]:
+    try:
+        yield
+    except Damaged as error:
+        raise SpoolDamaged(
+            f"Message {transaction_id} is damaged in the spool ({path}): {error}.",
+            transaction_id=transaction_id, chunk=error.chunk,
+            byte_range=None if error.chunk is None
+            else (error.chunk * CHUNK_BYTES, (error.chunk + 1) * CHUNK_BYTES),
+        ) from error  # fmt: skip
+
+
+def _stored(waiting: Waiting) -> Stored:
+    draft = waiting.draft
+    created = draft.created_at or waiting.at
+    return Stored(True, created, created + draft.ttl, spooled=True)
+
+
+def _found(source: IO[bytes], leaf: Leaf) -> Found:
+    draft, stored = leaf.waiting.draft, _stored(leaf.waiting)
+    body = None if draft.chunk_count else spool_file.read_body(source, leaf)
+    return Found(
+        draft.transaction_id, draft.payload_size_bytes, draft.stored_size_bytes,
+        draft.chunk_count, draft.compression, draft.labels.content_type, draft.labels.owner,
+        draft.checksum, draft.stored_checksum, stored.expires_at > datetime.now(UTC),
+        stored.expires_at, draft.labels.message_type, 0.0, body, spooled=True,
+    )  # fmt: skip
+
+
+def _envelope(_: IO[bytes], leaf: Leaf) -> Envelope:
+    draft, stored = leaf.waiting.draft, _stored(leaf.waiting)
+    return Envelope(
+        draft.transaction_id, stored.created_at, stored.expires_at, draft.labels,
+        draft.payload_size_bytes, draft.checksum, draft.compression, draft.stored_size_bytes,
+        draft.stored_checksum, draft.chunk_count, spooled=True,
+    )  # fmt: skip
+
+
+def _events(_: IO[bytes], leaf: Leaf) -> list[Event]:
+    waiting = leaf.waiting
+    detail = {"reason": waiting.reason, "daemon": waiting.daemon}
+    return [Event(waiting.draft.transaction_id, waiting.at, "fell_back", HOP, detail)]
+
+
+def _request(_: IO[bytes], leaf: Leaf) -> Request | None:
+    return request_of(leaf.waiting.draft)
+
+
+def request_of(draft: Draft) -> Request | None:
+    """The request that a message answers, when its client named one."""
+    labels = draft.labels
+    if labels.session_id is None or labels.request_id is None:
+        return None
+    return Request(labels.owner, labels.session_id, labels.request_id)

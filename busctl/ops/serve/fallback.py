@@ -1,0 +1,152 @@
+"""Where an answer is kept: in the store; while that takes none, in the spool; with the bus switched
+off, nowhere. Decided here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import IO
+from uuid import UUID
+
+from busctl.core.breaker import AWAY, FALLS_BACK, State
+from busctl.core.envelope import ClaimCheck, Compression, Labels, preview_of
+from busctl.core.errors import BusctlError, FileFailed, SpoolFull
+from busctl.core.journal import Kind
+from busctl.ops.bus import Bus
+from busctl.ops.putting import MEMORY_BYTES, collected
+from busctl.ops.sealing import too_large
+from busctl.ops.serve.trail import Trail
+from busctl.ports import Answer, Meter, Spool
+
+log = logging.getLogger("busctl.serve")
+
+LEAST_ROOM_BYTES = 64 * 1024
+"""With less room than that, and no store, no tool is run: its answer would be lost."""
+ASK_SECS = 1.0
+"""How long a store that has just failed is asked whether it has the message after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer that is kept: its claim, and its bytes if they are at hand still. `nowhere`: the
+    bus is switched off, and the claim redeems nothing."""
+
+    claim: ClaimCheck
+    payload: bytes | None
+    nowhere: bool = False
+
+
+class Keeper:
+    """Keeps the answers of one daemon; `spool` is None where falling back is not allowed."""
+
+    def __init__(
+        self, bus: Bus, spool: Spool | None, meter: Meter, trail: Trail, *, daemon: str
+    ) -> None:
+        self.bus = bus
+        self.spool = spool
+        self._meter = meter
+        self._trail = trail
+        self._daemon = daemon
+
+    async def keep(self, answer: Answer, labels: Labels, transaction_id: UUID) -> Kept:
+        """When this returns, the answer is committed, or on this host's disk. Raises what
+        `Bus.put` raises; the store's errors only without a spool; SpoolFull."""
+        labels = replace(labels, content_type=answer.content_type)
+        if not self.bus.settings.enabled:
+            return await self._passed(answer, labels, transaction_id)
+        if answer.payload is not None:
+            return await self._keep(answer.payload, labels, transaction_id)
+        async with _whole(answer, self.bus.settings.max_payload_bytes) as source:
+            return await self._keep(source, labels, transaction_id)
+
+    def check_room(self) -> None:
+        """Raises SpoolFull when an answer could be kept nowhere: better before its tool runs."""
+        away = self.bus.store.writes.state is State.OPEN
+        if away and self.spool is not None and self.spool.room() < LEAST_ROOM_BYTES:
+            raise SpoolFull(
+                f"The store is away and the spool {self.spool.place} is full: no tool is run."
+            )
+
+    async def _keep(self, source: bytes | IO[bytes], labels: Labels, transaction_id: UUID) -> Kept:
+        payload = source if isinstance(source, bytes) else None
+        try:
+            return Kept(await _put(self.bus, source, labels, transaction_id), payload)
+        except FALLS_BACK as error:
+            if self.spool is None:
+                raise
+            known = await self._known_after_all(transaction_id, error)
+            if known is not None:
+                return Kept(known, payload)
+            return Kept(await self._spool(source, labels, transaction_id, error), payload)
+
+    async def _known_after_all(self, transaction_id: UUID, error: BusctlError) -> ClaimCheck | None:
+        """The claim if the message was stored and only its acknowledgement got lost."""
+        if not isinstance(error, AWAY) or getattr(error, "retry_after", None) is not None:
+            return None
+        try:
+            async with asyncio.timeout(ASK_SECS):
+                envelope = await self.bus.store.stat(transaction_id)
+        except (BusctlError, TimeoutError) as unknown:
+            # The spool takes it under the same id: should it be stored, reconciling finds it.
+            log.debug("not known whether stored", extra={"error": str(unknown)})
+            return None
+        return None if envelope is None else envelope.claim()
+
+    async def _spool(
+        self, source: bytes | IO[bytes], labels: Labels, transaction_id: UUID, error: BusctlError
+    ) -> ClaimCheck:
+        assert self.spool is not None  # noqa: S101  # the caller has looked
+        bus = self.bus
+        sink = self.spool.sink(error.code, self._daemon)
+        waiting = Bus(bus.store, bus.settings, bus.clock, hop=bus.hop, sink=sink)
+        if not isinstance(source, bytes):
+            source.seek(0)
+        try:
+            claim = await _put(waiting, source, labels, transaction_id)
+        except (SpoolFull, FileFailed) as refused:
+            log.critical("spool refused", extra={"error": refused.message})
+            self._trail.note(Kind.SPOOL_REFUSED, id=str(transaction_id), error=refused.message)
+            raise
+        self._meter.fell_back(error.code, claim.payload_size_bytes)
+        self._trail.count_fallback(error.code, claim.payload_size_bytes)
+        log.warning(
+            "fell back to the spool",
+            extra={"bytes": claim.payload_size_bytes, "reason": error.code, "error": error.message},
+        )
+        return claim
+
+    async def _passed(self, answer: Answer, labels: Labels, transaction_id: UUID) -> Kept:
+        most = self.bus.settings.max_payload_bytes
+        payload = answer.payload
+        if payload is None:
+            async with _whole(answer, most) as source:
+                payload = source if isinstance(source, bytes) else source.read()
+        if len(payload) > most:
+            raise too_large(len(payload), most)
+        digest = await asyncio.to_thread(hashlib.sha256, payload)
+        claim = ClaimCheck(
+            transaction_id, len(payload), digest.hexdigest(), Compression.NONE,
+            self.bus.clock.now(), labels.message_type, labels.content_type,
+            preview_of(payload, labels.content_type),
+        )  # fmt: skip
+        return Kept(claim, payload, nowhere=True)
+
+
+@asynccontextmanager
+async def _whole(answer: Answer, most: int) -> AsyncIterator[bytes | IO[bytes]]:
+    """All pieces of a streamed answer, so that they can be put twice."""
+    pieces: AsyncIterator[bytes] = answer.pieces  # type: ignore[assignment]  # the other of the two
+    async with collected(pieces, most) as (waiting, size):
+        yield waiting.read() if size <= MEMORY_BYTES else waiting
+
+
+async def _put(
+    bus: Bus, source: bytes | IO[bytes], labels: Labels, transaction_id: UUID
+) -> ClaimCheck:
+    if isinstance(source, bytes):
+        return await bus.put(source, labels, transaction_id=transaction_id)
+    return await bus.put_file(source, labels, transaction_id=transaction_id)

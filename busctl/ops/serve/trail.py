@@ -1,0 +1,66 @@
+"""What happened to the system, waiting to be written to the journal: the store may be away."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from datetime import datetime
+from typing import Any
+
+from busctl.core.journal import Kind, SystemEvent
+from busctl.ports import Clock, Journal
+
+MOST = 10_000
+"""Events that wait; when there are more the oldest go, and an event says how many."""
+BATCH = 500
+
+
+class Trail:
+    """Collects the events of one daemon; each keeps the time it happened."""
+
+    def __init__(self, clock: Clock, daemon: str) -> None:
+        self._clock = clock
+        self._daemon = daemon
+        self._waiting: deque[SystemEvent] = deque()
+        self._dropped = 0
+        self._fallen: Counter[str] = Counter()
+        self._fallen_bytes = 0
+        self._fallen_since: datetime | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def note(self, kind: Kind, **detail: Any) -> None:
+        """It happened now."""
+        if len(self._waiting) >= MOST:
+            self._waiting.popleft()
+            self._dropped += 1
+        self._waiting.append(SystemEvent(self._clock.now(), self._daemon, kind, detail))
+
+    def count_fallback(self, reason: str, size_bytes: int) -> None:
+        """One answer fell back; many of them are one event, with how many and why."""
+        self._fallen_since = self._fallen_since or self._clock.now()
+        self._fallen[reason] += 1
+        self._fallen_bytes += size_bytes
+
+    async def write(self, journal: Journal) -> None:
+        """Write what waits, oldest first. Raises the store's errors; nothing is lost then."""
+        self._sum_up()
+        while self._waiting:
+            batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
+            await journal.record_system_events(batch)
+            for one in batch:
+                # More may have come meanwhile, and the oldest may have been dropped for it.
+                if self._waiting and self._waiting[0] is one:
+                    self._waiting.popleft()
+
+    def _sum_up(self) -> None:
+        if self._fallen:
+            detail = {
+                "messages": self._fallen.total(), "bytes": self._fallen_bytes,
+                "reasons": dict(self._fallen), "since": str(self._fallen_since),
+            }  # fmt: skip
+            self._fallen, self._fallen_bytes, self._fallen_since = Counter(), 0, None
+            self.note(Kind.FELL_BACK, **detail)
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            self.note(Kind.EVENTS_DROPPED, events=dropped)
