@@ -39,9 +39,11 @@ _JSON = re.compile(r"application/(?:json|[^;]*\+json|x-ndjson|jsonl)|text/json")
 _UTF8 = re.compile(r'charset\s*=\s*"?utf-?8')
 _CUT_VALUE = re.compile(r"-?|\.|\d*[.eE][+-]?|t|tr|tru|f|fa|fal|fals|n|nu|nul")
 _CLOSERS = r'(?:\\[nrt]|"(?:isError|is_error)"\s*:\s*(?:true|false)|[\s"\'`}\]),;])*\Z'
-_WRAPPER = re.compile(
-    r"(?:[\s{}\[\]\",:\\`]|content|type|text|output|result|stdout|success|true|false|error|message)*"
+_WRAPPER = (
+    r"(?:[\s{}\[\]\",:\\`]|content|type|text|output|result|stdout|success|true|false|error"
+    r"|message)*"
 )
+"""What JSON puts in front of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,7 @@ def _ending() -> tuple[tuple[Marker, re.Pattern[str]], ...]:
 
 @cache
 def _starting() -> tuple[tuple[Marker, re.Pattern[str]], ...]:
-    return tuple((one, re.compile(one.pattern, re.I)) for one in MARKERS)
+    return tuple((one, re.compile(f"{_WRAPPER}(?:{one.pattern})", re.I)) for one in MARKERS)
 
 
 @cache
@@ -281,7 +283,7 @@ def _at_end(tail: str) -> Marker | None:
         return None
     for marker, pattern in _ending():
         if any(word in lower for word in marker.words):
-            match = pattern.search(tail)
+            match = pattern.search(tail, max(0, len(tail) - marker.reach))
             if match is not None and not _quoted(tail, match):
                 return marker
     return None
@@ -292,10 +294,8 @@ def _at_start(head: str) -> Marker | None:
     if not any(word in lower for word in _words()):
         return None
     for marker, pattern in _starting():
-        if any(word in lower for word in marker.words):
-            match = pattern.search(head)
-            if match is not None and _WRAPPER.fullmatch(head[: match.start()]):
-                return marker
+        if any(word in lower for word in marker.words) and pattern.match(head):
+            return marker
     return None
 
 

@@ -28,12 +28,14 @@ _COUNT = r"\+?~?(?!0\b)\d[\d,._]*"
 @dataclass(frozen=True, slots=True)
 class Marker:
     """`name` is what findings call it; `words` (lowercase) are needed in a text for it to be looked
-    for; `source` says which tools write it, and where that can be read."""
+    for; `reach` is how many characters before the end it may begin; `source` says which tools write
+    it, and where that can be read."""
 
     name: str
     pattern: str
     words: tuple[str, ...]
     source: str
+    reach: int = 300
 
 
 MARKERS = (
@@ -49,6 +51,7 @@ MARKERS = (
         r"<response clipped>(?:\s*<NOTE>[^<]{0,500}</NOTE>)?",
         ("response clipped",),
         "Anthropic's str_replace_based_edit_tool and OpenHands' editor (openhands-aci)",
+        reach=700,
     ),
     Marker(
         "openhands observation",
@@ -67,6 +70,7 @@ MARKERS = (
         r"The tool call succeeded but the output was truncated\.(?s:.){0,450}",
         ("output was truncated",),
         "opencode, packages/opencode/src/tool/truncation.ts",
+        reach=700,
     ),
     Marker(
         "saved elsewhere",
@@ -75,6 +79,7 @@ MARKERS = (
         r"(?s:.){0,450}",
         ("exceeds maximum allowed tokens", "output too large"),
         "Claude Code, results over MAX_MCP_OUTPUT_TOKENS and spilled Bash output",
+        reach=700,
     ),
     Marker(
         "pytest",
@@ -96,6 +101,7 @@ MARKERS = (
         ("truncated", "clipped", "cut off", "cut short", "shortened"),
         "[Response truncated …], <output truncated>, [output truncated at 10MB], Gemini CLI's "
         "[File content truncated: showing lines 1-100 of 500 total lines. …] and many MCP servers",
+        reach=500,
     ),
     Marker(
         "bare",

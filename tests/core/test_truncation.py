@@ -48,7 +48,8 @@ def test_larger_json_is_counted_in_pieces_of_any_size() -> None:
 
 
 @given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
+    st.none() | st.booleans() | st.integers() | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30,
 ), st.data())  # fmt: skip
 def test_what_json_writes_is_whole_and_its_beginnings_are_not(value: Any, data: Any) -> None:
