@@ -183,8 +183,8 @@ async def test_a_cut_answer_is_delivered_and_suspected(
     assert (noted.hop, noted.detail["kind"]) == ("daemon", kind)
     assert await counted(served, kind) == before + 1
     async with Bus.connect(settings(served)) as bus:
-        assert isinstance(bus.store, PostgresStore)
-        found = await trace_of(bus, PostgresInspection(bus.store), result.transaction_id)
+        assert isinstance(bus.store.inner, PostgresStore)
+        found = await trace_of(bus, PostgresInspection(bus.store.inner), result.transaction_id)
     assert [one.detail["kind"] for one in found.suspicions] == [kind]
     assert found.differs is None
 
@@ -205,10 +205,10 @@ async def test_fsck_finds_cut_answers_and_says_which(served: Served) -> None:
         cut = (await bus.put("see below\n<output truncated>")).transaction_id
         large = samples.sample("json", LARGE)[:-1]
         early = (await bus.put(large, Labels(content_type="application/json"))).transaction_id
-        assert isinstance(bus.store, PostgresStore)
+        assert isinstance(bus.store.inner, PostgresStore)
         done = Checked()
         scope = Scope(cut, UUID(int=2**128 - 1), after=UUID(int=cut.int - 1), content=True)
-        await fsck(bus, PostgresInspection(bus.store), scope, done)
+        await fsck(bus, PostgresInspection(bus.store.inner), scope, done)
     assert [(one.kind, one.subject) for one in done.findings] == [
         ("truncated_by_marker", str(cut)), ("json_ends_early", str(early)),
     ]  # fmt: skip

@@ -1,0 +1,282 @@
+"""The spool: files that are whole or not there, read as the store is read, drained once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from busctl.adapters.clock import SystemClock
+from busctl.adapters.spool import FileSpool, path_of
+from busctl.connect import Bus
+from busctl.core.envelope import Labels
+from busctl.core.errors import MessageCorrupt, SpoolFull
+from busctl.core.settings import Settings
+from busctl.ops.guarding import GuardedStore
+from busctl.ops.putting import Outgoing
+from busctl.ops.reconcile import Fate, ReconcileReport, look, reconcile, set_aside_old
+from busctl.ports import Spool
+from tests.adapters.bus_sql import MIB, new_id, sql
+
+LABELS = Labels(
+    tool_name="t", session_id="s", request_id="r", content_type="text/plain",
+    metadata={"é": ["\x01", None]},
+)  # fmt: skip
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> FileSpool:
+    return FileSpool(tmp_path / "spool", 200 * MIB)
+
+
+def spooling(bus: Bus, spool: Spool) -> Bus:
+    """A bus that puts into the spool, and reads from it what is not in the store."""
+    guarded = GuardedStore(bus.store.inner, bus.settings, bus.clock, spool)
+    sink = spool.sink("STORE_UNAVAILABLE", "d")
+    return Bus(guarded, bus.settings, bus.clock, sink=sink)
+
+
+async def drained(bus: Bus, spool: Spool, **fields: object) -> ReconcileReport:
+    settings = bus.settings.model_copy(update=fields)
+    return await reconcile(bus.store.inner, spool, settings, SystemClock())
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, MIB, MIB + 1, 3 * MIB + 17])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+async def test_what_waits_is_read_and_stored_as_it_is(
+    bus: Bus, spool: FileSpool, size: int, compression: str
+) -> None:
+    settings = bus.settings.model_copy(update={"compression": compression})
+    away = spooling(Bus(bus.store.inner, settings, bus.clock), spool)
+    payload = bytes(index % 251 for index in range(size))
+    claim = await away.put(payload, LABELS)
+    assert claim.spooled
+    assert claim.checksum == hashlib.sha256(payload).hexdigest()
+    assert await away.get(claim.transaction_id) == payload
+    assert await away.get(claim.transaction_id, offset=size // 2) == payload[size // 2 :]
+    stored = await away.open_stored(claim.transaction_id)
+    coded = b"".join([piece async for piece in stored.pieces])
+    envelope = await away.stat(claim.transaction_id)
+    assert (envelope.labels, envelope.spooled) == (LABELS, True)
+
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.STORED]
+    assert spool.ids() == []
+    found = await bus.stat(claim.transaction_id)
+    assert found.created_at == envelope.created_at
+    assert (found.expires_at, found.checksum) == (envelope.expires_at, envelope.checksum)
+    assert found.labels == LABELS
+    stored = await bus.open_stored(claim.transaction_id)
+    assert b"".join([piece async for piece in stored.pieces]) == coded
+    assert await bus.get(claim.transaction_id) == payload
+    kinds = [event.kind for event in await bus.events(claim.transaction_id)]
+    assert sorted(set(kinds)) == ["delivered", "fell_back", "reconciled", "stored"]
+
+
+async def test_files_are_for_their_owner_and_one_to_a_message(bus: Bus, spool: FileSpool) -> None:
+    claim = await spooling(bus, spool).put(b"secret")
+    (name,) = [path.name for path in spool.path.iterdir()]
+    assert name == f"{claim.transaction_id}.msg"
+    assert stat.S_IMODE(spool.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE((spool.path / name).stat().st_mode) == 0o600
+    spool.path.chmod(0o755)
+    open_to_all = Settings(spool_dir=spool.path)
+    with pytest.raises(Exception, match="0700"):
+        FileSpool.of(open_to_all)
+
+
+def test_each_store_has_a_spool_of_its_own(tmp_path: Path) -> None:
+    def path(dsn: str | None) -> Path:
+        return path_of(Settings(state_dir=tmp_path, database_url=dsn))  # type: ignore[arg-type]
+
+    dsns = [None, "postgresql://me@a/x", "postgresql://me@b/x", "postgresql://me@a/y"]
+    assert len({path(dsn) for dsn in dsns}) == 4
+    assert path("postgresql://me:one@a/x") == path("postgresql://me:two@a/x?sslmode=require")
+
+
+async def test_a_thousand_messages_are_a_thousand_rows(bus: Bus, spool: FileSpool) -> None:
+    away = spooling(bus, spool)
+    expected: dict[UUID, str] = {}
+    for number in range(1000):
+        payload = f"message {number} ".encode() * (1 + number % 50)
+        claim = await away.put(payload, Labels(session_id="s", request_id=str(number)))
+        expected[claim.transaction_id] = claim.checksum
+    before = spool.extent()
+    assert (before.messages, before.aside) == (1000, 0)
+    # Two at once, as two daemons of one host: each file is drained by one of them.
+    reports = await asyncio.gather(drained(bus, spool), drained(bus, spool))
+    settled = [step for report in reports for step in report.of(Fate.STORED, Fate.KNOWN)]
+    assert len(settled) == 1000
+    assert spool.extent().messages == 0
+    dsn = bus.settings.database_dsn() or ""
+    rows = await sql(dsn, "select transaction_id, encode(checksum, 'hex') from bus.message_bus")
+    assert len(rows) == 1000
+    assert dict(rows) == expected
+    assert await sql(dsn, "select bus.damaged_parts(transaction_id) from bus.message_bus") == []
+    events = "select count(*) from bus.message_event where kind = 'reconciled'"
+    assert await sql(dsn, events) == [(1000,)]
+    assert await sql(dsn, "select count(*) from bus.request where answered") == [(1000,)]
+
+
+async def test_a_repeat_of_any_step_changes_nothing(bus: Bus, spool: FileSpool) -> None:
+    """As after a crash between the put, its events and the removal of the file."""
+    away = spooling(bus, spool)
+    small, large = await away.put(b"small", LABELS), await away.put(bytes(2 * MIB), LABELS)
+    kept = {path: path.read_bytes() for path in spool.path.glob("*.msg")}
+    await drained(bus, spool)
+    for path, content in kept.items():
+        path.write_bytes(content)
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.KNOWN, Fate.KNOWN]
+    for claim in (small, large):
+        kinds = [event.kind for event in await bus.events(claim.transaction_id)]
+        assert sorted(kinds) == ["fell_back", "reconciled", "stored"]
+
+
+@pytest.mark.parametrize("cut", [0, 10, -1, -40, -60])
+async def test_a_file_cut_short_is_named_and_set_aside(
+    bus: Bus, spool: FileSpool, cut: int
+) -> None:
+    away = spooling(bus, spool)
+    claim, other = await away.put(b"x" * 1000), await away.put(b"sound")
+    path = spool.path / f"{claim.transaction_id}.msg"
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(MessageCorrupt, match=str(claim.transaction_id)):
+        await away.get(claim.transaction_id)
+    looked = await look(spool, SystemClock())
+    assert {step.fate for step in looked.steps} == {Fate.DAMAGED, Fate.WAITING}
+    report = await drained(bus, spool)
+    assert {step.transaction_id: step.fate for step in report.steps} == {
+        claim.transaction_id: Fate.DAMAGED, other.transaction_id: Fate.STORED,
+    }  # fmt: skip
+    assert not report.ok
+    assert [path.name for path in (spool.path / "aside").iterdir()] == [
+        f"{claim.transaction_id}.damaged"
+    ]
+    assert [event.kind for event in await bus.events(claim.transaction_id)] == ["corrupt"]
+
+
+@pytest.mark.parametrize("size", [1000, 3 * MIB])
+async def test_a_changed_byte_is_found_on_each_reading(
+    bus: Bus, spool: FileSpool, size: int
+) -> None:
+    settings = bus.settings.model_copy(update={"checksum_enabled": False})
+    away = spooling(Bus(bus.store.inner, settings, bus.clock), spool)
+    claim = await away.put(os.urandom(size))
+    path = spool.path / f"{claim.transaction_id}.msg"
+    content = bytearray(path.read_bytes())
+    content[14 + size // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(MessageCorrupt) as caught:
+        await away.get(claim.transaction_id)
+    assert caught.value.chunk == (None if size < MIB else 1)
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.DAMAGED]
+    assert await bus.store.find(claim.transaction_id) is None
+
+
+async def test_another_payload_under_the_id_is_refused_and_kept(bus: Bus, spool: FileSpool) -> None:
+    claim = await bus.put(b"first")
+    await spooling(bus, spool).put(b"second", transaction_id=claim.transaction_id)
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.REFUSED]
+    assert await bus.get(claim.transaction_id) == b"first"
+    assert spool.extent().aside == 1
+
+
+async def test_past_the_horizon_it_is_an_event_and_a_file_aside(bus: Bus, spool: FileSpool) -> None:
+    away = spooling(bus, spool)
+    old = (await away.put(b"old", transaction_id=new_id(-3 * 3600))).transaction_id
+    late = (await away.put(b"late", transaction_id=new_id(-3600))).transaction_id
+    report = await drained(bus, spool, horizon_hours=2.0)
+    assert [(step.transaction_id, step.fate) for step in report.steps] == [
+        (old, Fate.EXPIRED), (late, Fate.STORED)
+    ]  # fmt: skip
+    assert [event.kind for event in await bus.events(old)] == ["expired"]
+    assert (spool.path / "aside" / f"{old}.expired").exists()
+    assert await bus.get(late) == b"late"
+
+
+async def test_what_has_waited_too_long_is_set_aside_without_a_store(
+    bus: Bus, spool: FileSpool
+) -> None:
+    claim = await spooling(bus, spool).put(b"x", transaction_id=new_id(-10))
+    settings = bus.settings
+    assert await set_aside_old(spool, settings, SystemClock()) == []
+    soon = settings.model_copy(update={"spool_max_age_hours": 1e-9})
+    steps = await set_aside_old(spool, soon, SystemClock())
+    assert [(step.transaction_id, step.fate) for step in steps] == [
+        (claim.transaction_id, Fate.EXPIRED)
+    ]
+    assert (spool.extent().messages, spool.extent().aside) == (0, 1)
+
+
+async def test_a_full_spool_refuses_and_leaves_nothing_half_written(
+    bus: Bus, tmp_path: Path
+) -> None:
+    spool = FileSpool(tmp_path / "spool", 3 * MIB)
+    away = spooling(bus, spool)
+    await away.put(os.urandom(2 * MIB))
+    with pytest.raises(SpoolFull, match="reconcile"):
+        await away.put(os.urandom(MIB + MIB // 2))
+    assert len(list(spool.path.iterdir())) == 1
+
+
+async def test_what_a_dead_writer_left_is_swept(bus: Bus, spool: FileSpool) -> None:
+    away = spooling(bus, spool)
+    began, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield bytes(6 * MIB)
+        began.set()
+        await goes_on.wait()
+
+    claim = await away.put(b"x")
+    left = spool.path / f".{claim.transaction_id}-1-abc.part"
+    left.write_bytes(b"half")
+    writing = asyncio.create_task(away.put_stream(slow()))
+    await began.wait()
+    assert spool.sweep() == 1
+    assert not left.exists()
+    goes_on.set()
+    claim = await writing
+    assert await away.get(claim.transaction_id) == bytes(6 * MIB)
+
+
+async def test_a_message_that_another_drains_is_left_to_it(bus: Bus, spool: FileSpool) -> None:
+    claim = await spooling(bus, spool).put(b"x")
+    other = FileSpool(spool.path, 10 * MIB)
+    async with other.hold(claim.transaction_id) as held:
+        assert held is not None
+        assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.LOCKED]
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.STORED]
+
+
+async def test_a_hundred_megabytes_pass(bus: Bus, spool: FileSpool) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(100):
+            yield hashlib.sha256(bytes([number])).digest() * 31_250
+
+    away = spooling(bus, spool)
+    claim = await away.put_stream(pieces())
+    assert claim.payload_size_bytes == 100_000_000
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.STORED]
+    digest = hashlib.sha256()
+    async for piece in bus.stream(claim.transaction_id):
+        digest.update(piece)
+    assert digest.hexdigest() == claim.checksum
+
+
+async def test_the_expiry_is_that_of_the_putting(bus: Bus, spool: FileSpool) -> None:
+    away = spooling(bus, spool)
+    claim = await away.put(b"x", ttl=timedelta(hours=1))
+    await drained(bus, spool)
+    found = await bus.stat(claim.transaction_id)
+    assert found.expires_at - found.created_at == timedelta(hours=1)
+    assert found.expires_at == claim.expires_at
+    # A bus with a spool puts many into the store itself.
+    (many,) = await away.put_many([Outgoing(b"y")])
+    assert not many.spooled
