@@ -106,7 +106,7 @@ async def test_stored_messages_are_inspected_through_it(hosted: Hosted, dsn: str
         whole = (await bus.put(sample("json", 2_500_000))).transaction_id
         damaged = (await bus.put(sample("random", 2_500_000))).transaction_id
         assert isinstance(bus.store.inner, PostgresStore)
-        inspection = PostgresInspection(bus.store)
+        inspection = PostgresInspection(bus.store.inner)
 
         async def cut(session: Session) -> None:
             await session.run(
