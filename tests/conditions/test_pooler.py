@@ -113,7 +113,7 @@ async def test_stored_messages_are_inspected_through_it(hosted: Hosted, dsn: str
                 "delete from bus.message_chunk where transaction_id = %s and seq = 1", [damaged]
             )
 
-        await bus.store.as_role("bus_janitor", cut)
+        await bus.store.inner.as_role("bus_janitor", cut)
         scope = Scope(whole, UUID(int=2**128 - 1), after=UUID(int=whole.int - 1), full=True)
         done = Checked()
         await fsck(bus, inspection, scope, done, fix_status=True)

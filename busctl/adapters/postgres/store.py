@@ -22,6 +22,7 @@ from busctl.adapters.postgres.calling import call
 from busctl.adapters.postgres.errors import is_no_partition, mapped
 from busctl.adapters.postgres.listing import listing
 from busctl.adapters.postgres.pool import Pool, Revive, Row, Session
+from busctl.adapters.postgres.retrying import patiently
 from busctl.adapters.sqlfiles import migrations, queries
 from busctl.core import migration
 from busctl.core.envelope import Chunk, Envelope, Event
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
 Result = TypeVar("Result")
+
+READER = "bus_reader"
+"""What runs under this role changes nothing, so it may be done twice."""
 
 
 class PostgresStore:
@@ -104,7 +108,9 @@ class PostgresStore:
         values = rows.put_values(draft, body)
         row = await self._with_partition(
             draft.transaction_id, draft.transaction_id,
-            lambda: self.pool.call(self._put, values, timeout=self._write_timeout),
+            lambda: patiently(
+                lambda: self.pool.call(self._put, values, timeout=self._write_timeout)
+            ),
         )  # fmt: skip
         stored = _stored(draft, row)
         await self._verify_stored(draft.transaction_id)
@@ -120,7 +126,9 @@ class PostgresStore:
             return {row[0] for row in await session.all(self._sql["message_put_many"], values)}
 
         return await self._with_partition(
-            first, last, lambda: self.pool.run(insert, timeout=self._write_timeout)
+            first,
+            last,
+            lambda: patiently(lambda: self.pool.run(insert, timeout=self._write_timeout)),
         )
 
     async def put_chunks(
@@ -198,7 +206,7 @@ class PostgresStore:
 
     async def find(self, transaction_id: UUID) -> Found | None:
         values = {"id": transaction_id.bytes}
-        row = await self.pool.call(self._get, values, timeout=self._read_timeout)
+        row = await patiently(lambda: self.pool.call(self._get, values, timeout=self._read_timeout))
         return rows.found(transaction_id, row)
 
     async def chunks(self, transaction_id: UUID, first: int, last: int) -> Sequence[Chunk]:
@@ -206,7 +214,9 @@ class PostgresStore:
         query = self._sql["chunk_get"].format(id=transaction_id, first=first, last=last)
         # The time-out is per chunk: a batch over a thin line may take as long as it moves.
         allowed = self._read_timeout * (last - first + 1)
-        return await self.pool.run(lambda session: self._copied(session, query), timeout=allowed)
+        return await patiently(
+            lambda: self.pool.run(lambda session: self._copied(session, query), timeout=allowed)
+        )
 
     @staticmethod
     async def _copied(session: Session, query: str) -> list[Chunk]:
@@ -229,7 +239,9 @@ class PostgresStore:
             "details": [Jsonb(dict(one.detail)) for one in deliveries],
         }
         ids = [one.transaction_id for one in deliveries]
-        await self._noting(ids, lambda: self._write_one("record_deliveries", values))
+        await self._noting(
+            ids, lambda: self._write_one("record_deliveries", values, repeatable=False)
+        )
 
     async def record_events(self, events: Sequence[Event], *, durable: bool = True) -> None:
         values = {
@@ -241,7 +253,9 @@ class PostgresStore:
         }
         ids = [one.transaction_id for one in events]
         if not durable:
-            await self._noting(ids, lambda: self._write_one("record_events", values))
+            await self._noting(
+                ids, lambda: self._write_one("record_events", values, repeatable=False)
+            )
             return
 
         async def insert(session: Session) -> None:
@@ -363,15 +377,18 @@ class PostgresStore:
             await self.admission.admit()
 
     async def _read_one(self, name: str, values: dict[str, Any]) -> Row:
-        query = self._sql[name]
-        return await self.pool.run(
-            lambda session: session.only(query, values), timeout=self._read_timeout
+        query, timeout = self._sql[name], self._read_timeout
+        return await patiently(
+            lambda: self.pool.run(lambda session: session.only(query, values), timeout=timeout)
         )
 
-    async def _write_one(self, name: str, values: dict[str, Any]) -> Row:
-        query = self._sql[name]
-        return await self.pool.run(
-            lambda session: session.only(query, values), timeout=self._write_timeout
+    async def _write_one(
+        self, name: str, values: dict[str, Any], *, repeatable: bool = True
+    ) -> Row:
+        query, timeout = self._sql[name], self._write_timeout
+        return await patiently(
+            lambda: self.pool.run(lambda session: session.only(query, values), timeout=timeout),
+            repeatable=repeatable,
         )
 
     async def as_role(
@@ -389,7 +406,10 @@ class PostgresStore:
             await session.command("commit")
             return result
 
-        return await self.pool.run(transaction, timeout=timeout or self._write_timeout)
+        within = timeout or self._write_timeout
+        return await patiently(
+            lambda: self.pool.run(transaction, timeout=within), repeatable=role == READER
+        )
 
     async def _with_partition(
         self, first: UUID, last: UUID, work: Callable[[], Awaitable[Result]]
