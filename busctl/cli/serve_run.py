@@ -191,6 +191,8 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
     """The daemon's own tasks, for the time of the block."""
     every = partial(upkeep.repeat, meter=daemon.meter)
     settings = daemon.settings
+    alerts = settings.enabled and settings.alert_interval_secs
+    alerting = serve_alerts.task(daemon) if alerts else None  # refuses a sink that is none
     tasks = []
     if settings.enabled:
         tasks += [
@@ -203,8 +205,9 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
         ]
         if (admission := cast(PostgresStore, daemon.bus.store.inner).admission) is not None:
             tasks.append(every("quota", admission.look, settings.quota_interval_secs))
-        if pause := settings.alert_interval_secs:
-            tasks.append(every("alerts", serve_alerts.task(daemon), pause, first=pause))
+        if alerting is not None:
+            pause = settings.alert_interval_secs
+            tasks.append(every("alerts", alerting, pause, first=pause))
     if health is not None:
         write = partial(_write_health, daemon, health, url)
         tasks.append(every("health file", write, upkeep.LOOK_SECS))

@@ -219,7 +219,7 @@ async def test_the_store_away_and_back_again(database: str, tmp_path: Path) -> N
     options = ("--health-file", str(health))
     with daemon(
         database, *options, BUSCTL_CONNECT_TIMEOUT_SECS="2",
-        MESSAGE_BUS_FALLBACK_TO_WEBSOCKET="false",
+        MESSAGE_BUS_FALLBACK_TO_WEBSOCKET="false", MESSAGE_BUS_CIRCUIT_BREAKER_TIMEOUT_SECS="1",
     ) as running:  # fmt: skip
         async with session(running) as client:
             assert "outputs" in await client.call("text", {"value": "x"}, request_id="1")
