@@ -17,8 +17,6 @@ from busctl.core.errors import BusctlError
 
 Result = TypeVar("Result")
 
-ATTEMPTS = 4
-DEADLINE_SECS = 2.0
 FIRST_WAIT_SECS = 0.05
 LONGEST_WAIT_SECS = 0.5
 JITTER_SECS = 0.1
@@ -55,7 +53,10 @@ def is_transient(error: BaseException, *, repeatable: bool) -> bool:
     return said.sqlstate in UNDONE or (repeatable and said.sqlstate in UNKNOWN)
 
 
-async def patiently(attempt: Callable[[], Awaitable[Result]], *, repeatable: bool = True) -> Result:
+async def patiently(
+    attempt: Callable[[], Awaitable[Result]], *, repeatable: bool = True, attempts: int = 4,
+    deadline: float = 2.0,
+) -> Result:  # fmt: skip
     """Attempt it; again, with growing pauses, as long as its failures are transient and the
     deadline has not passed. `repeatable`: doing it twice is as doing it once. Raises the last
     failure."""
@@ -65,10 +66,12 @@ async def patiently(attempt: Callable[[], Awaitable[Result]], *, repeatable: boo
         if not is_transient(error, repeatable=repeatable):
             raise
         log.info("store tried again", extra={"error": error.message})
-    return await _again(attempt, repeatable=repeatable)
+    return await _again(attempt, repeatable, attempts - 1, deadline)
 
 
-async def _again(attempt: Callable[[], Awaitable[Result]], *, repeatable: bool) -> Result:
+async def _again(
+    attempt: Callable[[], Awaitable[Result]], repeatable: bool, attempts: int, deadline: float
+) -> Result:
     own = "stamina" not in sys.modules
     import stamina  # 90 ms that nobody pays who has no failure
 
@@ -76,7 +79,7 @@ async def _again(attempt: Callable[[], Awaitable[Result]], *, repeatable: bool) 
         # Whoever brought stamina decides how its retries are told; its default prints to stdout.
         stamina.instrumentation.set_on_retry_hooks(())
     caller = stamina.AsyncRetryingCaller(
-        attempts=ATTEMPTS - 1, timeout=DEADLINE_SECS, wait_initial=FIRST_WAIT_SECS,
+        attempts=attempts, timeout=deadline, wait_initial=FIRST_WAIT_SECS,
         wait_max=LONGEST_WAIT_SECS, wait_jitter=JITTER_SECS,
     )  # fmt: skip
     return await caller(lambda error: is_transient(error, repeatable=repeatable), attempt)
