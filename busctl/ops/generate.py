@@ -17,7 +17,7 @@ _FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
 _NICKNAMES = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@reboot"})
 _PG_CRON = """\
 -- Run once, as the role that ran the migrations. On Supabase: enable pg_cron in the dashboard.
-create extension if not exists pg_cron;
+create extension if not exists pg_cron with schema pg_catalog;
 
 -- Read write: a project over its quota is read-only by default and must still be cleaned.
 select cron.schedule('busctl-cleanup', '{schedule}', $job$

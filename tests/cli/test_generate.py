@@ -122,7 +122,9 @@ def test_the_pg_cron_jobs_run(server_version: str, request: pytest.FixtureReques
     assert (done.code, done.err) == (0, "")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(STAND_IN.encode())
-        text = done.text.replace("create extension if not exists pg_cron;", "")
+        text = done.text.replace(
+            "create extension if not exists pg_cron with schema pg_catalog;", ""
+        )
         connection.execute(text.encode())
         jobs = connection.execute("select jobname, schedule, command from cron.job").fetchall()
         assert [job[:2] for job in jobs] == [

@@ -54,6 +54,12 @@ GRANTS = "".join(
     for kind in ("tables", "functions", "sequences")
     for where in ("", " in schema public")
 )
+# What Supabase's dashboard does when it enables the extension.
+CRON = """
+create extension pg_cron with schema pg_catalog;
+grant usage on schema cron to postgres;
+grant all on all tables in schema cron to postgres;
+"""
 CONF = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''

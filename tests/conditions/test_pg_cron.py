@@ -12,15 +12,9 @@ import psycopg
 import pytest
 
 from tests.conditions.commands import busctl
-from tests.conditions.hosted import Hosted
+from tests.conditions.hosted import CRON, Hosted
 
 MINUTE = "* * * * *"
-# What Supabase's dashboard does when it enables the extension.
-ENABLE = """
-create extension pg_cron;
-grant usage on schema cron to postgres;
-grant all on all tables in schema cron to postgres;
-"""
 RUN = (
     "select run.status, run.return_message from cron.job_run_details run "
     "join cron.job using (jobid) where jobname = '{}' order by start_time"
@@ -45,7 +39,7 @@ def scheduled(hosted: Hosted) -> Iterator[Scheduled]:
     busctl(hosted, dsn, "migrate", "up")
     stored = json.loads(busctl(hosted, dsn, "put", "/etc/hostname", "--json"))
     hosted.run("update bus.message_bus set expires_at = now()")
-    hosted.run(ENABLE)
+    hosted.run(CRON)
     sql = busctl(hosted, dsn, "generate", "pg_cron", "--schedule", MINUTE)
     subprocess.run(["psql", "-qX", "-v", "ON_ERROR_STOP=1", dsn], input=sql, text=True, check=True,
                    capture_output=True)  # fmt: skip

@@ -98,12 +98,17 @@ def _plain(name: str) -> str:
 class Machine:
     """A folder that stands for a machine: its /etc, /var/lib, /run and /backups, and a port."""
 
-    def __init__(self, folder: Path, dsn: str) -> None:
+    def __init__(
+        self, folder: Path, dsn: str, moved: Mapping[str, str] | None = None, path: str = ""
+    ) -> None:
+        """`moved`: other texts of the page and what stands for them here; `path`: programs."""
         self.folder = folder
+        self._path = path
         self._dsn = dsn
         self._port = _free_port()
         self._groups: list[int] = []
         self._moved = {"8765": str(self._port), "/opt/busctl/bin": str(SCRIPTS)}
+        self._moved |= moved or {}
         for path in ("/var/lib/busctl", "/etc/busctl", "/run/busctl", "/backups"):
             self._moved[path] = str(folder / path.replace("/", "_").strip("_"))
             Path(self._moved[path]).mkdir(mode=0o755)
@@ -138,7 +143,7 @@ class Machine:
 
     def _environment(self, on_database: bool) -> dict[str, str]:
         own = {
-            "PATH": f"{SCRIPTS}:{os.environ['PATH']}", "HOME": str(self.folder),
+            "PATH": f"{SCRIPTS}:{self._path}:{os.environ['PATH']}", "HOME": str(self.folder),
             "LANG": "C.UTF-8", "BUSCTL_PORT": str(self._port),
             "BUSCTL_STORE_DIR": str(self.store),
             "BUSCTL_STATE_DIR": str(self.store.parent / "state"),
