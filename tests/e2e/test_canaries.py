@@ -67,6 +67,8 @@ ASKING: list[list[str]] = [
     ["generate", "cron"], ["generate", "systemd"], ["generate", "pg_cron"],
     ["call", "--list"], ["call", "text", "value=x", "--json"], ["call", "no_such_tool"],
     ["call", "text"], ["call", "fail", "words=oh"],
+    ["trace", "{id}"], ["trace", "{id}", "--json"], ["verify", "{id}", "--json"], ["fsck"],
+    ["alert", "test"], ["alert", "test", "--json"], ["alert", "list"], ["alert", "history"],
     ["bench", "--sizes", "1KB", "--paths", "no-such-path"],
 ]  # fmt: skip
 HEAVY = [["test-integrity", "--sizes", "1KB", "--paths", "claim,http", "--concurrency", "1"]]
@@ -106,7 +108,11 @@ def planted() -> dict[str, str]:
     for name in Settings.model_fields:
         if not is_secret(name) or name == "database_url":
             continue
-        for value in (TOKEN, f"https://{MARK}.example.org/{MARK}-{name}", f"json://{MARK}/{name}"):
+        for value in (
+            TOKEN,
+            f"json://127.0.0.1:1/{MARK}-{name}",
+            f"http://127.0.0.1:1/{MARK}-{name}",
+        ):
             with suppress(ValidationError):
                 Settings.model_validate({name: value})
                 found[canonical_name(name)] = value
