@@ -23,7 +23,9 @@ from tests.conftest import make_database
 from tests.forks.client import SCRIPT
 
 ROOT = typer.main.get_command(app)
-DROPS = "def f():\n    try:\n        g()\n    except Exception:\n        pass\n"
+DROPS = (
+    "def save(row):\n    try:\n        database.commit(row)\n    except Exception:\n        pass\n"
+)
 # In the order in which they are run: the words of the command, what else is given, its exit code.
 # A command that starts with `store` has the embedded store, every other one the database.
 RUNS = [
