@@ -13,12 +13,14 @@ from busctl.core.fsck import Inspected, faults_of
 from busctl.core.hops import ACCEPTED, PRODUCED, RECEIVED, SENT, Hop, differs, measured
 from busctl.core.truncation import TRUNCATION
 
+SPOOL = "spool"
+"""Where it waited for a store that was away: between daemon and store."""
 READ = "read"
 """Where a daemon reads a payload back from the store: between store and wire."""
-_ORDER = (Hop.TOOL, Hop.DAEMON, "spool", Hop.STORE, READ, Hop.WIRE, Hop.CLIENT)
+_ORDER = (Hop.TOOL, Hop.DAEMON, SPOOL, Hop.STORE, READ, Hop.WIRE, Hop.CLIENT)
 _PLACES = {PRODUCED: Hop.TOOL, ACCEPTED: Hop.DAEMON, "stored": Hop.STORE, SENT: Hop.WIRE,
-           RECEIVED: Hop.CLIENT, "fell_back": "spool"}  # fmt: skip
-_NOTED = ("via", "coding", "coded_size", "chunk", "bytes")
+           RECEIVED: Hop.CLIENT, "fell_back": SPOOL}  # fmt: skip
+_NOTED = ("reason", "via", "coding", "coded_size", "chunk", "bytes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from busctl.core.envelope import Event
 from busctl.core.errors import FileFailed, SpoolDamaged, StoreFailed, TransactionConflict
+from busctl.core.hops import measured
 from busctl.core.ids import time_of
 from busctl.core.settings import Settings
 from busctl.ports import Clock, Held, Request, Spool, Store, Waiting
@@ -165,7 +166,9 @@ async def _record(store: Store, waiting: Waiting, clock: Clock, *, fresh: bool) 
         if labels.session_id is not None and labels.request_id is not None
         else None
     )
-    detail = {"reason": waiting.reason, "daemon": waiting.daemon}
+    # The digest was taken when the message was sealed into the spool.
+    sealed = measured(draft.payload_size_bytes, draft.checksum.hex())
+    detail = {"reason": waiting.reason, "daemon": waiting.daemon, **sealed}
     fell_back = Event(draft.transaction_id, waiting.at, "fell_back", FELL_HOP, detail)
     reconciled = Event(draft.transaction_id, clock.now(), "reconciled", HOP, {"fresh": fresh})
     await store.record_reconciled(fell_back, reconciled, request, draft.ttl)

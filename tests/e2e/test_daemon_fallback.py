@@ -165,6 +165,7 @@ async def test_answers_pass_while_the_store_is_away_and_are_stored_afterwards(
 
             assert marker.read_text() == "ran\n"
             await all_is_told(database, running)
+            await all_hops_are_seen(database, tmp_path, claim["transaction_id"])
             assert await sql(database, "select path, messages from bus.paths order by path") == [
                 ("reconciled", 7), ("stored", 2), ("waiting", 0)
             ]  # fmt: skip
@@ -194,6 +195,17 @@ async def all_is_told(database: str, running: Running) -> None:
         "where kind in ('fell_back', 'reconciled') group by kind order by kind",
     )
     assert events == [("fell_back", 7, 7), ("reconciled", 7, 7)]
+
+
+async def all_hops_are_seen(database: str, folder: Path, transaction_id: str) -> None:
+    """What the daemon had measured while the store was away is in the trail as well."""
+
+    async def traced() -> bool:
+        status, out, _ = await command(database, folder, "trace", transaction_id, "--json")
+        hops = {one["hop"] for one in json.loads(out)["hops"]}
+        return status == 0 and hops >= {"tool", "daemon", "spool", "store", "read", "wire"}
+
+    await eventually(traced, "every hop is told")
 
 
 async def digests_agree(database: str, too_large: UUID) -> None:
