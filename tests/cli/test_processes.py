@@ -45,7 +45,7 @@ RUNS = [
     ("store stop", "", 0), ("store restore", "bus.backup --replace --yes", 0),
     ("audit run", "code", 1), ("audit silent", "code", 1), ("audit config", "code", 0),
     ("audit truncation", "code", 0), ("audit async", "code", 0), ("audit inheritance", "code", 0),
-    ("audit sql", "code", 0), ("audit map", "code --entry f", 0), ("audit rules", "", 0),
+    ("audit sql", "code", 0), ("audit map", "code --entry save", 0), ("audit rules", "", 0),
     ("audit explain", "SF001", 0),
     ("check", "schema", 0), ("token create", "--principal me --scope read", 0),
     ("token list", "", 0),
