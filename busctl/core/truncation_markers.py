@@ -113,14 +113,33 @@ MARKERS = (
         "home-made text[:n] + marker",
     ),
     Marker(
+        "with a reason",
+        rf"(?:(?:{_DOTS}|^|\n|\\n)\s*[\[(<]|(?<![\"'`])\[)\s*truncated\s*[:,;\u2013\u2014-][^\n\])>]{{0,200}}"
+        rf"[\])>](?:\s*{_DOTS})?",
+        ("truncated",),
+        "'[truncated: showing first 100 of 2000 lines]', '... (truncated, 1234 chars total)': "
+        "home-made, as bare ones are",
+        reach=500,
+    ),
+    Marker(
+        "on a line of its own",
+        rf"(?:^|\n|\\n)[ \t]*(?:#+ |>+ |(?:note|warning): |[-=*~]{{2,}} ?)?"
+        rf"(?:{_SUBJECT} (?:was |has been )?truncated|(?<=[-=*~] )truncated|(?<=[-=*~])truncated)"
+        r"(?: \([^)\n]{0,80}\))?[.!]?(?: ?[-=*~]{2,})?",
+        ("truncated",),
+        "'--- output truncated ---', '*** truncated ***', 'Output truncated.' as the last line: "
+        "shells and CI logs",
+    ),
+    Marker(
         "counted",
         rf"(?:{_DOTS}\s*[\[(]?\s*(?:and )?(?:"
         rf"{_COUNT} (?:more|additional|further|other|remaining|hidden) {_UNIT}(?: {_LEFT_OUT})?"
         rf"|{_COUNT} {_UNIT} (?:more|{_LEFT_OUT})|{_LEFT_OUT} {_COUNT}(?: of {_COUNT})? {_UNIT})"
+        rf"|{_DOTS}\s*[\[(]\+{_COUNT} {_UNIT}|(?:^|\n|\\n)[ \t]*\+ ?{_COUNT} more {_UNIT}"
         rf"|[\[(<]\s*(?:and )?(?:{_COUNT} more {_UNIT}(?: {_CUT})?|{_COUNT} {_UNIT} (?:more|{_CUT})"
         rf"|{_CUT} {_COUNT}(?: of {_COUNT})? {_UNIT}))[^\n\])>]{{0,60}}[\])>]?\s*{_DOTS}?[\])>]?",
-        ("more", "additional", "further", "other", "remaining", "hidden", "truncated", "omitted",
-         "elided", "clipped", "dropped", "skipped", "not shown", "cut off"),
+        ("more", "[+", "(+", "additional", "further", "other", "remaining", "hidden", "truncated",
+         "omitted", "elided", "clipped", "dropped", "skipped", "not shown", "cut off"),
         "'... 12 more lines', '... [120 lines truncated] ...' (Claude Code's Bash), '…34 tokens "
         "truncated…' and '[... omitted 5 of 30 lines ...]' (Codex CLI), "
         "'...14115 bytes truncated...' (opencode)",

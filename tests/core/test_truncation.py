@@ -141,7 +141,11 @@ CUT = [
     "\n...Full output truncated (21 lines hidden), use '-vv' to show",
     "\n\nThe log length has exceeded the limit of 4 MB (this usually means that the test suite is "
     "raising the same exception over and over).\n\nThe job has been terminated\n",
-    "...<output truncated>", "[...truncated...]",
+    "...<output truncated>", "[...truncated...]", "\n--- output truncated ---\n",
+    "\n*** truncated ***",
+    "\nOutput truncated.", "\n## Output truncated (limit 10000 characters)", "\n+ 45 more lines",
+    " ... [+45 lines]", " [truncated, 500 chars]", "... (truncated, 1234 chars total)",
+    "\n[Truncated: showing first 100 of 2000 lines]", "\n[truncated 500 chars]", "\n<truncated>",
 ]  # fmt: skip
 
 
@@ -172,7 +176,9 @@ def test_a_marker_that_is_only_spoken_of_is_none(marker: str) -> None:
         "We truncated 5 lines.", "TRUNCATE TABLE logs;", "Table 1 (truncated)", "Is there more?",
         "and 5 more", "It has 3 more lines", "to be continued...", "[100 rows x 5 columns]",
         "assert output.endswith('... [truncated]')", "no more items",
-        "Loading ... 3 items remaining.",
+        "Loading ... 3 items remaining.", "The output truncated.", "- [truncated] marks a cut.",
+        "It writes '[truncated, 5 chars]'", "logs were truncated", "git added + 45 lines",
+        "a (+5 lines)",
     ],
 )  # fmt: skip
 def test_what_only_resembles_a_marker_is_none(text: str) -> None:
