@@ -23,6 +23,7 @@ from busctl.cli import (
     cleanup,
     config,
     demo,
+    doctor,
     fsck,
     generate,
     get,
@@ -119,6 +120,7 @@ app.add_typer(token.app, name="token")
 app.command()(cleanup.cleanup)
 app.command()(reconcile.reconcile)
 app.command()(check.check)
+app.command()(doctor.doctor)
 app.add_typer(alert.app, name="alert")
 app.add_typer(audit.app, name="audit")
 app.add_typer(generate.app, name="generate")

@@ -28,6 +28,17 @@ def settings_for(
     `flags` are Settings fields by name, None meaning not given. Raises ConfigurationInvalid.
     """
     from busctl.adapters.environment import load
+
+    chosen = chosen_of(sets)
+    chosen |= {name: value for name, value in flags.items() if value is not None}
+    loaded = load(chosen, env_file=env_file)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    return loaded.settings
+
+
+def chosen_of(sets: list[str] | None) -> dict[str, object]:
+    """What --set chose, by field. Raises ConfigurationError for a name that is not known."""
     from busctl.core.settings import known_names
 
     chosen: dict[str, object] = {}
@@ -40,11 +51,7 @@ def settings_for(
                 remedy="`busctl config show` lists the names.",
             )
         chosen[field] = value
-    chosen |= {name: value for name, value in flags.items() if value is not None}
-    loaded = load(chosen, env_file=env_file)
-    for warning in loaded.warnings:
-        say(f"warning: {warning}")
-    return loaded.settings
+    return chosen
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:

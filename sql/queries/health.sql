@@ -99,3 +99,42 @@ left join lateral (
 where job.command ilike '%bus.%' or job.command ilike '%cron.job_run_details%'
    or job.jobname like 'busctl%'
 order by job.jobid
+
+-- name: doctor_server :one
+select current_setting('server_version') as version, current_database() as database,
+       current_setting('max_connections') as max_connections,
+       current_setting('statement_timeout') as statement_timeout,
+       current_setting('default_transaction_read_only') as default_transaction_read_only,
+       current_setting('data_checksums') as data_checksums,
+       current_setting('ssl') as server_offers_tls,
+       pg_catalog.pg_database_size(current_database()) as database_bytes,
+       extract(epoch from pg_catalog.now() - pg_catalog.pg_postmaster_start_time()
+           )::bigint as uptime_seconds
+
+-- name: doctor_login :one
+select current_user as login, rolsuper as is_superuser, rolcreaterole as may_create_roles,
+       rolbypassrls as bypasses_row_security,
+       pg_catalog.to_regrole('bus_writer') is not null
+           and pg_catalog.pg_has_role('bus_writer', 'member') as is_bus_writer,
+       pg_catalog.to_regrole('bus_reader') is not null
+           and pg_catalog.pg_has_role('bus_reader', 'member') as is_bus_reader,
+       pg_catalog.to_regrole('bus_janitor') is not null
+           and pg_catalog.pg_has_role('bus_janitor', 'member') as is_bus_janitor,
+       pg_catalog.has_database_privilege(current_database(), 'create') as may_create_schemas
+from pg_catalog.pg_roles where rolname = current_user
+
+-- name: doctor_extensions :many
+select extname::text as name, extversion as version from pg_catalog.pg_extension order by 1
+
+-- name: doctor_daemons :many
+select daemon, host, version, started_at::text, seen_at::text, breaker, spool_messages,
+       spool_bytes, sessions, inflight, enabled, fallback
+from bus.daemon order by daemon
+
+-- name: doctor_events :many
+select at::text, daemon, kind, detail::text as detail from bus.system_event
+order by at desc, seq desc limit 200
+
+-- name: doctor_partitions :many
+select parent, partition, lower_bound::text, upper_bound::text, estimated_rows, bytes
+from bus.partitions order by parent, lower_bound

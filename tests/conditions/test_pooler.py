@@ -7,8 +7,11 @@ clients share two connections of the owner that is no superuser.
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -65,6 +68,14 @@ async def test_many_clients_share_two_connections(hosted: Hosted, pooler: Pooler
         servers = [each for each in pooler.ask("show servers") if each["database"] == "pooled"]
         assert 1 <= len(servers) <= SIZE
         assert pooler.clients(dsn) >= CLIENTS
+
+
+def test_doctor_proves_what_the_connection_is(hosted: Hosted, dsn: str, tmp_path: Path) -> None:
+    own = {"PATH": str(Path(sys.executable).parent), "BUSCTL_STATE_DIR": str(tmp_path)}
+    direct = make_conninfo(hosted.dsn(database="pooled"))
+    for address, mode in ((dsn, "transaction pooler"), (direct, "direct")):
+        said = json.loads(busctl(hosted, address, "doctor", "--json", code=0, **own))
+        assert said["sections"]["connection"]["mode"] == mode
 
 
 def test_nothing_of_a_session_is_left_behind(hosted: Hosted, pooler: Pooler, dsn: str) -> None:

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 CATALOG_SECS = 60.0
 OWN = frozenset({
     "health_connection", "health_quota", "health_clock", "health_cron_tables", "health_cron_jobs",
-    "health_partition_faults",
+    "health_partition_faults", "doctor_server", "doctor_login", "doctor_extensions",
 })  # fmt: skip
 """Questions that are asked as the login: they need no table of ours, and some of what they ask is
 hidden from a role that it only borrows."""
