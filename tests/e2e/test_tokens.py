@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,15 +21,11 @@ from busctl.core.envelope import Labels
 from busctl.ops.tokens import NewToken, create
 from tests.adapters.bus_sql import sql
 from tests.e2e.daemons import TOKEN, Client, Running, daemon, environment, raw
-
-ROOT = Path(__file__).parents[2]
+from tests.forks.client import run
 
 
 def busctl(dsn: str, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "busctl", *words], env=environment(dsn, **settings), cwd=ROOT,
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    return run(words, text=True, env=environment(dsn, **settings), timeout=60)
 
 
 async def make(bus: Bus, name: str, scopes: str, ttl: timedelta | None = None) -> NewToken:
