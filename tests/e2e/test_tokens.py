@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -33,8 +34,9 @@ async def make(bus: Bus, name: str, scopes: str, ttl: timedelta | None = None) -
 
 
 @pytest.fixture
-def running(database: str) -> Iterator[Running]:
-    with daemon(database, BUSCTL_TOKEN_CACHE_SECS="1") as started:
+def running(database: str, tmp_path: Path) -> Iterator[Running]:
+    state = str(tmp_path / "state")
+    with daemon(database, BUSCTL_TOKEN_CACHE_SECS="1", BUSCTL_STATE_DIR=state) as started:
         yield started
 
 
@@ -149,8 +151,9 @@ async def test_a_token_that_is_revoked_or_expires_is_refused(
 async def test_known_tokens_are_good_while_the_store_is_away(
     database: str, bus: Bus, running: Running
 ) -> None:
-    known, unknown = await make(bus, "alice", "call"), await make(bus, "bob", "call")
-    async with greeted(running, known.secret):
+    known, unknown = await make(bus, "alice", "call,read"), await make(bus, "bob", "call")
+    other = await make(bus, "carol", "call,read")
+    async with greeted(running, known.secret), greeted(running, other.secret):
         pass
     name = (await sql(database, "select current_database()"))[0][0]
     admin = database.replace(name, "postgres")
@@ -162,6 +165,15 @@ async def test_known_tokens_are_good_while_the_store_is_away(
     async with greeted(running, known.secret) as client:
         await client.say("list_tools")
         assert (await client.hear_op("list_tools_res"))["tools"]
+        answer = await client.call("blob", {"size_bytes": 100_000})
+        spooled = answer["claim"]["transaction_id"]
+    # What waits in the spool has its owner too.
+    async with greeted(running, known.secret) as client:
+        assert len((await client.fetch(spooled))[1]) == 100_000
+    async with greeted(running, other.secret) as client:
+        assert (await client.fetch(spooled))[0]["error"]["code"] == "DENIED"
+    for made, status in ((known, 200), (other, 403)):
+        assert (await asyncio.to_thread(redeem, running, made.secret, spooled))[0] == status
     assert await refused(running, unknown.secret) == 1013
     status, body = await asyncio.to_thread(redeem, running, unknown.secret, known.token.token_id)
     assert (status, json.loads(body)["error"]["code"]) == (503, "STORE_UNAVAILABLE")
