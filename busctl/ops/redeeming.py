@@ -22,7 +22,7 @@ from busctl.ops.cores import on_a_core
 from busctl.ports import Found, Store
 
 WORKERS = 2
-BATCH_BYTES = 6 << 20
+BATCH_BYTES = 4 << 20
 BATCH_CHUNKS = 16
 GROUP_CHUNKS = 2
 """A thread does that much at a time: handing over a single chunk costs a tenth of its work."""
