@@ -17,9 +17,11 @@ from busctl.core.errors import (
     MessageExpired,
     MessageMissing,
 )
+from busctl.core.hops import ACCEPTED, PRODUCED, RECEIVED, SENT
 from busctl.core.ids import time_of, unix_ms_of
 from busctl.core.principal import Principal, Scope
 from busctl.core.settings import Settings
+from busctl.core.truncation import TRUNCATION
 from busctl.ops.deliveries import Deliveries
 from busctl.ops.guarding import GuardedStore
 from busctl.ports import Clock, Sink, Store
@@ -27,6 +29,9 @@ from busctl.ports import Clock, Sink, Store
 DENIALS_PER_SEC = 20.0
 
 log = logging.getLogger("busctl.bus")
+
+UNPROVEN = {"denied", PRODUCED, ACCEPTED, SENT, RECEIVED, TRUNCATION}
+"""Events that a message can have without ever having been in the store."""
 
 CLIENT = "client"
 """The hop of commands and of the library in other programs."""
@@ -107,7 +112,9 @@ class Access:
 
     async def absent(self, transaction_id: UUID) -> MessageExpired | MessageMissing:
         """What became of an id that is not in the store: its events and its own time tell."""
-        events = [one for one in await self.store.events(transaction_id) if one.kind != "denied"]
+        events = [
+            one for one in await self.store.events(transaction_id) if one.kind not in UNPROVEN
+        ]
         if events:
             last = events[-1]
             when = last.at.isoformat(timespec="seconds")

@@ -153,6 +153,16 @@ async def test_what_is_missing_or_expired(bus: Bus) -> None:
         await trace_of(bus, inspection(bus), unknown)
 
 
+async def test_what_was_only_on_its_way_is_missing_not_expired(bus: Bus) -> None:
+    """A tool's answer that could not be stored has hops and was never there."""
+    lost = new_id()
+    for kind, hop in (("produced", "tool"), ("accepted", "daemon"), ("sent", "wire")):
+        bus.passed(lost, kind, hop, {"size": 1})
+    await bus.deliveries.flush()
+    assert kinds((await verify(bus, lost)).findings) == [("missing", str(lost))]
+    assert (await trace_of(bus, inspection(bus), lost)).unseen == ("store", "client")
+
+
 async def test_it_goes_on_where_it_ended(bus: Bus) -> None:
     """A batch ends at 32 MB of stored bytes, a run at the time that was given."""
     ids = [
