@@ -179,6 +179,13 @@ async def test_known_tokens_are_good_while_the_store_is_away(
     assert (status, json.loads(body)["error"]["code"]) == (503, "STORE_UNAVAILABLE")
 
 
+async def test_a_bus_that_is_switched_off_knows_the_daemons_own_token_alone(database: str) -> None:
+    with daemon(database, MESSAGE_BUS_ENABLED="false") as running:
+        assert await refused(running, "bct_0123456789ab_" + "x" * 43) == 1013
+        async with greeted(running, TOKEN) as client:
+            assert "outputs" in await client.call("text", {"value": "x"})
+
+
 def test_the_command_line(database: str) -> None:
     done = busctl(
         database, "token", "create", "--principal", "ci", "--scope", "call", "--ttl", "90d"
