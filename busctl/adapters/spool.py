@@ -65,6 +65,7 @@ class FileSpool:
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self.path = path
+        self._names = f"{path}{os.sep}{{}}{SUFFIX}".format
         self._max_bytes = max_bytes
         self._used = 0
         self._counted_at = float("-inf")
@@ -137,7 +138,8 @@ class FileSpool:
     # --- looking ---------------------------------------------------------------------------
 
     def holds(self, transaction_id: UUID) -> bool:
-        return os.path.exists(self.path_of(transaction_id))  # noqa: PTH110  # half the time
+        # Asked at every read, so without making a Path: a quarter of the time.
+        return os.path.exists(self._names(transaction_id))  # noqa: PTH110
 
     def ids(self) -> Sequence[UUID]:
         return sorted(found for found, _ in self._files())

@@ -67,7 +67,7 @@ class GuardedStore:
     # --- writing ---------------------------------------------------------------------------
 
     async def put(self, draft: Draft, body: bytes) -> Stored:
-        return await self._write(self.inner.put(draft, body))
+        return await self.guarded(self.inner.put(draft, body), self.writes)
 
     async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
         return await self._write(self.inner.put_many(drafts))
@@ -123,7 +123,7 @@ class GuardedStore:
             waiting = await self.spool.find(transaction_id)
             if waiting is not None:
                 return waiting
-        return await self._read(self.inner.find(transaction_id))
+        return await self.guarded(self.inner.find(transaction_id), self.reads)
 
     async def chunks(self, transaction_id: UUID, first: int, last: int) -> Sequence[Chunk]:
         if self.spool is not None and self.spool.holds(transaction_id):
