@@ -155,10 +155,14 @@ class Callees:
         for name in (*self._functions, *self._bases):
             self._by_last.setdefault(name.rpartition(".")[2], []).append(name)
         self._kept: dict[tuple[str, str], bool] = {}
+        self._found: dict[str, str] = {}
 
     def find(self, name: str) -> str:
         """The name under which the project defines it; "" when it does not."""
-        return self._find(name, 0)
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = self._find(name, 0)
+        return found
 
     def _find(self, name: str, step: int) -> str:
         if not name or step > _MOST_STEPS:

@@ -97,6 +97,8 @@ class _Resolver:
         self.found = Variables()
         self.wrapping: dict[str, list[dict[str, Any]]] = defaultdict(list)
         """For a function, the reads whose name comes from a parameter of it."""
+        self.wrapping_lasts: set[str] | None = None
+        self.wrappers: dict[str, str] = {}
 
     def all(self) -> Variables:
         for path, one in self.facts.items():
@@ -294,6 +296,20 @@ class _Resolver:
         own: list[Any] | None = self.functions[target]["defaults"].get(default[1])
         return own
 
+    def _wrapper(self, callee: str) -> str:
+        """The function of the project that reads for this call; most calls go past by their own
+        name, and each name is looked for once."""
+        if self.wrapping_lasts is None:
+            self.wrapping_lasts = {
+                part for name in self.wrapping for part in name.split(".")[-2:]
+            }  # fmt: skip
+        if callee.rpartition(".")[2] not in self.wrapping_lasts:
+            return ""
+        if callee not in self.wrappers:
+            target = self.function(callee) or self.function(f"{callee}.__init__")
+            self.wrappers[callee] = target if target in self.wrapping else ""
+        return self.wrappers[callee]
+
     def _of_call(self, path: str, one: Mapping[str, Any], call: list[Any]) -> None:
         callee, arguments, place, at, import_time, symbol, anchor, behind = call
         if self._is_object(callee):
@@ -303,8 +319,8 @@ class _Resolver:
                 "anchor": anchor, "call": place, "name": at,
             }, self._default(given.get("value")))  # fmt: skip
             return
-        target = self.function(callee) or self.function(f"{callee}.__init__")
-        if not target or target not in self.wrapping:
+        target = self._wrapper(callee)
+        if not target:
             return
         given = self._given(target, arguments)
         for read in self.wrapping[target]:

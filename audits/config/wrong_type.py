@@ -36,6 +36,7 @@ class WrongType(Rule):
         'import os\n\nif os.getenv("APP_TOKEN"):\n    print("signed in")\n',
         'import os\n\nPORT = int(os.getenv("PORT", 8000))\n'
         'if os.getenv("APP_MODE", "fast") == "fast":\n    print(PORT)\n',
+        'import os\n\nif os.environ.get("os_jail", False):\n    print("in a jail")\n',
     )
     BAD = (
         'import os\n\nDEBUG = bool(os.getenv("DEBUG", "false"))\n',
@@ -119,7 +120,7 @@ class WrongType(Rule):
     ) -> Finding | None:  # fmt: skip
         name = read.text or "the variable"
         through = f" through {value_of}" if value_of else ""
-        if says_off(default) or says_on(default):
+        if (says_off(default) or says_on(default)) and not _is_presence(default, read.text):
             written = (
                 "the default itself counts as on"
                 if isinstance(default, str) and says_off(default)
@@ -131,7 +132,7 @@ class WrongType(Rule):
                 f"empty one is true, so {written} and the operator cannot switch it off.",
                 confidence=Confidence.HIGH,
             )  # fmt: skip
-        if default not in (None, "") or not read.text or is_platform(read.text):
+        if default not in (None, "", False) or not read.text or is_platform(read.text):
             return None
         return self.finding(
             source, at,
@@ -203,6 +204,11 @@ def _converted(source: Source, name: ast.Name) -> bool:
     if isinstance(around, ast.Call):
         return name in around.args and source.called(around) not in ("print", "bool", "repr")
     return isinstance(around, (ast.Attribute, ast.Compare, ast.Subscript))
+
+
+def _is_presence(default: Any, name: str) -> bool:
+    """`environ.get("some_chroot", False)`: whether it is set, by a name that is no switch."""
+    return default is False and not is_switch(name)
 
 
 def _is_number(value: object) -> bool:

@@ -5,10 +5,28 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from audits.callees import Functions, callees
 from audits.names import definitions, target
-from busctl.audit import Confidence, Finding, Project, Rule, Severity, Source
+from busctl.audit import Confidence, Facts, Finding, Project, Rule, Severity, Source, Span
+
+
+class LeftCalls(Facts):
+    """By absolute name, the calls whose result nobody takes, as [how, as written, symbol, line,
+    column, end line, end column]. Nearly all are of plain functions: a row here costs little,
+    a finding that waits for the whole project much."""
+
+    def collect(self, source: Source) -> Any:
+        found: dict[str, list[list[Any]]] = {}
+        for call in source.nodes(ast.Call):
+            how = _how(source, call)
+            if how and (named := target(source, call)) and _may_be_async(source, named):
+                span = source.span(call)
+                place = [span.line, span.column, span.end_line, span.end_column]
+                row = [how, source.called(call), source.symbol(call), *place]
+                found.setdefault(named, []).append(row)
+        return found or None
 
 
 class CoroutineNotAwaited(Rule):
@@ -22,7 +40,7 @@ class CoroutineNotAwaited(Rule):
         " the coroutine is always true, so a check of permission or limits always passes."
     )
     remedy = "Await the call, or start it as a task that somebody examines."
-    needs = (Functions,)
+    needs = (Functions, LeftCalls)
     GOOD = (
         "async def save(row):\n    await db.insert(row)\n\nasync def handle(row):\n"
         "    await save(row)\n",
@@ -40,14 +58,16 @@ class CoroutineNotAwaited(Rule):
         "            raise PermissionError(user)\n",
     )
 
-    def check(self, source: Source) -> Iterator[Finding]:
-        for call in source.nodes(ast.Call):
-            how = _how(source, call)
-            if how and (named := target(source, call)) and _may_be_async(source, named):
-                yield self._found(source, call, named, how)
+    def check_project(self, project: Project) -> Iterator[Finding]:
+        known = callees(project)
+        for path, called in sorted(project.facts(LeftCalls).items()):
+            for named, calls in called.items():
+                found = known.find(named)
+                if found and known.is_async(found):
+                    yield from (self._found(path, named, one) for one in calls)
 
-    def _found(self, source: Source, call: ast.Call, named: str, how: str) -> Finding:
-        shown, where = source.called(call), source.symbol(call)
+    def _found(self, path: str, named: str, call: list[Any]) -> Finding:
+        how, shown, where, *span = call
         lost = (
             f"`{shown}()` gives a coroutine, which is always true: {where} takes every case for a"
             " yes and the function never runs."
@@ -55,15 +75,11 @@ class CoroutineNotAwaited(Rule):
             f"`{shown}()` never runs: {where} goes on as if it had been done, and only a warning"
             " of the collector hints at it."
         )  # fmt: skip
-        return self.finding(
-            source, call, lost, confidence=Confidence.HIGH,
-            evidence=(f"{named} is async and not awaited",), asks={"target": named},
+        return Finding(
+            code=self.code, name=self.name, path=path, span=Span(*span), message=lost,
+            severity=self.severity, confidence=Confidence.HIGH, remedy=self.remedy,
+            evidence=(f"{named} is async and not awaited",), symbol=where, anchor=f"{shown}()",
         )  # fmt: skip
-
-    def settle(self, finding: Finding, project: Project) -> Finding | None:
-        known = callees(project)
-        found = known.find(finding.asks["target"])
-        return finding if found and known.is_async(found) else None
 
 
 def _may_be_async(source: Source, named: str) -> bool:

@@ -68,6 +68,15 @@ async def announce_claim(redis, claim):
 """,
     )
     GOOD = (
+        # The row is there already: what was wanted holds.
+        """\
+def set_default(conn, table, key, limit):
+    try:
+        conn.execute(table.insert().values(key=key, limit=limit))
+    except IntegrityError:
+        pass
+    return conn.execute(table.select(key))
+""",
         """\
 class Bus:
     async def put(self, payload):

@@ -62,6 +62,17 @@ def _absent(case: Case) -> str:
     return "" if skips_an_alternative(case) else f"{case.caught}: what was looked for is not there"
 
 
+_THERE = group("integrity unique duplicate violation exists conflict")
+
+
+def _there(case: Case) -> str:
+    """An insert that finds its row there already."""
+    inserts = any(words(name) & group("insert create add register") for name in case.work.calls)
+    named = bool(case.one.types) and all(words(one) & _THERE for one in case.one.types)
+    goes_on = case.reaction.effect in ("pass", "assign") and bool(case.after)
+    return "what was to be put there is there already" if named and inserts and goes_on else ""
+
+
 def _failing_log(case: Case) -> bool:
     return bool(case.reaction.quiet and FAILURE.search(case.reaction.said))
 
@@ -212,6 +223,6 @@ def _reasoned(case: Case) -> str:
 
 
 _REASONS: tuple[Callable[[Case], str], ...] = (
-    _imports, _ends, _absent, _cleans, _gone, _drops, _harmless, _shown, _noticed,
+    _imports, _ends, _absent, _there, _cleans, _gone, _drops, _harmless, _shown, _noticed,
     _turns, _probes,
 )  # fmt: skip

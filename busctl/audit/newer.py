@@ -57,6 +57,13 @@ def _visitor(places: list[tuple[CodeRange, str]]) -> cst.CSTVisitor:
             self._put(node, f"{node.name.value} = (None", "\n", ")")
             return False
 
+        def visit_ConcatenatedString(self, node: cst.ConcatenatedString) -> bool:
+            formatted = _formatted(node)
+            if formatted:
+                inside = ", ".join(_inside(one) for one in formatted)
+                self._put(node, f"str(({inside}", "\n", "))")
+            return not formatted
+
         def visit_FormattedString(self, node: cst.FormattedString) -> bool:
             self._put(node, f"str(({_inside(node)}", "\n", "))")
             return False
@@ -66,6 +73,13 @@ def _visitor(places: list[tuple[CodeRange, str]]) -> cst.CSTVisitor:
             return False
 
     return Newer()
+
+
+def _formatted(node: cst.BaseExpression) -> list[cst.FormattedString | cst.TemplatedString]:
+    """The strings with braces among those that stand side by side."""
+    if isinstance(node, cst.ConcatenatedString):
+        return [*_formatted(node.left), *_formatted(node.right)]
+    return [node] if isinstance(node, (cst.FormattedString, cst.TemplatedString)) else []
 
 
 def _inside(node: cst.FormattedString | cst.TemplatedString) -> str:

@@ -74,6 +74,7 @@ def test_names_are_resolved() -> None:
         "type A[T] = list[\n  T]\nX = 1\ntry:\n    pass\nexcept E:\n    pass\n",
         "def f[\n  T,\n  U](x: T):\n    y = 1\n    try:\n        pass\n    except E:\n        pass",
         'y = f"{x["a"]!r} {\n  f"{z["b"]}"}"\n\n\ntry:\n    pass\nexcept E:\n    pass\n',
+        'def f[T](x: T):\n    g("a"\n      f"b {x}" "c")\ntry:\n    pass\nexcept E:\n    pass\n',
         "class C[T: int](B):\n    pass\n\n\ntry:\n    pass\nexcept E:\n    pass\n",
     ],
 )
