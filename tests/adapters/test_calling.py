@@ -11,11 +11,13 @@ import psycopg
 import pytest
 
 from busctl.adapters import embedded
-from busctl.adapters.postgres.calling import Call, call
+from busctl.adapters.postgres.calling import Call, Statements, call
+from busctl.adapters.postgres.connection import Connection
 from busctl.adapters.postgres.pool import Pool
 from busctl.connect import Bus
 from busctl.core.errors import StoreFailed, StoreTimeout
 from busctl.core.settings import Settings
+from tests.conftest import direct
 
 DOUBLE = Call("select %(n)b::int4 * 2, %(n)b::int4")
 
@@ -35,7 +37,7 @@ async def prepared(pool: Pool) -> list[str]:
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
-    opened = Pool(database, size=1, connect_timeout=5)
+    opened = Pool(direct(database), size=1, connect_timeout=5)
     yield opened
     await opened.close()
 
@@ -51,7 +53,7 @@ async def test_prepared_only_once_it_pays(pool: Pool) -> None:
         assert await doubled(pool, number) == number * 2
     assert await prepared(pool) == []
     assert await doubled(pool, 5) == 10
-    assert await prepared(pool) == ["busctl_1"]
+    assert await prepared(pool) == [f"{DOUBLE.name.decode()}_0"]
 
 
 async def test_never_prepared_behind_a_pooler(pool: Pool) -> None:
@@ -66,7 +68,7 @@ async def test_a_forgotten_statement_is_prepared_again(pool: Pool) -> None:
         await doubled(pool, number)
     await pool.run(lambda session: session.command("deallocate all"), timeout=5)
     assert await doubled(pool, 7) == 14
-    assert await prepared(pool) == ["busctl_2"]
+    assert await prepared(pool) == [f"{DOUBLE.name.decode()}_1"]
 
 
 async def test_a_result_that_changed_its_type_is_prepared_again(pool: Pool) -> None:
@@ -104,9 +106,9 @@ async def test_a_call_that_takes_too_long_is_given_up(pool: Pool, database: str)
 
 
 async def test_a_server_that_stops_answering_times_out(
-    settings: Settings, server: embedded.Server
+    database: str, server: embedded.Server
 ) -> None:
-    quick = settings.model_copy(update={"read_timeout_secs": 0.3})
+    quick = Settings(database_url=direct(database), read_timeout_secs=0.3)  # type: ignore[arg-type]
     async with Bus.connect(quick) as bus:
         claim = await bus.put(b"x")
         (pid,) = bus.store.inner.pool.backend_pids  # type: ignore[attr-defined]  # PostgresStore has one
@@ -118,3 +120,21 @@ async def test_a_server_that_stops_answering_times_out(
             os.kill(pid, signal.SIGCONT)
         assert str(claim.transaction_id) in str(raised.value)
         assert await bus.get(claim.transaction_id) == b"x"
+
+
+async def test_a_name_means_the_same_to_every_client(database: str) -> None:
+    """Numbers as names would have one client run what another one prepared, through a pooler that
+    nobody noticed."""
+    one, two = Call("select %(a)b::text || 'one'"), Call("select %(a)b::text || 'two'")
+    async with await Connection.connect(direct(database), autocommit=True) as connection:
+        clients = [Statements(0), Statements(0)]
+        for wanted, answer in ((one, b"xone"), (two, b"xtwo"), (one, b"xone")):
+            for client in (clients[0], clients[1], clients[0]):
+                running = client.run(connection.pgconn, wanted, {"a": b"x"})
+                assert (await connection.wait(running)).get_value(0, 0) == answer
+            clients.reverse()
+        clients[0].forget()
+        running = clients[0].run(connection.pgconn, one, {"a": b"x"})
+        assert (await connection.wait(running)).get_value(0, 0) == b"xone"
+        held = await connection.execute("select count(*) from pg_prepared_statements")
+        assert await held.fetchone() == (3,)

@@ -10,6 +10,7 @@ import pytest
 
 from busctl.adapters.postgres.connection import Connection
 from busctl.adapters.postgres.piping import Pipe, numbered
+from tests.conftest import direct
 
 INSERT = numbered("insert into piped values (%b, %b)")
 
@@ -70,8 +71,11 @@ async def test_finish_raises_what_no_send_has_seen(connection: Connection) -> No
 
 
 async def test_a_server_that_goes_away_is_an_error(connection: Connection, database: str) -> None:
-    pid = connection.info.backend_pid
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as other:
-        await other.execute("select pg_terminate_backend(%s)", [pid])
+    await connection.execute("begin")
+    # Asked, because the number told at connecting is the pooler's where there is one.
+    row = await (await connection.execute("select pg_backend_pid()")).fetchone()
+    assert row is not None
+    async with await psycopg.AsyncConnection.connect(direct(database), autocommit=True) as other:
+        await other.execute("select pg_terminate_backend(%s)", row)
     with pytest.raises(psycopg.OperationalError):
         await piped(connection, [(number, bytes(1_000_000)) for number in range(20)], [])

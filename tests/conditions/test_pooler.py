@@ -33,7 +33,9 @@ from tests.pooling import Pooler, pooled
 
 SIZE = 2
 CLIENTS = 8
-MESSAGES = 40
+SIZES = (10, 300, 5_000, 5_000, 70_000, 200_000, 1_500_000)
+MESSAGES = 240
+"""Enough that each connection would have prepared its statements (from the sixth use on)."""
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,7 @@ def dsn(hosted: Hosted, pooler: Pooler) -> str:
 
 async def test_many_clients_share_two_connections(hosted: Hosted, pooler: Pooler, dsn: str) -> None:
     settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root, pool_max_size=2)  # type: ignore[arg-type]
-    sizes = (10, 5_000, 200_000, 2_500_000)
-    payloads = [sample("random", sizes[n % 4], n) for n in range(MESSAGES)]
+    payloads = [sample("random", SIZES[n % len(SIZES)], n) for n in range(MESSAGES)]
     async with AsyncExitStack() as stack:
         buses = [await stack.enter_async_context(Bus.connect(settings)) for _ in range(CLIENTS)]
         assert all(bus.store.inner.pool.behind_pooler for bus in buses)  # type: ignore[attr-defined]

@@ -6,13 +6,15 @@ psycopg's cursor finds out anew at each execution what types the values and the 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 from psycopg import generators
-from psycopg.errors import error_from_result
+from psycopg.errors import DuplicatePreparedStatement, error_from_result
 from psycopg.pq import ExecStatus
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class Call:
         places = {name: f"${place}" for place, name in enumerate(self.names, 1)}
         self.text = _PLACEHOLDER.sub(lambda match: places[match[1]], query).encode()
         self.formats = [BINARY] * len(self.names)
+        # The name says what the statement is: whoever shares a server connection with us, through
+        # a pooler that was not noticed, means the same by it.
+        self.name = b"busctl_" + hashlib.sha256(self.text).hexdigest()[:24].encode()
 
 
 @cache
@@ -51,11 +56,12 @@ class Statements:
         self.threshold = threshold
         self._names: dict[Call, bytes] = {}
         self._calls: dict[Call, int] = {}
-        self._made = 0
+        self._forgotten = 0
 
     def forget(self) -> None:
         """The server no longer knows them, or knows them otherwise: new names from here on."""
         self._names.clear()
+        self._forgotten += 1
 
     def run(self, pgconn: PGconn, wanted: Call, values: Values) -> PQGen[PGresult]:
         """Execute a call; its result has exactly the rows it gave. Raises psycopg.Error."""
@@ -78,10 +84,10 @@ class Statements:
         calls = self._calls[wanted] = self._calls.get(wanted, 0) + 1
         if calls <= self.threshold:
             return None
-        self._made += 1
-        name = b"busctl_%d" % self._made
+        name = b"%s_%d" % (wanted.name, self._forgotten)
         pgconn.send_prepare(name, wanted.text)
-        yield from _answered(pgconn, ExecStatus.COMMAND_OK)
+        with suppress(DuplicatePreparedStatement):  # the same, prepared by another client
+            yield from _answered(pgconn, ExecStatus.COMMAND_OK)
         self._names[wanted] = name
         return name
 

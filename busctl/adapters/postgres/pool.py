@@ -35,8 +35,9 @@ _PREPARED_IN_VAIN = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.Feat
 """SQLSTATE 26000, and 0A000 "cached plan must not change result type"."""
 
 Revive = Callable[[], Awaitable[None]]
-Prove = Callable[["Session"], Awaitable[None]]
-"""Looks at the first connection before it is used; raises when it is not fit."""
+Prove = Callable[["Session"], Awaitable[bool]]
+"""Looks at the first connection before it is used: whether a pooler stands between; raises when it
+is not fit."""
 
 
 class Session:
@@ -47,6 +48,11 @@ class Session:
         self.cursor: AsyncCursor[Row] = connection.cursor(binary=True)
         self.used = False
         self.statements = Statements(connection.prepare_threshold)
+
+    def prepare_after(self, threshold: int | None) -> None:
+        """Prepare statements from that many uses on; None: never."""
+        self.connection.prepare_threshold = threshold
+        self.statements.threshold = threshold
 
     async def call(self, wanted: Call, values: Values, *, timeout: float | None = None) -> PGresult:
         """The row of a hot call, in binary; `Statements` says how. TimeoutError after `timeout`
@@ -268,11 +274,14 @@ class Pool:
         session = Session(connection)
         if self.prove is not None:
             await self._proved(session, self.prove)
+        # What was learned while this one was connecting holds for it too.
+        session.prepare_after(self.prepare_threshold)
         return session
 
     async def _proved(self, session: Session, prove: Prove) -> None:
         try:
-            await prove(session)
+            if await prove(session):
+                self.without_prepared_statements()
         except TimeoutError as error:
             await self._discard(session)
             raise StoreTimeout("The store did not answer its first question in time.") from error
@@ -299,8 +308,7 @@ class Pool:
         self.behind_pooler = True
         self.prepare_threshold = None
         for session in self._idle:
-            session.connection.prepare_threshold = None
-            session.statements.threshold = None
+            session.prepare_after(None)
 
 
 class _Named:

@@ -92,14 +92,12 @@ class PostgresStore:
             raise
         return store
 
-    async def _prove(self, session: Session) -> None:
-        """Before anything else on the first connection."""
+    async def _prove(self, session: Session) -> bool:
+        """Before anything else on the first connection: whether it leads through a pooler."""
         async with asyncio.timeout(self._read_timeout):
             row = await session.only(self._sql["schema_probe"])
-        if row[0] != session.connection.info.backend_pid:
-            self.pool.without_prepared_statements()
-            session.connection.prepare_threshold = None
         check_version(row[1])
+        return bool(row[0] != session.connection.info.backend_pid)
 
     # --- put -------------------------------------------------------------------------------
 
