@@ -27,6 +27,7 @@ from busctl.cli import (
     fsck,
     generate,
     get,
+    limits,
     ls,
     migrate,
     pin,
@@ -121,6 +122,7 @@ app.command()(cleanup.cleanup)
 app.command()(reconcile.reconcile)
 app.command()(check.check)
 app.command()(doctor.doctor)
+app.command()(limits.limits)
 app.add_typer(alert.app, name="alert")
 app.add_typer(audit.app, name="audit")
 app.add_typer(generate.app, name="generate")
