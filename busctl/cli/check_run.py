@@ -19,6 +19,7 @@ from busctl.adapters import embedded, tokenfile
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.facts import PostgresFacts
 from busctl.adapters.postgres.store import PostgresStore
+from busctl.adapters.spool import FileSpool
 from busctl.adapters.sqlfiles import migrations, snapshot
 from busctl.cli import alert_run
 from busctl.connect import Bus, open_facts
@@ -31,6 +32,7 @@ from busctl.core.settings import Settings
 from busctl.ops import check as op
 from busctl.ops import integrity, migrate
 from busctl.ops.check import Canaries, Check, Surroundings
+from busctl.ports import Extent
 
 CANARY = "busctl.canary"
 """The tool name and the session of canaries, so that everybody sees what they are."""
@@ -97,6 +99,7 @@ def _around(
         schema=partial(_verify, facts),
         send_canaries=partial(_send_canaries, settings, facts),
         free_bytes=_free_bytes,
+        spool=partial(_spool, settings),
         undelivered=partial(alert_run.undelivered, settings, store),
         folders=_folders(settings),
     )
@@ -120,6 +123,11 @@ def _folders(settings: Settings) -> Sequence[Path]:
     if settings.database_url is not None:
         return (state,)
     return (state, settings.store_dir or embedded.default_home())
+
+
+def _spool(settings: Settings) -> tuple[str, Extent]:
+    spool = FileSpool.of(settings)
+    return spool.place, spool.extent()
 
 
 def _free_bytes(folder: Path) -> int:

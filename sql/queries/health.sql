@@ -76,7 +76,8 @@ select daemon, host, pid, breaker, spool_messages, spool_bytes, enabled, fallbac
        extract(epoch from pg_catalog.now() - seen_at)::double precision as silent,
        extract(epoch from pg_catalog.now() - breaker_since)::double precision as breaker_age,
        extract(epoch from pg_catalog.now() - spool_oldest)::double precision as spool_age,
-       coalesce(detail ->> 'spool', host) as spool
+       coalesce(detail ->> 'spool', host) as spool,
+       coalesce((detail ->> 'aside')::integer, 0) as aside
 from bus.daemon order by daemon
 
 -- name: health_cron_tables :one

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from busctl.adapters.spool import FileSpool
 from busctl.cli.check_run import CANARY, surroundings
 from busctl.connect import Bus
 from busctl.core.health import Grade, Health
@@ -172,6 +173,19 @@ async def test_a_store_that_is_away_is_told_once_and_everything_else_is_unknown(
     assert set(by_name.values()) - {Grade.UNKNOWN} == set(), by_name
     assert health.exit_code == 3
     assert "secret" not in str(health)
+
+
+async def test_this_hosts_spool_is_looked_at_even_without_the_store(tmp_path: Path) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/none"
+    settings = Settings(database_url=SecretStr(away), spool_dir=tmp_path)
+    spool = FileSpool.of(settings)
+    async with Bus.connect(settings, lazily=True) as bus:
+        bus.sink = spool.sink("store away", "test")
+        await bus.put(b"waits")
+    health = await looked(away, "spool", spool_dir=tmp_path)
+    assert found(health) == {("spool.messages", "WARNING"), ("spool.unknown", "UNKNOWN")}
+    full = await looked(away, "spool", spool_dir=tmp_path, spool_max_mb=0.0001)
+    assert ("spool.used_share", "CRITICAL") in found(full)
 
 
 async def test_what_is_switched_off_is_never_silent(database: str) -> None:

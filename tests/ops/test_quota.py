@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -85,16 +86,22 @@ async def test_puts_of_every_kind_are_refused_and_gets_are_not(database: str) ->
     assert done.code == 3 and "busctl cleanup --max-db-bytes" in done.err
 
 
-async def test_a_daemon_over_its_budget_loses_no_answer_silently(database: str) -> None:
-    with daemon(database, BUSCTL_DB_MAX_BYTES="1MB", BUSCTL_QUOTA_INTERVAL_SECS="0.2") as running:
+async def test_a_daemon_over_its_budget_falls_back_to_its_spool(
+    database: str, tmp_path: Path
+) -> None:
+    settings = {"BUSCTL_SPOOL_DIR": str(tmp_path / "spool"), "BUSCTL_QUOTA_INTERVAL_SECS": "0.2"}
+    with daemon(database, BUSCTL_DB_MAX_BYTES="1MB", **settings) as running:
         async with session(running) as client:
             frame = await client.call("echo", {"text": "hello"})
-        assert ("error" in frame) or ("outputs" in frame)
-        await eventually(lambda: _logged(running), "the log says so")
+        assert frame["outputs"] == [{"type": "text", "text": "hello"}], frame
+        assert "database is over its budget" in running.log
+        assert await sql(database, "select count(*) from bus.message_bus") == [(0,)]
+    with daemon(database, **settings):
+        await eventually(lambda: _stored(database), "it is reconciled once there is room")
 
 
-async def _logged(running: object) -> bool:
-    return "database is over its budget" in str(getattr(running, "log", ""))
+async def _stored(database: str) -> bool:
+    return await sql(database, "select count(*) from bus.message_bus") == [(1,)]
 
 
 # --- cleanup --max-db-bytes --------------------------------------------------------------------

@@ -30,6 +30,8 @@ CHECKS: tuple[Check, ...] = (
     backlog.CHECK, quota.CHECK, integrity.CHECK, latency.CHECK, clock.CHECK, cron.CHECK,
     alerts.CHECK,
 )  # fmt: skip
+SHARES = frozenset({"quota.database_share", "spool.used_share"})
+"""Byte budgets, whose thresholds are settings."""
 UNKNOWN = "unknown"
 """`NAME.unknown`: the check could not look."""
 
@@ -64,10 +66,10 @@ def kinds_of(checks: Iterable[Check]) -> dict[str, Kind]:
 
 def configured(kinds: dict[str, Kind], settings: Settings) -> dict[str, Kind]:
     """`kinds` with the thresholds that the configuration sets."""
-    share = kinds.get("quota.database_share")
-    if share is None or share.threshold is None:
-        return kinds
-    threshold = replace(
-        share.threshold, warn=settings.quota_warn_share, critical=settings.quota_critical_share
-    )
-    return {**kinds, "quota.database_share": replace(share, threshold=threshold)}
+    warn, critical = settings.quota_warn_share, settings.quota_critical_share
+    return {
+        name: replace(kind, threshold=replace(kind.threshold, warn=warn, critical=critical))
+        if name in SHARES and kind.threshold is not None
+        else kind
+        for name, kind in kinds.items()
+    }

@@ -12,7 +12,7 @@ from busctl.core.errors import BusctlError
 from busctl.core.finding import Report
 from busctl.core.health import Kind, Seen
 from busctl.core.settings import Settings
-from busctl.ports import Clock, Facts
+from busctl.ports import Clock, Extent, Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Surroundings:
     """All that checks may ask. `facts` is None when the store could not be reached, `failure`
     says why. `schema` compares the schema with what was shipped; `send_canaries` sends samples
     and removes them again; `free_bytes` is the free space of the disk that holds a path;
-    `undelivered` are the alerts that a sink did not take."""
+    `spool` gives this host's spool, its folder and what is in it; `undelivered` are the alerts
+    that a sink did not take."""
 
     settings: Settings
     clock: Clock
@@ -39,6 +40,7 @@ class Surroundings:
     schema: Callable[[], Awaitable[Report]]
     send_canaries: Callable[[], Awaitable[Canaries]]
     free_bytes: Callable[[Path], int]
+    spool: Callable[[], tuple[str, Extent]]
     undelivered: Callable[[], Awaitable[Sequence[Notice]]]
     folders: Sequence[Path] = ()
     """Where this deployment writes on this machine: its spool, its embedded store."""
