@@ -32,7 +32,7 @@ listen_port = {listen}
 unix_socket_dir =
 auth_type = {auth}
 auth_file = {users}
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {size}
 max_client_conn = 500
 # Tests make a database each: what a finished one held must not stay.
@@ -96,7 +96,9 @@ class Pooler:
 
 
 @contextmanager
-def pooled(dsn: str, *, size: int = SIZE, authority: Authority | None = None) -> Iterator[Pooler]:
+def pooled(
+    dsn: str, *, size: int = SIZE, authority: Authority | None = None, mode: str = "transaction"
+) -> Iterator[Pooler]:
     """A pooler before the server of `dsn`, for its user, for the time of the block. With an
     authority it speaks TLS to both sides and asks for the password."""
     assert PROGRAM.exists(), f"{PROGRAM} is missing: install pgbouncer (as .ci/run does)"
@@ -108,7 +110,8 @@ def pooled(dsn: str, *, size: int = SIZE, authority: Authority | None = None) ->
         (folder / "users").write_text(f'"{own}" "{parts.get("password", "")}"\n')
         (folder / "ini").write_text(CONF.format(
             host=parts.get("hostaddr") or parts["host"], port=parts.get("port", 5432),
-            listen=listen, size=size, admin=own, users=folder / "users", log=folder / "log",
+            listen=listen, mode=mode, size=size, admin=own,
+            users=folder / "users", log=folder / "log",
             auth="scram-sha-256" if authority else "trust",
             tls=TLS.format(**asdict(authority)) if authority else "",
         ))  # fmt: skip

@@ -138,3 +138,14 @@ async def test_stored_messages_are_inspected_through_it(hosted: Hosted, dsn: str
         first = (await trace_of(bus, inspection, damaged)).differs
         assert first is not None
         assert first.hop == "store"
+
+
+async def test_a_session_pooler_is_taken_for_a_transaction_pooler(hosted: Hosted, dsn: str) -> None:
+    """It announces numbers of its own too; to prepare nothing is right through either."""
+    with pooled(hosted.dsn(), authority=hosted.authority, mode="session") as pooler:
+        chosen = make_conninfo(dsn, port=pooler.port)
+        settings = Settings(database_url=chosen, sslrootcert=hosted.authority.root)  # type: ignore[arg-type]
+        async with Bus.connect(settings) as bus:
+            assert bus.store.inner.pool.behind_pooler  # type: ignore[attr-defined]  # the adapter's own
+            for payload in (b"x", sample("random", 3_000_000)):
+                assert await bus.get((await bus.put(payload)).transaction_id) == payload
