@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from audits.config.accesses import Access, at
 from audits.config.environment import EnvironmentFacts
 from audits.config.names import is_platform, is_secret
-from audits.config.variables import Access, at, variables_of
+from audits.config.variables import variables_of
 from busctl.audit import Confidence, Example, Finding, Project, Rule, Severity
 
 _TRUE = {"true", "yes", "on", "t", "y", "enabled"}

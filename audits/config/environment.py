@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from audits.config.conversions import conversion, handled, import_time
+from audits.config.definitions import is_tested, parameters_of
 from audits.config.parts import Scope
-from audits.config.reads import Read, Reads, is_tested, parameters_of, reads_of
+from audits.config.reads import Read, Reads, reads_of
 from audits.config.settings_classes import settings
 from audits.config.takers import VARIABLE, calls, functions, passing, place, qualified
 from busctl.audit import Facts, Source
@@ -60,14 +62,14 @@ def _written(reads: Reads, scope: Scope, read: Read) -> dict[str, Any]:
         others = any(one.node in parent.values for one in reads.found if one is not read)
         if before is read.node and not others:
             default = default_node = last
-    conversion = reads.conversion(read)
+    cast = conversion(source, read.node)
     at = read.node
     written: dict[str, Any] = {
         "parts": scope.parts(read.name),
         "kind": "in" if _asks_presence(source, read) else read.kind,
         "default": scope.value(default) if default is not None else None,
-        "cast": conversion[0] if conversion and not reads.handled(conversion[1]) else "",
-        "import": reads.import_time(at),
+        "cast": cast[0] if cast and not handled(source, cast[1]) else "",
+        "import": import_time(source, at),
         "function": _function_name(source, at),
         "symbol": source.symbol(at),
         "call": place(source, at),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
+from audits.config.accesses import at
+from audits.config.conversions import conversion, handled, import_time
 from audits.config.environment import EnvironmentFacts
 from audits.config.reads import Read, Reads, reads_of
-from audits.config.variables import at, variables_of
+from audits.config.variables import variables_of
 from busctl.audit import Confidence, Finding, Project, Rule, Severity, Source
 
 _HARMLESS = {"str", "bool", ""}
@@ -59,13 +61,13 @@ class ImportConversion(Rule):
         if not reads.found or source.is_test or source.is_shown:
             return
         for read in reads.found:
-            if read.kind not in ("get", "item") or not reads.import_time(read.node):
+            if read.kind not in ("get", "item") or not import_time(source, read.node):
                 continue
-            found = reads.conversion(read) or _later(reads, read)
+            found = conversion(source, read.node) or _later(reads, read)
             if found is None or found[0] in _HARMLESS:
                 continue
             called, call = found
-            if reads.handled(call) or _asked(source, call):
+            if handled(source, call) or _asked(source, call):
                 continue
             name = read.text or "the variable"
             yield self.finding(
@@ -101,7 +103,7 @@ def _later(reads: Reads, read: Read) -> tuple[str, ast.Call] | None:
     for call in reads.source.nodes(ast.Call):
         if (
             len(call.args) == 1 and isinstance(call.args[0], ast.Name) and call.args[0].id == name
-            and call.lineno > statement.lineno and reads.import_time(call)
+            and call.lineno > statement.lineno and import_time(reads.source, call)
         ):  # fmt: skip
             called = reads.source.called(call)
             if called in _RAISING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from audits.config.accesses import Access, at
 from audits.config.environment import EnvironmentFacts
 from audits.config.names import is_filler, is_inward, is_secret, is_well_known
-from audits.config.variables import Access, at, variables_of
+from audits.config.variables import variables_of
 from busctl.audit import Confidence, Finding, Project, Rule, Severity
 
 _NO_SECRET = re.compile(

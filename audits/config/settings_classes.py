@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from audits.config.definitions import elements, last_name
 from audits.config.parts import Scope, literal
-from audits.config.reads import elements, last_name
 from audits.config.takers import VARIABLE, place
 from busctl.audit import Source
 

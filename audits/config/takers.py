@@ -7,15 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from audits.config.conversions import catches, import_time
+from audits.config.definitions import defaults_of, functions_of, last_name, parameters_of
 from audits.config.parts import Parts, Scope
-from audits.config.reads import (
-    Reads,
-    catches,
-    defaults_of,
-    functions_of,
-    last_name,
-    parameters_of,
-)
+from audits.config.reads import Reads
 from busctl.audit import Function, Source
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+\Z")
@@ -131,7 +126,7 @@ def calls(source: Source, scope: Scope, reads: Reads) -> Iterator[list[Any]]:
         arguments = _arguments(call, scope)
         yield [
             callee, arguments, place(source, call), place(source, named[0]),
-            reads.import_time(call), source.symbol(call),
+            import_time(source, call), source.symbol(call),
             " ".join(source.line(call.lineno).split()), _behind(source, scope, call),
         ]  # fmt: skip
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from audits.config.accesses import Access, Variables, at
 from audits.config.envfiles import Texts, texts_of
 from audits.config.environment import EnvironmentFacts
 from audits.config.names import is_platform
-from audits.config.variables import Access, Variables, at, variables_of
+from audits.config.variables import variables_of
 from busctl.audit import Confidence, Example, Finding, Project, Rule, Severity
 
 _FEW = 3

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from audits.config.accesses import Variables
 from audits.config.envfiles import Entry, Texts, texts_of
 from audits.config.environment import EnvironmentFacts
 from audits.config.names import is_platform
-from audits.config.variables import Variables, variables_of
+from audits.config.variables import variables_of
 from busctl.audit import Confidence, Example, Finding, Project, Rule, Severity, Span
 
 # Variables of libraries whose name is not that of the package that reads them.

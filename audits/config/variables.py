@@ -6,73 +6,17 @@ classes with their prefix, parameters that are given os.environ.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from audits.config.accesses import Access, Variables
+from audits.config.across import UNKNOWN, Names
 from audits.config.environment import EnvironmentFacts
 from audits.config.parts import Parts
-from busctl.audit import Finding, Project, Rule, Span
+from busctl.audit import Project, Span
 
-_UNKNOWN = ["?"]
 _DEPTH = 4
-_GENERAL = {"get", "pop", "read", "load", "find", "fetch", "value", "lookup", "require", "string"}
-_HOLDER = re.compile(r"env|conf|sett|cfg", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """One access of one variable. `kind`: get, item, in, setdefault, write, library,
-    option, field (of a settings class), call (of a function that takes the name).
-    `default` is `["v", value]`, `["?"]` where it is computed, None where there is none."""
-
-    name: str
-    path: str
-    kind: str
-    default: list[Any] | None
-    cast: str
-    """The conversion whose error nothing catches; the type of a settings field."""
-    import_time: bool
-    symbol: str
-    anchor: str
-    call: Span
-    at: Span
-    value: Span | None
-    test: bool
-    shown: bool
-
-    @property
-    def reads(self) -> bool:
-        return self.kind != "write"
-
-
-@dataclass(slots=True)
-class Variables:
-    """What is known of the project's variables."""
-
-    accesses: list[Access] = field(default_factory=list)
-    parts: set[tuple[str, str]] = field(default_factory=set)
-    """What names that are put together begin and end with; ("", "") for unknown ones."""
-    composed: bool = False
-    """Whether names are put together from pieces none of which is known here."""
-    mentions: dict[str, int] = field(default_factory=dict)
-    """Words in strings of the code (2: the whole string)."""
-    imports: set[str] = field(default_factory=set)
-    settings_paths: set[str] = field(default_factory=set)
-
-    def read(self) -> dict[str, list[Access]]:
-        """Reads outside of tests, examples and documentation, by name."""
-        found: defaultdict[str, list[Access]] = defaultdict(list)
-        for one in self.accesses:
-            if one.reads and not one.test and not one.shown:
-                found[one.name].append(one)
-        return dict(found)
-
-    def written(self) -> set[str]:
-        """Names that the project itself sets, outside of its tests."""
-        return {one.name for one in self.accesses if one.kind == "write" and not one.test}
 
 
 def variables_of(project: Project) -> Variables:
@@ -85,16 +29,9 @@ def _resolve(project: Project) -> Variables:
     return _Resolver(project.facts(EnvironmentFacts)).all()
 
 
-class _Resolver:
+class _Resolver(Names):
     def __init__(self, facts: Mapping[str, Any]) -> None:
-        self.facts = facts
-        self.constants: dict[str, Any] = {}
-        self.functions: dict[str, dict[str, Any]] = {}
-        self.by_last: defaultdict[str, list[str]] = defaultdict(list)
-        self.constants_by_last: defaultdict[str, list[str]] = defaultdict(list)
-        self.objects: set[str] = set()
-        """Readers of environs, django-environ and the like, by their dotted names."""
-        self.found = Variables()
+        super().__init__(facts)
         self.wrapping: dict[str, list[dict[str, Any]]] = defaultdict(list)
         """For a function, the reads whose name comes from a parameter of it."""
         self.wrapping_lasts: set[str] | None = None
@@ -115,80 +52,6 @@ class _Resolver:
         self._of_settings()
         self.found.accesses.sort(key=lambda one: (one.path, one.at.line, one.at.column))
         return self.found
-
-    def _index(self, path: str, one: Mapping[str, Any]) -> None:
-        module = _module(path)
-        for name, value in one.get("constants", {}).items():
-            self.constants[f"{module}.{name}"] = value
-            self.constants_by_last[name.rpartition(".")[2]].append(f"{module}.{name}")
-        for name, function in one.get("functions", {}).items():
-            self.functions[name] = function
-            self.by_last[name.rpartition(".")[2]].append(name)
-        self.objects.update(one.get("objects", ()))
-        if one.get("test"):
-            return
-        for word, how in one.get("mentions", {}).items():
-            self.found.mentions[word] = max(how, self.found.mentions.get(word, 0))
-        self.found.imports.update(one.get("imports", ()))
-        self.found.parts.update((prefix, "") for prefix in one.get("prefixes", ()))
-        if one.get("whole"):
-            self.found.parts.add(("", ""))
-        if one.get("composes"):
-            self.found.composed = True
-
-    # --- names across files --------------------------------------------------------------------
-
-    def constant(self, dotted: str) -> Any:
-        """The value of a constant of another module, None when it is not known."""
-        if dotted in self.constants:
-            return self.constants[dotted]
-        same = self.constants_by_last.get(dotted.rpartition(".")[2], ())
-        near = [one for one in same if one.endswith("." + dotted)]
-        if not near:
-            top = dotted.partition(".")[0]
-            near = [one for one in same if top in one.split(".")]
-        values = {repr(self.constants[one]): self.constants[one] for one in near}
-        return next(iter(values.values())) if len(values) == 1 else None
-
-    def function(self, dotted: str) -> str:
-        """The qualified name of a project's function as it is called, "" when it is none."""
-        if dotted in self.functions:
-            return dotted
-        holder, _, last = dotted.rpartition(".")
-        same = self.by_last.get(last, ())
-        near = [one for one in same if one.endswith("." + dotted)]
-        if not near and (last not in _GENERAL or _HOLDER.search(holder.rpartition(".")[2])):
-            top = dotted.partition(".")[0]
-            near = [one for one in same if top in one.split(".")]
-        return near[0] if len(near) == 1 else ""
-
-    def _is_object(self, callee: str) -> bool:
-        """Whether a call is of a library's reader that another module made."""
-        holder = callee.rpartition(".")[0]
-        return any(
-            made in (callee, holder) or made.endswith(("." + callee, "." + holder))
-            for made in self.objects if holder
-        )  # fmt: skip
-
-    def _filled(self, parts: Parts, given: Mapping[str, Parts] | None = None) -> Parts:
-        filled: Parts = []
-        for part in parts:
-            if part[0] == "n":
-                value = self.constant(part[1])
-                part = ["s", value] if isinstance(value, str) else _UNKNOWN
-            elif part[0] == "p" and given is not None and part[1] in given:
-                filled.extend(self._filled(given[part[1]]))
-                continue
-            filled.append(part)
-        return filled
-
-    def _default(self, value: list[Any] | None) -> list[Any] | None:
-        if value is None:
-            return None
-        if value[0] == "n":
-            found = self.constant(value[1])
-            return ["v", found] if found is not None else _UNKNOWN
-        return value if value[0] == "v" else _UNKNOWN
 
     # --- reads ---------------------------------------------------------------------------------
 
@@ -314,7 +177,7 @@ class _Resolver:
         callee, arguments, place, at, import_time, symbol, anchor, behind = call
         if self._is_object(callee):
             given = arguments.get("1", arguments.get("default", {}))
-            self._add(path, one, self._filled(arguments.get("0", {}).get("parts", [_UNKNOWN])), {
+            self._add(path, one, self._filled(arguments.get("0", {}).get("parts", [UNKNOWN])), {
                 "kind": "library", "cast": "", "import": import_time, "symbol": symbol,
                 "anchor": anchor, "call": place, "name": at,
             }, self._default(given.get("value")))  # fmt: skip
@@ -415,21 +278,3 @@ def _ends(parts: Parts) -> tuple[str, str]:
     suffix = last[1] if last[0] == "s" else ""
     # "_" alone joins two unknown pieces, and tells no more than they do.
     return ("", "") if len(prefix) + len(suffix) < 3 else (prefix, suffix)
-
-
-def _module(path: str) -> str:
-    parts = path.removesuffix(".py").split("/")
-    parts = parts[1:] if parts[0] == "src" else parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def at(
-    rule: Rule, access: Access, span: Span, message: str, **more: Any
-) -> Finding:  # fmt: skip
-    """A finding of a project-wide rule at an access."""
-    return Finding(
-        code=rule.code, name=rule.name, path=access.path, span=span, message=message,
-        severity=more.get("severity", rule.severity), confidence=more["confidence"],
-        remedy=more.get("remedy", rule.remedy), evidence=tuple(more.get("evidence", ())),
-        symbol=access.symbol, anchor=f"{access.name} {access.anchor}",
-    )  # fmt: skip

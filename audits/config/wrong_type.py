@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from audits.config.definitions import is_tested
 from audits.config.envfiles import texts_of
 from audits.config.names import is_platform, is_switch, says_off, says_on
 from audits.config.parts import literal
-from audits.config.reads import Read, is_tested, reads_of
+from audits.config.reads import Read, reads_of
 from busctl.audit import Confidence, Example, Finding, Project, Rule, Severity, Source
 
 _NUMBERS = (int, float)

@@ -3,7 +3,8 @@
 from busctl.audit.model import Confidence, Finding, Severity, Span
 from busctl.audit.project import Project
 from busctl.audit.rule import Example, Facts, Rule
-from busctl.audit.source import FUNCTIONS, Function, Source, children, walk
+from busctl.audit.source import FUNCTIONS, Function, Source
+from busctl.audit.tree import children, walk
 
 __all__ = [
     "FUNCTIONS",

@@ -16,7 +16,8 @@ from pathlib import Path
 from busctl.audit.model import Confidence, Finding, Severity, Span
 from busctl.audit.replacing import replace_file
 from busctl.audit.rule import Rule
-from busctl.audit.source import Source, parse
+from busctl.audit.source import Source
+from busctl.audit.tree import parse
 
 BROKEN = "AU004"
 Replacement = tuple[Span, str]

@@ -7,9 +7,7 @@ libcst node of a statement (`cst`), so that only what is suspicious is parsed a 
 from __future__ import annotations
 
 import ast
-import io
 import textwrap
-import tokenize
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,47 +15,14 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from busctl.audit.comments import lines_of, outside, tokenized
 from busctl.audit.model import Span
+from busctl.audit.tree import FIELDS, parsed, walk
 
 if TYPE_CHECKING:
     import libcst as cst
 
 Node = TypeVar("Node", bound=ast.AST)
-
-_NO_FIELDS = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
-"""Shared between the nodes that have them: they have no place and no parent of their own."""
-_NO_NODES = {
-    "ctx",
-    "op",
-    "ops",
-    "name",
-    "id",
-    "attr",
-    "arg",
-    "names",
-    "type_comment",
-    "lineno",
-    "n",
-}
-
-
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    """The fields that can hold nodes, the last first: what is pushed last is taken first."""
-    if kind in (ast.Name, ast.Constant):
-        return ()
-    holding = [name for name in kind._fields if name not in _NO_NODES or kind is ast.Lambda]
-    if kind in (ast.Import, ast.ImportFrom):
-        holding = ["names"]
-    elif kind is ast.keyword or kind.__name__ == "TypeAlias":
-        holding = ["value"]
-    return tuple(reversed(holding))
-
-
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
-    kind: _fields(kind)
-    for kind in vars(ast).values()
-    if isinstance(kind, type) and issubclass(kind, ast.AST) and not issubclass(kind, _NO_FIELDS)
-}
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -68,35 +33,6 @@ _TEST_PARTS = {"test", "tests", "testing", "conftest.py"}
 _SHOWN_PARTS = {"example", "examples", "docs", "doc", "demo", "demos", "samples", "benchmarks"}
 
 
-def lines_of(text: str) -> list[str]:
-    """The lines as Python counts them: form feeds and the like end none."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def children(node: ast.AST) -> list[ast.AST]:
-    """The nodes right below this one, in the order of its fields. Operators and contexts, which
-    are shared between nodes, are left out; `ast.iter_child_nodes` takes three times as long."""
-    found: list[ast.AST] = []
-    for name in reversed(_FIELDS[type(node)]):
-        held = getattr(node, name, None)
-        if held.__class__ is list:
-            found += [child for child in held if child.__class__ in _FIELDS]
-        elif held.__class__ in _FIELDS:
-            found.append(held)
-    return found
-
-
-def walk(node: ast.AST) -> Iterator[ast.AST]:
-    """This node and all below it, in the order of the tree. As `children` leaves out."""
-    waiting = [node]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        if below := children(one):
-            below.reverse()
-            waiting += below
-
-
 class Source:
     """A parsed file. `path` is relative to the project, with slashes. Raises SyntaxError or
     ValueError when the text is no Python that can be read."""
@@ -104,7 +40,7 @@ class Source:
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.text = text
-        self.tree, self._is_written_down = _parsed(text)
+        self.tree, self._is_written_down = parsed(text)
         self._by_type: defaultdict[type[ast.AST], list[ast.AST]] = defaultdict(list)
         self._parents: dict[ast.AST, ast.AST] = {}
         self._index()
@@ -112,7 +48,7 @@ class Source:
     def _index(self) -> None:
         # In the order of the text, without recursion: generated files nest deeper than Python may.
         # `ast.walk` looks at every field of every node; this at those that can hold nodes only.
-        parents, by_type, fields_of = self._parents, self._by_type, _FIELDS
+        parents, by_type, fields_of = self._parents, self._by_type, FIELDS
         waiting: list[ast.AST] = [self.tree]
         take = waiting.pop
         while waiting:
@@ -310,7 +246,7 @@ class Source:
         if "#" not in self.text:
             return {}
         texts = None if self._is_written_down else self._texts_by_line()
-        return _tokenized(self.text) if texts is None else _outside(self.lines, texts)
+        return tokenized(self.text) if texts is None else outside(self.lines, texts)
 
     def _texts_by_line(self) -> dict[int, list[tuple[int, int]]] | None:
         """Where the string literals lie on each line, in bytes: a `#` there begins no comment.
@@ -367,67 +303,7 @@ class Source:
         return bool(_SHOWN_PARTS & set(self.path.lower().split("/")[:-1]))
 
 
-def _tokenized(text: str) -> dict[int, str]:
-    """Comments by Python's own tokenizer: exact, and 20 times as long as parsing."""
-    found: dict[int, str] = {}
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT:
-                found[token.start[0]] = token.string
-    except (tokenize.TokenError, SyntaxError, IndentationError):
-        # Syntax newer than this Python's tokenizer: the comments up to there are kept.
-        return found
-    return found
-
-
-def _outside(lines: list[str], texts: dict[int, list[tuple[int, int]]]) -> dict[int, str]:
-    """What follows the first `#` of each line that lies in no string literal."""
-    found: dict[int, str] = {}
-    for number, line in enumerate(lines, 1):
-        if "#" not in line:
-            continue
-        literals = texts.get(number)
-        if literals is None:
-            found[number] = line[line.index("#") :].rstrip()
-            continue
-        held = line.encode()
-        at = held.find(b"#")
-        while at >= 0 and (ends := [end for start, end in literals if start <= at < end]):
-            at = held.find(b"#", max(ends))
-        if at >= 0:
-            found[number] = held[at:].decode().rstrip()
-    return found
-
-
 def _in_body(scope: ast.AST, child: ast.AST) -> bool:
     """Defaults, decorators and annotations run outside of what they belong to."""
     body = getattr(scope, "body", None)
     return child is body if not isinstance(body, list) else child in body
-
-
-def parse(text: str) -> ast.Module:
-    """The tree of a text; newer syntax than this Python's is written down to it line by line.
-    Raises SyntaxError or ValueError (NUL bytes; nested too deep)."""
-    return _parsed(text)[0]
-
-
-def _parsed(text: str) -> tuple[ast.Module, bool]:
-    """The tree, and whether the text had to be written down."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "\d" in somebody's string is not ours to report
-        try:
-            return ast.parse(text), False
-        except SyntaxError as error:
-            from busctl.audit.newer import written_down
-
-            older = written_down(text)
-            if older is None or older == text:
-                raise
-            try:
-                return ast.parse(older), True
-            except SyntaxError:
-                raise error from None
-        except (RecursionError, MemoryError) as error:
-            raise ValueError(f"nested too deep: {error}") from error

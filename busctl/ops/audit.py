@@ -12,6 +12,7 @@ from busctl.audit import baseline, revision
 from busctl.audit.calls import CallFacts
 from busctl.audit.choosing import Options, OptionsError, choose, kept, options_in
 from busctl.audit.classes import ClassFacts
+from busctl.audit.comments import lines_of
 from busctl.audit.discovery import CODE, Found, discover, is_text, root_of
 from busctl.audit.map import CallMap, NoSuchEntry, call_map
 from busctl.audit.model import Confidence
@@ -19,7 +20,6 @@ from busctl.audit.outcome import Outcome
 from busctl.audit.registry import RulePackError, rules
 from busctl.audit.rule import Rule
 from busctl.audit.running import Run, Step, cores, decoded, facts_of, run
-from busctl.audit.source import lines_of
 from busctl.core.errors import ConfigurationError
 
 
