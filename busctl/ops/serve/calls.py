@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from busctl.core.breaker import FALLS_BACK
+from busctl.core.breaker import AWAY, FALLS_BACK
 from busctl.core.envelope import Labels
 from busctl.core.errors import (
     BusctlError,
@@ -39,6 +39,8 @@ from busctl.ports import Answer, Lease, Meter, Request, ToolHost
 LEASE = timedelta(seconds=30)
 RENEW_SECS = 10.0
 FIRST_NOTE = "running"
+AWAY_SECS = 5.0
+"""How long a store that gave no lease is taken to be away still."""
 
 log = logging.getLogger("busctl.serve")
 
@@ -57,6 +59,8 @@ class Running:
     note: str = FIRST_NOTE
     stopping: bool = False
     spooled: bool = False
+    away: BusctlError | None = None
+    away_at: float = 0.0
     task: asyncio.Task[Kept] = field(init=False)
 
     @property
@@ -230,6 +234,8 @@ class Calls:
             if self._keeper.spool is None:
                 raise
             log.warning("running without a lease", extra={"error": error.message})
+            running.away = error
+            running.away_at = self._bus.clock.monotonic()
             return None
 
     @asynccontextmanager
@@ -286,7 +292,9 @@ class Calls:
             began = self._bus.clock.monotonic()
             passage = Passage(self._bus, self._meter, answer, running.transaction_id)
             try:
-                kept = await self._keeper.keep(passage.answer, labels, running.transaction_id)
+                kept = await self._keeper.keep(
+                    passage.answer, labels, running.transaction_id, away=self._away(running)
+                )
             finally:
                 await passage.measured()
             passage.accepted(kept.claim)
@@ -304,6 +312,11 @@ class Calls:
             size = kept.claim.payload_size_bytes
             log.info("stored", extra={"bytes": size, "seconds": round(seconds, 3)})
         return kept
+
+    def _away(self, running: Running) -> BusctlError | None:
+        """Why the store is not asked to take the answer: it gave no lease just now."""
+        lately = self._bus.clock.monotonic() - running.away_at < AWAY_SECS
+        return running.away if lately and isinstance(running.away, AWAY) else None
 
     async def _answer(self, running: Running) -> Answer:
         request = running.request

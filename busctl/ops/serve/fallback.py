@@ -52,16 +52,20 @@ class Keeper:
         self._trail = trail
         self._daemon = daemon
 
-    async def keep(self, answer: Answer, labels: Labels, transaction_id: UUID) -> Kept:
-        """When this returns, the answer is committed, or on this host's disk. Raises what
-        `Bus.put` raises; the store's errors only without a spool; SpoolFull."""
+    async def keep(
+        self, answer: Answer, labels: Labels, transaction_id: UUID, *,
+        away: BusctlError | None = None,
+    ) -> Kept:  # fmt: skip
+        """When this returns, the answer is committed, or on this host's disk. `away`: the store
+        has just failed so, and is not waited for once more. Raises what `Bus.put` raises; the
+        store's errors only without a spool; SpoolFull."""
         labels = replace(labels, content_type=answer.content_type)
         if not self.bus.settings.enabled:
             return await self._passed(answer, labels, transaction_id)
         if answer.payload is not None:
-            return await self._keep(answer.payload, labels, transaction_id)
+            return await self._keep(answer.payload, labels, transaction_id, away)
         async with _whole(answer, self.bus.settings.max_payload_bytes) as source:
-            return await self._keep(source, labels, transaction_id)
+            return await self._keep(source, labels, transaction_id, away)
 
     def check_room(self) -> None:
         """Raises SpoolFull when an answer could be kept nowhere: better before its tool runs."""
@@ -71,8 +75,13 @@ class Keeper:
                 f"The store is away and the spool {self.spool.place} is full: no tool is run."
             )
 
-    async def _keep(self, source: bytes | IO[bytes], labels: Labels, transaction_id: UUID) -> Kept:
+    async def _keep(
+        self, source: bytes | IO[bytes], labels: Labels, transaction_id: UUID,
+        away: BusctlError | None,
+    ) -> Kept:  # fmt: skip
         payload = source if isinstance(source, bytes) else None
+        if away is not None and self.spool is not None:
+            return Kept(await self._spool(source, labels, transaction_id, away), payload)
         try:
             return Kept(await _put(self.bus, source, labels, transaction_id), payload)
         except FALLS_BACK as error:
