@@ -26,6 +26,7 @@ from busctl.adapters.tokenfile import default_state_dir
 from busctl.core.dsn import store_key
 from busctl.core.envelope import CHUNK_BYTES, Chunk, Envelope, Event
 from busctl.core.errors import ConfigurationError, FileFailed, SpoolDamaged, SpoolFull
+from busctl.core.hops import measured
 from busctl.core.ids import time_of
 from busctl.core.settings import MB, Settings
 from busctl.ports import Draft, Extent, Found, Request, Sink, Stored, Waiting
@@ -466,7 +467,10 @@ def _envelope(_: IO[bytes], leaf: Leaf) -> Envelope:
 
 def _events(_: IO[bytes], leaf: Leaf) -> list[Event]:
     waiting = leaf.waiting
-    detail = {"reason": waiting.reason, "daemon": waiting.daemon}
+    detail = {
+        "reason": waiting.reason, "daemon": waiting.daemon,
+        **measured(waiting.draft.payload_size_bytes, waiting.draft.checksum.hex()),
+    }  # fmt: skip
     return [Event(waiting.draft.transaction_id, waiting.at, "fell_back", HOP, detail)]
 
 

@@ -21,7 +21,7 @@ from busctl.core.settings import Settings
 from busctl.ports import Clock, Held, Request, Spool, Store, Waiting
 
 HOP = "reconcile"
-FELL_HOP = "daemon"
+SPOOL_HOP = "spool"
 
 log = logging.getLogger("busctl.reconcile")
 
@@ -169,7 +169,7 @@ async def _record(store: Store, waiting: Waiting, clock: Clock, *, fresh: bool) 
     # The digest was taken when the message was sealed into the spool.
     sealed = measured(draft.payload_size_bytes, draft.checksum.hex())
     detail = {"reason": waiting.reason, "daemon": waiting.daemon, **sealed}
-    fell_back = Event(draft.transaction_id, waiting.at, "fell_back", FELL_HOP, detail)
+    fell_back = Event(draft.transaction_id, waiting.at, "fell_back", SPOOL_HOP, detail)
     reconciled = Event(draft.transaction_id, clock.now(), "reconciled", HOP, {"fresh": fresh})
     await store.record_reconciled(fell_back, reconciled, request, draft.ttl)
 
