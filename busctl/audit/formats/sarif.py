@@ -80,6 +80,7 @@ def _of_engine(finding: Finding) -> Shape:
         "id": finding.code,
         "name": finding.name,
         "shortDescription": _message(finding.name.replace("-", " ").capitalize() + "."),
+        "fullDescription": _message(finding.remedy or finding.name),
         "help": {"text": finding.remedy},
         "defaultConfiguration": {"level": finding.severity.value},
         "properties": {"tags": ["engine"], "problem.severity": PROBLEMS[finding.severity]},

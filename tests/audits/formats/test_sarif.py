@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from busctl.audit import Confidence, Severity
 from busctl.audit.formats import FORMATS
 from busctl.audit.outcome import Outcome
+from busctl.audit.registry import rules
 from tests.audits.formats.json_schema import faults
 from tests.audits.outcomes import finding, outcome, outcomes
 
@@ -89,3 +90,34 @@ def test_any_outcome_is_valid(told: Outcome) -> None:
     rules = run["tool"]["driver"]["rules"]
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+
+
+def test_github_finds_what_it_requires() -> None:
+    """The properties GitHub documents as required under "SARIF support for code scanning"
+    (Supported SARIF output file properties), and its bounds on text."""
+    engine = finding(code="AU001")
+    log = json.loads(FORMATS["sarif"](outcome(finding(), engine)))
+    assert set(log) >= {"$schema", "version", "runs"}
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert driver["name"]
+    for rule in driver["rules"]:
+        assert len(rule["id"]) <= 255
+        assert len(rule["name"]) <= 255
+        assert 0 < len(rule["shortDescription"]["text"]) <= 1024
+        assert 0 < len(rule["fullDescription"]["text"]) <= 1024
+        assert rule["help"]["text"]
+        assert len(rule["properties"]["tags"]) <= 20
+    for result in run["results"]:
+        assert result["message"]["text"]
+        assert 0 < len(result["locations"]) <= 10
+        assert result["partialFingerprints"]["primaryLocationLineHash"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"]
+        assert set(place["region"]) == {"startLine", "startColumn", "endLine", "endColumn"}
+
+
+def test_every_rule_keeps_to_githubs_bounds() -> None:
+    for rule in rules():
+        assert len(rule.summary) <= 1024
+        assert len(rule.why) <= 1024
