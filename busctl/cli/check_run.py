@@ -152,11 +152,11 @@ async def _send_canaries(
     comparer = integrity.Comparer(plan, bus, _unheard)
     stored = integrity.StorePath(bus, clock, tool_name=CANARY)
     try:
-        found = await comparer.test(stored)
         async with AsyncExitStack() as stack:
             daemon = await _daemon_paths(stack, settings, clock)
-            for path in daemon.paths:
-                found += await comparer.test(path)
+            # All paths at once: a hosted store is mostly waited for.
+            each = await asyncio.gather(*(comparer.test(path) for path in (stored, *daemon.paths)))
+            found = [one for some in each for one in some]
         if daemon.refused:
             found += comparer.not_tried("daemon", daemon.refused)[:1]
         return Canaries(found, daemon.absent)
