@@ -35,6 +35,13 @@ class Call:
     def __init__(self, on_progress: Noted | None) -> None:
         self.on_progress = on_progress
         self.answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        # Whose caller has left already, because nothing could be sent, is asked by nobody.
+        self.answer.add_done_callback(_look)
+
+
+def _look(ended: asyncio.Future[Any]) -> None:
+    if not ended.cancelled():
+        ended.exception()
 
 
 class Line:
