@@ -24,6 +24,7 @@ from enum import Enum, StrEnum
 from busctl.core.errors import (
     AccessDenied,
     EmbeddedStoreError,
+    MessageCorrupt,
     OutsideHorizon,
     SchemaMissing,
     SchemaOutdated,
@@ -47,8 +48,9 @@ STORE_ERRORS = (
     SchemaOutdated, EmbeddedStoreError,
 )  # fmt: skip
 """What keeps the store from taking any message at all."""
-FALLS_BACK = (*STORE_ERRORS, AccessDenied)
-"""What sends a message that is as it should be into the spool: the database role's rights too."""
+FALLS_BACK = (*STORE_ERRORS, AccessDenied, MessageCorrupt)
+"""What sends a message that is as it should be into the spool: the database role's rights too, and
+damage on the way into the store that was found before the commit."""
 _ANSWERED = (
     TransactionConflict, OutsideHorizon, AccessDenied, SchemaMissing, SchemaOutdated, StoreFailed,
 )  # fmt: skip

@@ -14,7 +14,13 @@ from enum import StrEnum
 from uuid import UUID
 
 from busctl.core.envelope import Event
-from busctl.core.errors import FileFailed, SpoolDamaged, StoreFailed, TransactionConflict
+from busctl.core.errors import (
+    FileFailed,
+    MessageCorrupt,
+    SpoolDamaged,
+    StoreFailed,
+    TransactionConflict,
+)
 from busctl.core.hops import measured
 from busctl.core.ids import time_of
 from busctl.core.settings import Settings
@@ -151,7 +157,9 @@ async def _drained(store: Store, held: Held, settings: Settings, clock: Clock) -
         stored = await held.put_into(store)
     except TransactionConflict:
         return await _set_aside(held, Fate.REFUSED)
-    except StoreFailed as error:
+    except SpoolDamaged:
+        raise
+    except (StoreFailed, MessageCorrupt) as error:
         return _step(held, Fate.LEFT, error.message)
     await _record(store, held.waiting, clock, fresh=stored.fresh)
     await held.done()

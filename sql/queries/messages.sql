@@ -25,8 +25,14 @@ copy (
     from bus.chunk_get('{id}', {first}, {last})
 ) to stdout (format binary)
 
--- name: damaged_parts :many
-select bus.damaged_parts(%(id)b)
+-- name: message_arrived :one
+select payload_size_bytes, stored_size_bytes, chunk_count, checksum::bytea, stored_checksum::bytea,
+       message_type::text, compression::text, content_type, owner, tool_name, session_id,
+       request_id, metadata, pg_catalog.sha256(payload),
+       array(select chunk.raw_checksum::bytea || pg_catalog.sha256(chunk.body)
+             from bus.message_chunk chunk
+             where chunk.transaction_id = message.transaction_id order by chunk.seq)
+from bus.message_bus message where transaction_id = %(id)b
 
 -- name: record_deliveries :one
 select bus.record_deliveries(

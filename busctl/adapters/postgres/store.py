@@ -18,16 +18,16 @@ from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Float8
 
 from busctl.adapters.postgres import rows
-from busctl.adapters.postgres.calling import call
+from busctl.adapters.postgres.calling import Values, call
 from busctl.adapters.postgres.errors import is_no_partition, mapped
 from busctl.adapters.postgres.listing import listing
 from busctl.adapters.postgres.pool import Pool, Revive, Row, Session
 from busctl.adapters.postgres.retrying import patiently
+from busctl.adapters.postgres.verifying import CHUNKS_A_STEP, digests_of, verify
 from busctl.adapters.sqlfiles import migrations, queries
 from busctl.core import migration
 from busctl.core.envelope import Chunk, Envelope, Event
 from busctl.core.errors import (
-    MessageCorrupt,
     SchemaMissing,
     StoreFailed,
     StoreTimeout,
@@ -104,15 +104,26 @@ class PostgresStore:
     async def put(self, draft: Draft, body: bytes) -> Stored:
         await self._admitted()
         values = rows.put_values(draft, body)
-        row = await self._with_partition(
+        return await self._with_partition(
             draft.transaction_id, draft.transaction_id,
-            lambda: patiently(
-                lambda: self.pool.call(self._put, values, timeout=self._write_timeout)
-            ),
+            lambda: patiently(lambda: self._put_row(draft, values)),
         )  # fmt: skip
-        stored = _stored(draft, row)
-        await self._verify_stored(draft.transaction_id)
-        return stored
+
+    async def _put_row(self, draft: Draft, values: Values) -> Stored:
+        if not self._verify:
+            return _stored(
+                draft, await self.pool.call(self._put, values, timeout=self._write_timeout)
+            )
+
+        async def transaction(session: Session) -> Stored:
+            await session.command("begin")
+            stored = _stored(draft, await session.call(self._put, values))
+            if stored.fresh:
+                await verify(session, draft, [])
+            await session.command("commit")
+            return stored
+
+        return await self.pool.run(transaction, timeout=self._write_timeout)
 
     async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
         await self._admitted()
@@ -145,8 +156,6 @@ class PostgresStore:
                     await session.connection.rollback()
             if stored is None:
                 stored = await self._recognise(transaction_id, chunks, seal)
-            # Outside the block: it needs a connection, and this one may be the only one.
-            await self._verify_stored(transaction_id)
             return stored
         except TimeoutError as error:
             raise StoreTimeout(
@@ -161,13 +170,18 @@ class PostgresStore:
         seal: Callable[[], Draft],
     ) -> Stored:  # fmt: skip
         pipe = session.pipe(self._sql["chunk_insert"])
+        sent: list[bytes] = []
         async for chunk in chunks:
+            sent.append(digests_of(chunk))
             values = rows.chunk_values(transaction_id, chunk)
             await self._within(session.carry(pipe.send(values)))
         await self._within(session.carry(pipe.finish()))
         draft = seal()
         put = session.call(self._put, rows.put_values(draft, None))
         stored = _stored(draft, await self._within(put))
+        if self._verify and stored.fresh:
+            async with asyncio.timeout(self._write_timeout * (1 + len(sent) // CHUNKS_A_STEP)):
+                await verify(session, draft, sent)
         await self._within(session.command("commit"))
         return stored
 
@@ -188,18 +202,6 @@ class PostgresStore:
             raise _conflict(transaction_id)
         return Stored(fresh=False, created_at=time_of(transaction_id), expires_at=known.expires_at)
 
-    async def _verify_stored(self, transaction_id: UUID) -> None:
-        if not self._verify:
-            return
-        damaged = await self.damaged_parts(transaction_id)
-        if damaged:
-            raise MessageCorrupt(
-                f"Message {transaction_id} was damaged on its way into the store "
-                f"(parts {sorted(damaged)}; -1 is the body in the row).",
-                transaction_id=transaction_id,
-                chunk=min(damaged) if min(damaged) >= 0 else None,
-            )
-
     # --- get -------------------------------------------------------------------------------
 
     async def find(self, transaction_id: UUID) -> Found | None:
@@ -219,14 +221,6 @@ class PostgresStore:
     @staticmethod
     async def _copied(session: Session, query: str) -> list[Chunk]:
         return [rows.chunk(row) for row in await session.copied(query)]
-
-    async def damaged_parts(self, transaction_id: UUID) -> set[int]:
-        """Chunk numbers whose stored bytes do not match their digest (server-side); -1: the row."""
-
-        async def select(session: Session) -> list[Row]:
-            return await session.all(self._sql["damaged_parts"], {"id": transaction_id})
-
-        return {row[0] for row in await self.pool.run(select, timeout=None)}
 
     async def record_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         values = {
