@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from busctl.core.ids import RANDOM_BYTES, make_id
@@ -24,3 +24,16 @@ class SystemClock:
 
     def new_id(self) -> UUID:
         return make_id(self.unix_ms(), os.urandom(RANDOM_BYTES))
+
+
+class SkewedClock(SystemClock):
+    """The machine's clock as it would be if it were off by `skew`: for rehearsals."""
+
+    def __init__(self, skew: timedelta) -> None:
+        self._skew = skew
+
+    def unix_ms(self) -> int:
+        return super().unix_ms() + round(self._skew.total_seconds() * 1000)
+
+    def now(self) -> datetime:
+        return super().now() + self._skew

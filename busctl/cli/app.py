@@ -24,6 +24,7 @@ from busctl.cli import (
     config,
     demo,
     doctor,
+    drill,
     fsck,
     generate,
     get,
@@ -130,6 +131,7 @@ app.add_typer(generate.app, name="generate")
 app.command("test-integrity")(test_integrity.integrity)
 app.command()(bench.bench)
 app.command()(demo.demo)
+app.command()(drill.drill)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,197 @@
+"""One drill while it is played: its calls, its rounds of fault and cure, and what it measured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from busctl.core.drill import Attempt, plans
+from busctl.core.errors import BusctlError
+from busctl.core.finding import Finding
+from busctl.ops.drill.calling import Callers, probe
+from busctl.ops.drill.deployment import PLAIN, Deployment, Proxy, Shape, Side, When
+from busctl.ports import Clock
+
+Act = Callable[[], Awaitable[None]]
+
+FAULT_SECS = 3.0
+"""How long a fault lasts at most: as long as callers make progress in spite of it, or that long."""
+REACH_SECS = 15.0
+"""How long a trap may wait for its message."""
+RECOVERY_SECS = 60.0
+FLIPPED_SHARE = 0.4
+FLIPPED_SIZES = (200_000, 1_500_000, 20_000, 2_500_000)
+PROBE_SECS = 0.05
+
+
+class CannotDrill(BusctlError):
+    """What the drill needs is not here; it was not played, which is never a pass."""
+
+    code = "CANNOT_DRILL"
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place on the way of a message into the store: the statement (a part of its text) it is sent
+    with, when, after how many others, and a size in bytes of a message that passes it."""
+
+    name: str
+    statement: str
+    when: When
+    size: int
+    skip: int = 0
+
+
+_ROW, _CHUNK = "bus.message_put(", "insert into bus.message_chunk"
+POINTS = (
+    Point("before the insert of a row", _ROW, "before", 2_000),
+    Point("within the insert of a row", _ROW, "half", 200_000),
+    Point("after the commit of a row, before the answer", _ROW, "answered", 2_000),
+    Point("before the first chunk", _CHUNK, "before", 3_500_000),
+    Point("between chunks", _CHUNK, "before", 3_500_000, skip=2),
+    Point("within a chunk", _CHUNK, "half", 3_500_000, skip=1),
+    Point("before the commit of chunks", "commit", "before", 3_500_000),
+    Point("after the commit of chunks, before the answer", "commit", "answered", 3_500_000),
+)
+"""Every point at which it matters whether what was sent is committed."""
+
+DECISIVE = tuple(each for each in POINTS if each.skip == 2 or "commit" in each.name)
+"""Those that a short run takes where each costs a restart."""
+FULL_MESSAGES = 80
+"""From so many messages on a drill takes every point."""
+
+
+class Scene:
+    """What a drill plays with. `recoveries` are in seconds, from the cure to the first answer that
+    goes straight into the store again with the spool empty."""
+
+    def __init__(
+        self, name: str, deployment: Deployment, clock: Clock, messages: int, seed: int
+    ) -> None:
+        self.name = name
+        self.deployment = deployment
+        self.messages = messages
+        self.attempts: list[Attempt] = []
+        self.sessions: list[str] = []
+        self.recoveries: list[float] = []
+        self.notes: list[str] = []
+        self.findings: list[Finding] = []
+        self.unreached: list[str] = []
+        self._clock = clock
+        self._seed = seed
+        self._rounds = 0
+        self._probes = 0
+
+    @asynccontextmanager
+    async def calls(self, messages: int, *sizes: int) -> AsyncIterator[Callers]:
+        """So many calls are made beside the block, the first ones of those sizes in bytes."""
+        self._rounds += 1
+        prefix = f"{self.name}-{self._seed}-{self._rounds}"
+        wanted = plans(messages, self._seed, prefix, sizes=sizes)
+        callers = Callers(self.deployment, self._clock, wanted, prefix)
+        self.sessions += callers.sessions
+        try:
+            async with callers:
+                yield callers
+        finally:
+            self.attempts += callers.attempts
+
+    def part(self, of: int, parts: int) -> int:
+        """So many parts of the messages, two for each caller at least."""
+        return max(8, -(-self.messages * of // parts))
+
+    async def round(self, messages: int, fault: Act, cure: Act, sizes: Sequence[int] = ()) -> None:
+        """A quarter of the calls before a fault, at its beginning, while it lasts, and after its
+        cure; then the recovery. The first ones have those sizes in bytes."""
+        quarter = max(1, messages // 4)
+        async with self.calls(messages, *sizes) as callers:
+            await callers.release(quarter)
+            await callers.settled(FAULT_SECS)
+            await callers.release(quarter)
+            await fault()
+            await callers.release(quarter)
+            await callers.settled(FAULT_SECS)
+            await cure()
+        await self.recovered()
+
+    async def at_points(
+        self, line: Proxy, fault: Callable[[Any], Awaitable[None]], cure: Act,
+        *, few: Sequence[Point] = POINTS, share: int | None = None,
+    ) -> None:  # fmt: skip
+        """The fault, told the connection, at each point; each time a cure and a recovery.
+        `few` are the points of a short run, `share` how many of the messages it takes."""
+        points = POINTS if self.messages >= FULL_MESSAGES else few
+        messages = self.messages if share is None else share
+        each = max(3, -(-messages // len(points)))
+        for point in points:
+            armed = line.arm(point.statement, point.when, fault, point.skip)
+            async with self.calls(each, point.size, point.size) as callers:
+                await callers.release(each)
+                try:
+                    async with asyncio.timeout(REACH_SECS):
+                        await armed.fired.wait()
+                except TimeoutError:
+                    self.unreached.append(point.name)
+                    line.heal()
+                else:
+                    await callers.settled(FAULT_SECS / 3)
+                await cure()
+            await self.recovered()
+        self.notes.append("points: " + "; ".join(point.name for point in points))
+
+    async def spoilt(self, line: Proxy, side: Side, messages: int) -> None:
+        """A round in which bits flip in what `side` of the line sends."""
+        before = line.flipped
+
+        async def flip() -> None:
+            line.flip(side, FLIPPED_SHARE)
+
+        async def heal() -> None:
+            line.heal()
+
+        larger = [FLIPPED_SIZES[number % len(FLIPPED_SIZES)] for number in range(messages * 3 // 4)]
+        await self.round(messages, flip, heal, larger)
+        flipped = line.flipped - before
+        self.notes.append(f"a bit flipped in {flipped} messages that the {side} sent")
+        if not flipped:
+            self.unreached.append(f"a message that the {side} sends")
+
+    async def recovered(self) -> None:
+        """Wait until an answer goes straight into the store and nothing waits in the spool."""
+        began = self._clock.monotonic()
+        while not await self._is_well():
+            if self._clock.monotonic() - began > RECOVERY_SECS:
+                message = f"No answer went into the store within {RECOVERY_SECS:g} s of the cure."
+                self.findings.append(Finding("not_recovered", self.name, message, ""))
+                return
+            await asyncio.sleep(PROBE_SECS)
+        self.recoveries.append(self._clock.monotonic() - began)
+
+    async def _is_well(self) -> bool:
+        self._probes += 1
+        session = f"{self.name}-{self._seed}-probe"
+        known = await probe(self.deployment, session, f"{session}-{self._probes}")
+        if known is None or await self.deployment.waiting():
+            return False
+        return await self.deployment.holds(known)
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One fault to be rehearsed. `what` happens, and what it `proves`, as sentences; `check` raises
+    CannotDrill where it cannot be played."""
+
+    name: str
+    what: str
+    proves: str
+    play: Callable[[Scene], Awaitable[None]]
+    shape: Shape = PLAIN
+    check: Callable[[], None] = lambda: None
+
+
+async def nothing() -> None:
+    """The cure of what cures itself."""
