@@ -43,7 +43,7 @@ _BASE_KEYS = listed(
     "connection_string backend"
 )
 _PORTS = frozenset({"port", "ws_port", "http_port", "server_port", "listen_port", "db_port"})
-_SCHEME_PORTS = frozenset({0, 80, 443})
+_SCHEME_PORTS = frozenset({0, 22, 53, 80, 443})
 _USED = frozenset({PASSED, BUILT})
 _OPENS = listed(
     "open Path mkdir makedirs exists isfile isdir remove unlink listdir rmtree copy copyfile "
