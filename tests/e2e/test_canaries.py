@@ -268,7 +268,10 @@ def test_in_a_file_of_settings_and_a_token_file(
 def test_when_the_store_is_away_or_its_address_is_wrong(
     planted: dict[str, str], tmp_path: Path
 ) -> None:
-    env = {**planted, "BUSCTL_PORT": "1", "BUSCTL_CONNECT_TIMEOUT_SECS": "2"}
+    env = {
+        **planted, "BUSCTL_PORT": "1", "BUSCTL_CONNECT_TIMEOUT_SECS": "2",
+        "MESSAGE_BUS_FALLBACK_TO_WEBSOCKET": "false",  # with it a daemon starts and waits
+    }  # fmt: skip
     seen = run_all(ASKING, {**env, "DATABASE_URL": BAD_URLS[0]}, tmp_path)
     assert "exit 3" in seen.texts["ls"]
     assert seen.leaks() == []
