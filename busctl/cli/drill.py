@@ -27,8 +27,17 @@ def drill(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the folder with store, spool and logs.")
     ] = False,
+    configured: Annotated[
+        bool,
+        typer.Option("--configured", help="Play on the database of DATABASE_URL; needs --yes."),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="That database may be thrown away.")
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
+    env_file: options.EnvFile = None,
+    sets: options.Set = None,
 ) -> None:
     """Rehearse faults on a deployment that is made for it and thrown away.
 
@@ -41,6 +50,10 @@ def drill(
     Each drill must come to: messages attempted = delivered intact + named errors; acknowledged =
     stored + reconciled + waiting; nothing lost, nothing stored twice, nothing corrupted. Recovery
     is measured in seconds from the cure to the first answer that goes straight into the store.
+
+    With --configured --yes the PostgreSQL is the one of DATABASE_URL, which must hold no message
+    but those of drills: it is migrated, made read-only for seconds, and our sessions there are
+    ended. Drills that tamper with the server are not played then. Messages stay until they expire.
 
     Exit 0 if all of it held; 1 with the ids if anything did not; 3 if a drill could not be played,
     or a point in it was not reached (pooler-restarted needs pgbouncer, disk-full needs Linux).
@@ -55,15 +68,18 @@ def drill(
       busctl drill list
       busctl drill postgres-killed daemon-killed
       busctl drill --all --messages 10000 --report drills.json
+      busctl drill store-cut read-only --configured --yes
     """
     from busctl.cli import drill_run
-    from busctl.cli.running import run
+    from busctl.cli.running import run, settings_for
 
     if names == ["list"]:
         drill_run.tell_list(as_json=as_json)
         return
     chosen = drill_run.chosen(names or [], everything=everything)
-    wanted = drill_run.Wanted(chosen, messages, seed, report, keep, as_json, quiet)
+    given = settings_for(env_file, sets) if configured else None
+    drill_run.require_consent(given, yes=yes)
+    wanted = drill_run.Wanted(chosen, messages, seed, report, keep, as_json, quiet, given)
     code = run(drill_run.play(wanted))
     if code:
         raise typer.Exit(code)

@@ -23,12 +23,13 @@ from busctl.adapters.pgbouncer import Pooler
 from busctl.adapters.postgres.drilling import Saboteur
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.proxied import address_of, through
+from busctl.adapters.postgres.tls import secured
 from busctl.adapters.spool import FileSpool
 from busctl.adapters.websocket import BusClient
 from busctl.connect import open_store
 from busctl.core.drill import Kept
 from busctl.core.envelope import Envelope, Labels, MessageType
-from busctl.core.errors import BusctlError
+from busctl.core.errors import BusctlError, ConfigurationError
 from busctl.core.settings import Settings
 from busctl.ops.bus import Bus
 from busctl.ops.drill.calling import TOOL
@@ -51,11 +52,15 @@ AT_ONCE = 4
 class ThrowAway:
     """Implements `busctl.ops.drill.Deployment`; made by `throw_away`."""
 
-    def __init__(self, folder: Path, shape: Shape, disk: Path | None) -> None:
+    def __init__(
+        self, folder: Path, shape: Shape, disk: Path | None, given: Settings | None
+    ) -> None:
+        """`given` names the database to play on; None: one of its own."""
         self._folder = folder
         self._shape = shape
         self._disk = disk
         self._home = (disk or folder) / "store"
+        self._given = given
         self._token = secrets.token_urlsafe(24)
         self._daemons = 0
         self._daemon = AsyncExitStack()
@@ -66,9 +71,12 @@ class ThrowAway:
 
     async def begin(self, stack: AsyncExitStack, seed: int) -> None:
         """Start everything; `stack` ends it."""
-        server = await asyncio.to_thread(embedded.start, self._home, keep=True)
-        stack.push_async_callback(self._stop_postgres)
-        self.dsn = server.dsn
+        if self._given is None:
+            server = await asyncio.to_thread(embedded.start, self._home, keep=True)
+            stack.push_async_callback(self._stop_postgres)
+            self.dsn = server.dsn
+        else:
+            self.dsn = secured(self._given.database_dsn() or "", self._given.sslrootcert)
         async with await Migrator.connect(self.dsn) as migrator:
             await migrator.up()
         upstream = address_of(self.dsn)
@@ -81,6 +89,8 @@ class ThrowAway:
             FaultProxy(upstream, "postgres", seed=seed)
         )
         self._saboteur = await stack.enter_async_context(Saboteur(self.dsn))
+        if self._given is not None:
+            await self._refuse_foreign_messages()
         settings = self._settings()
         store = await stack.enter_async_context(open_store(settings))
         self._bus = Bus(store, settings, SystemClock(), hop="drill")
@@ -95,6 +105,15 @@ class ThrowAway:
     def _settings(self) -> Settings:
         """Of our own look at the store: straight to it."""
         return Settings(database_url=self.dsn)  # type: ignore[arg-type]  # pydantic makes it secret
+
+    async def _refuse_foreign_messages(self) -> None:
+        foreign = await self._saboteur.foreign_messages()
+        if foreign:
+            raise ConfigurationError(
+                f"The database of DATABASE_URL holds {foreign:,} messages that no drill made: it "
+                "is not one to be thrown away.",
+                remedy="Name another database in DATABASE_URL, or play without --configured.",
+            )
 
     # --- PostgreSQL ------------------------------------------------------------------------
 
@@ -145,7 +164,7 @@ class ThrowAway:
         folder.mkdir()
         environment = {
             **QUICK, **self._shape.settings,
-            "DATABASE_URL": through(self.dsn, self.store_line.address),
+            **self._inherited(), "DATABASE_URL": through(self.dsn, self.store_line.address),
             "BUSCTL_TOKEN": self._token,
             "BUSCTL_STATE_DIR": str(self._folder / "state"),
             "BUSCTL_SPOOL_DIR": str(self._folder / "spool"),
@@ -154,6 +173,10 @@ class ThrowAway:
         self._daemon_pid, self._port = daemon.pid, urlsplit(daemon.url).port or 0
         if self._daemons > 1:
             self.client_line.upstream = Address("127.0.0.1", self._port)
+
+    def _inherited(self) -> dict[str, str]:
+        root = None if self._given is None else self._given.sslrootcert
+        return {} if root is None else {"BUSCTL_SSLROOTCERT": str(root.resolve())}
 
     async def kill_daemon(self) -> None:
         os.kill(self._daemon_pid, signal.SIGKILL)
@@ -250,14 +273,17 @@ def made_passable(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def throw_away(folder: Path, shape: Shape, seed: int) -> AsyncIterator[ThrowAway]:
-    """One in `folder`, which is made, for the time of the block. Raises the named errors of
-    starting."""
+async def throw_away(
+    folder: Path, shape: Shape, seed: int, given: Settings | None = None
+) -> AsyncIterator[ThrowAway]:
+    """One in `folder`, which is made, for the time of the block; on the database that `given`
+    names, or one of its own. Raises the named errors of starting, and ConfigurationError for a
+    database that holds messages of others."""
     await asyncio.to_thread(made_passable, folder)
     async with AsyncExitStack() as stack:
         disk = None
         if shape.disk and small_disk.may_mount():
             disk = stack.enter_context(small_disk.mounted(folder / "disk", DISK_BYTES))
-        made = ThrowAway(folder, shape, disk)
+        made = ThrowAway(folder, shape, disk, given)
         await made.begin(stack, seed)
         yield made

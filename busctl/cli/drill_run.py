@@ -20,12 +20,13 @@ from busctl.cli.drill_deployment import ThrowAway, made_passable, throw_away
 from busctl.cli.rendering import counted
 from busctl.cli.running import SHAPE_VERSION, emit_json, say
 from busctl.core.errors import ConfigurationError
+from busctl.core.settings import Settings
 from busctl.ops.drill import DRILLS, Drill, DrillReport, Played, Shape, run
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asked for."""
+    """What the command line asked for; `given` names the database to play on, None: an own one."""
 
     drills: Sequence[Drill]
     messages: int
@@ -34,6 +35,7 @@ class Wanted:
     keep: bool
     as_json: bool
     quiet: bool
+    given: Settings | None
 
 
 def tell_list(*, as_json: bool) -> None:
@@ -62,6 +64,22 @@ def chosen(names: Sequence[str], *, everything: bool) -> list[Drill]:
     return [one for one in DRILLS if everything or one.name in names]
 
 
+def require_consent(given: Settings | None, *, yes: bool) -> None:
+    """Raises ConfigurationError unless it is said that the configured database may be broken."""
+    if given is None:
+        return
+    if given.database_url is None:
+        raise ConfigurationError(
+            "--configured: DATABASE_URL names no database.", remedy="Set it, or leave that out."
+        )
+    if not yes:
+        raise ConfigurationError(
+            "--configured: the database of DATABASE_URL would be migrated, made read-only for "
+            "seconds, and filled with messages.",
+            remedy="Say --yes if it may be thrown away.",
+        )
+
+
 async def play(wanted: Wanted) -> int:
     """Play them; returns the exit code."""
     seed = secrets.randbelow(1 << 32) if wanted.seed is None else wanted.seed
@@ -69,11 +87,12 @@ async def play(wanted: Wanted) -> int:
     numbers = count(1)
 
     def make(shape: Shape) -> AbstractAsyncContextManager[ThrowAway]:
-        return throw_away(folder / str(next(numbers)), shape, seed)
+        return throw_away(folder / str(next(numbers)), shape, seed, wanted.given)
 
     try:
         report = await run(
             wanted.drills, make, SystemClock(), messages=wanted.messages, seed=seed,
+            own_server=wanted.given is None,
             begins=lambda drill: _begins(drill, wanted),
             told=lambda one: None if wanted.as_json else _tell(one, quiet=wanted.quiet),
         )  # fmt: skip

@@ -16,3 +16,7 @@ end $$
 -- name: drill_paths :many
 select transaction_id, array_agg(kind order by at)
 from bus.message_event where transaction_id = any(%(ids)b::uuid[]) group by transaction_id
+
+-- name: drill_foreign :one
+select count(*) from bus.message_bus
+where coalesce(session_id, '') !~ '^[a-z]+(-[a-z]+)*-([0-9]+-([0-9]+-caller-[0-9]+|probe)|writers)$'

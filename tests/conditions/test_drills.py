@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import AbstractAsyncContextManager
@@ -50,6 +51,35 @@ def test_nothing_is_lost_twice_or_changed_in_any_drill(tmp_path: Path) -> None:
         assert drills[name]["reconciled"] > 0, f"{name}: the fault was not felt"
     assert drills["client-corrupted"]["damage_detected"] > 0
     assert drills["clock-skewed"]["named_errors"] == {"OUTSIDE_HORIZON": 4}
+
+
+def test_a_configured_database_is_played_on_when_that_is_said(database: str) -> None:
+    words = ("read-only", "session-ended", "postgres-killed", "--messages", "60", "--configured")
+    done = drilled(*words, dsn=database)
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    done = drilled(*words, "--yes", "--json", dsn=database)
+    assert done.returncode == 3, done.stdout + done.stderr
+    shape = json.loads(done.stdout)
+    assert shape["totals"]["violations"] == 0
+    assert [(one["name"], one["played"]) for one in shape["drills"]] == [
+        ("session-ended", True), ("read-only", True), ("postgres-killed", False),
+    ]  # fmt: skip
+    with psycopg.connect(database, autocommit=True) as admin:
+        (stored,) = admin.execute("select count(*) from bus.message_bus").fetchone() or (0,)
+        assert stored >= shape["totals"]["acknowledged"] > 0
+        admin.execute("update bus.message_bus set session_id = 'somebody else' where seq = 1")
+    done = drilled("read-only", "--configured", "--yes", dsn=database)
+    assert done.returncode == 2
+    assert "holds 1 messages that no drill made" in done.stderr
+
+
+def drilled(*words: str, dsn: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "busctl", "drill", *words], cwd="/",
+        env={"DATABASE_URL": dsn, "HOME": "/nonexistent", "PATH": os.environ["PATH"]},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 async def test_what_is_lost_changed_or_stored_twice_is_found(open_folder: Path) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.numeric import Int4
 
+from busctl.adapters.postgres.errors import mapped
 from busctl.adapters.sqlfiles import queries
 
 CONNECT_SECS = 5
@@ -17,7 +18,7 @@ CONNECT_SECS = 5
 
 class Saboteur:
     """`async with Saboteur(dsn) as saboteur:`; connects anew for each deed, as the server may have
-    been killed in between. Raises psycopg's errors as they are: a drill that fails is a fault."""
+    been killed in between. Raises the store's named errors."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -55,14 +56,21 @@ class Saboteur:
         while self._taken:
             await self._taken.pop().close()
 
+    async def foreign_messages(self) -> int:
+        """How many messages are there that no drill has made."""
+        return int((await self._run("drill_foreign", None))[0][0])
+
     async def events_of(self, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[str]]:
         """The kinds of event that each of these messages has, oldest first."""
         return {row[0]: row[1] for row in await self._run("drill_paths", {"ids": list(ids)})}
 
     async def _run(self, name: str, values: dict[str, Any] | None) -> list[tuple[Any, ...]]:
-        async with await self._connect() as connection:
-            cursor = await connection.execute(self._sql[name].encode(), values, binary=True)
-            return await cursor.fetchall() if cursor.description is not None else []
+        try:
+            async with await self._connect() as connection:
+                cursor = await connection.execute(self._sql[name].encode(), values, binary=True)
+                return await cursor.fetchall() if cursor.description is not None else []
+        except psycopg.Error as error:
+            raise mapped(error) from error
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(

@@ -22,4 +22,5 @@ DRILL = Drill(
     "Other clients hold every connection that the server takes (max_connections) for seconds.",
     "A refusal of the server counts as a failure like any other: answers go through the spool.",
     play,
+    needs_server=True,
 )

@@ -22,4 +22,5 @@ DRILL = Drill(
     "Answers go through the spool, on another disk, and into the store when there is room.",
     play,
     Shape(disk=True),
+    needs_server=True,
 )

@@ -18,4 +18,5 @@ DRILL = Drill(
     "it.",
     play,
     Shape(pooler=True),
+    needs_server=True,
 )

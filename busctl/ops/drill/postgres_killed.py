@@ -22,4 +22,5 @@ DRILL = Drill(
     "What was acknowledged survives a crash of the server; what was not is in the spool or stored "
     "once, also where the commit was done and its answer got lost.",
     play,
+    needs_server=True,
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from busctl.core.drill import INVARIANTS, Sum, add_up
-from busctl.core.errors import BusctlError
+from busctl.core.errors import BusctlError, ConfigurationError
 from busctl.core.finding import Finding, Report
 from busctl.ops.drill.deployment import Deployment, Shape
 from busctl.ops.drill.scene import CannotDrill, Drill, Scene
@@ -90,11 +90,13 @@ class DrillReport:
 
 async def run(
     drills: Sequence[Drill], make: Make, clock: Clock, *, messages: int, seed: int,
+    own_server: bool = True,
     told: Callable[[Played], None] = lambda _: None,
     begins: Callable[[Drill], None] = lambda _: None,
 ) -> DrillReport:  # fmt: skip
     """Play them with that many messages in all. Drills of one shape share a deployment, unless one
-    of them could not be ended as it should."""
+    of them could not be ended as it should. Without an `own_server` what tampers with it is not
+    played. Raises ConfigurationError."""
     played: list[Played] = []
     each, more = divmod(messages, len(drills))
     stack, deployment, shape = AsyncExitStack(), None, None
@@ -103,7 +105,8 @@ async def run(
             begins(drill)
             began = clock.monotonic()
             try:
-                drill.check()
+                if drill.needs_server and not own_server:
+                    raise CannotDrill("It tampers with the server, which may be others' as well.")
                 if deployment is None or shape != drill.shape:
                     await stack.aclose()
                     deployment = await stack.enter_async_context(make(drill.shape))
@@ -112,6 +115,8 @@ async def run(
                 one = await _played(scene, drill)
             except CannotDrill as error:
                 one = Played(drill, None, why=error.message)
+            except ConfigurationError:
+                raise
             except BusctlError as error:
                 deployment = None
                 one = Played(drill, None, why=f"it broke off: {error.code}: {error.message}")

@@ -182,15 +182,15 @@ class Scene:
 
 @dataclass(frozen=True)
 class Drill:
-    """One fault to be rehearsed. `what` happens, and what it `proves`, as sentences; `check` raises
-    CannotDrill where it cannot be played."""
+    """One fault to be rehearsed. `what` happens, and what it `proves`, as sentences;
+    `needs_server`: the server itself is tampered with, so that it must be the deployment's own."""
 
     name: str
     what: str
     proves: str
     play: Callable[[Scene], Awaitable[None]]
     shape: Shape = PLAIN
-    check: Callable[[], None] = lambda: None
+    needs_server: bool = False
 
 
 async def nothing() -> None:
