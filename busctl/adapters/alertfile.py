@@ -17,7 +17,7 @@ from busctl.core.alert import Alert, Notice
 from busctl.core.alert_json import alert_shape, notice_shape, read_alert, read_notice
 from busctl.core.errors import FileFailed, LockHeld
 
-NAME = "alerts.json"
+FOLDER = "alerts"
 LOCK_SECS = 10.0
 KEPT = 200
 """Notices that the file keeps, the newest ones."""
@@ -25,10 +25,11 @@ Contents = tuple[list[Alert], list[Notice]]
 
 
 class AlertFile:
-    """Implements `busctl.ports.AlertBook`. Processes of one machine may share it."""
+    """Implements `busctl.ports.AlertBook`. Processes of one machine may share it; each store has
+    one of its own, as it has a spool: `key` names the store."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+    def __init__(self, folder: Path, key: str) -> None:
+        self.path = folder / FOLDER / f"{key}.json"
 
     async def turn(
         self, step: Callable[[Sequence[Alert]], tuple[Sequence[Alert], Sequence[Notice]]]

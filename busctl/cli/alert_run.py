@@ -14,6 +14,7 @@ from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.alerts import PostgresAlerts
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.core.alert import Alert, Notice, merged
+from busctl.core.dsn import store_key
 from busctl.core.errors import StoreUnreachable
 from busctl.core.health import Health, Kind
 from busctl.core.settings import Settings
@@ -54,7 +55,9 @@ def alerting_of(settings: Settings, kinds: Mapping[str, Kind], *, seen_by: str) 
 
 def file_of(settings: Settings) -> AlertFile:
     """What this machine keeps while the store is away."""
-    return AlertFile(settings.state_dir or tokenfile.default_state_dir())
+    dsn = settings.database_dsn()
+    key = store_key(f"host={settings.store_dir or ''}" if dsn is None else dsn)
+    return AlertFile(settings.state_dir or tokenfile.default_state_dir(), key)
 
 
 def book_of(settings: Settings, store: PostgresStore) -> PostgresAlerts:

@@ -8,7 +8,7 @@ from tests.adapters.bus_sql import sql
 from tests.cli.commands import busctl
 
 AWAY = "postgresql://nobody:hunter2@127.0.0.1:1/none"
-PORT = ("-s", "BUSCTL_PORT=1")
+PORT = ("-s", "BUSCTL_PORT=1", "-s", "BUSCTL_STATE_DIR=/nonexistent/state")
 NAMES = (
     "connection schema partitions breaker spool expiry backlog quota integrity latency clock cron "
     "alerts"

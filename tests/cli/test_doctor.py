@@ -17,7 +17,7 @@ from tests.adapters.bus_sql import sql
 from tests.cli.commands import busctl
 
 MARK = "k4n4ry"
-PORT = ("-s", "BUSCTL_PORT=1")
+PORT = ("-s", "BUSCTL_PORT=1", "-s", "BUSCTL_STATE_DIR=/nonexistent/state")
 SECTIONS = {
     "installation", "configuration", "connection", "server", "login", "extensions", "migrations",
 }  # fmt: skip

@@ -14,6 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from busctl.core.errors import ConfigurationError
 from busctl.core.settings import Settings
@@ -167,16 +168,22 @@ async def test_what_was_not_delivered_is_a_finding_until_it_is(
 async def test_a_store_that_is_away_is_raised_and_cleared_once(
     machine: Machine, receiver: Receiver, tmp_path: Path
 ) -> None:
+    kept = tmp_path / "state" / "alerts"
+    lock_out = "alter database {} with allow_connections {}"
+    name = conninfo_to_dict(machine.dsn)["dbname"]
+    server = make_conninfo(machine.dsn, dbname="postgres")
+    await sql(server, lock_out.format(name, "false"))
     for _ in range(4):
-        assert machine.check(dsn=AWAY).code == 3
+        assert machine.check().code == 3
     assert receiver.told == [("raised", "connection.unreachable")]
-    assert (tmp_path / "state" / "alerts.json").exists()
+    assert len(list(kept.glob("*.json"))) == 1
+    await sql(server, lock_out.format(name, "true"))
     for _ in range(3):
         machine.check("connection")
     assert receiver.told == [
         ("raised", "connection.unreachable"), ("cleared", "connection.unreachable"),
     ]  # fmt: skip
-    assert not (tmp_path / "state" / "alerts.json").exists()
+    assert not list(kept.glob("*.json"))
     history = machine.run("alert", "history", "--json").json["notices"]
     assert [one["change"] for one in history] == ["cleared", "raised"]
 
@@ -261,6 +268,8 @@ def test_apprise_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 async def test_a_damaged_file_is_named(tmp_path: Path, receiver: Receiver) -> None:
     machine = Machine(tmp_path, receiver, AWAY)
-    (tmp_path / "alerts.json").write_text("{")
+    machine.check("connection")
+    (kept,) = (tmp_path / "alerts").glob("*.json")
+    kept.write_text("{")
     done = machine.run("check", "connection", "--alert")
-    assert done.code == 1 and "alerts.json cannot be read" in done.err and "Remove it" in done.err
+    assert done.code == 1 and f"{kept} cannot be read" in done.err and "Remove it" in done.err

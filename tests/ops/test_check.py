@@ -57,7 +57,8 @@ async def looked(
 ) -> Health:
     from busctl.core.health import with_thresholds
 
-    settings = Settings(database_url=SecretStr(dsn), **{"port": 0} | fields)  # type: ignore[arg-type]  # pydantic converts
+    own = {"port": 0, "state_dir": Path("/nonexistent/state")} | fields
+    settings = Settings(database_url=SecretStr(dsn), **own)  # type: ignore[arg-type]  # pydantic converts
     checks = chosen(wanted)
     kinds = with_thresholds(configured(kinds_of(checks), settings), warn or {}, {})
     async with surroundings(settings) as (around, _):
