@@ -49,7 +49,8 @@ def drill(
 
     Each drill must come to: messages attempted = delivered intact + named errors; acknowledged =
     stored + reconciled + waiting; nothing lost, nothing stored twice, nothing corrupted. Recovery
-    is measured in seconds from the cure to the first answer that goes straight into the store.
+    is measured in seconds from the cure to the first answer that goes straight into the store, and
+    to an empty spool.
 
     With --configured --yes the PostgreSQL is the one of DATABASE_URL, which must hold no message
     but those of drills: it is migrated, made read-only for seconds, and our sessions there are
@@ -61,7 +62,8 @@ def drill(
     --json and --report: `seed`, `exit_code`, `totals`, `slowest_recovery_seconds`, `drills` (name,
     played, why_not, points_not_reached, attempted, delivered_intact, named_errors by code,
     acknowledged, stored, reconciled, waiting, stored_unacknowledged, repeats, damage_detected,
-    duplicates, corrupted, lost, violations, recovery_seconds, seconds, notes, invariants).
+    duplicates, corrupted, lost, violations, recovery_seconds, drained_seconds, seconds, notes,
+    invariants).
 
     \b
     Examples:

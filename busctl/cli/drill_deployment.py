@@ -225,12 +225,13 @@ class ThrowAway:
     def _spool(self) -> FileSpool:
         return FileSpool(self._folder / "spool", 1)
 
-    async def holds(self, transaction_id: UUID) -> bool:
+    async def went_straight(self, transaction_id: UUID) -> bool:
         try:
-            # Past the breaker that every bus has: what we see is how the store is.
-            return await self._bus.store.inner.find(transaction_id) is not None
-        except BusctlError:  # it is away: then it cannot be said to have it
+            kinds = await self._saboteur.events_of([transaction_id])
+        except BusctlError:  # the store is away: then it cannot be said to have it
             return False
+        happened = kinds.get(transaction_id, ())
+        return "stored" in happened and "reconciled" not in happened
 
     async def kept(self, sessions: Sequence[str]) -> Sequence[Kept]:
         envelopes = [one for session in sessions for one in await self._listed(session)]

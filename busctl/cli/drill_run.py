@@ -140,13 +140,15 @@ def lines_of(one: Played) -> Iterator[str]:
     if found is None:
         yield f"{one.drill.name:<20} NOT PLAYED: {one.why}"
         return
-    recovery = f"{max(one.recoveries):.2f} s" if one.recoveries else "-"
+    recovery, drained = (
+        f"{max(times):.2f} s" if times else "-" for times in (one.recoveries, one.drained)
+    )
     yield (
         f"{one.drill.name:<20} {found.attempted:>5,} = {found.intact:,} intact + "
         f"{sum(found.named_errors.values()):,} errors; {found.acknowledged:,} acknowledged = "
         f"{found.stored:,} stored + {found.reconciled:,} reconciled + {found.waiting:,} waiting; "
         f"{found.duplicates} twice, {found.corrupted} corrupted, {found.lost} lost; "
-        f"recovery {recovery}; {one.seconds:.1f} s"
+        f"recovery {recovery}, drained {drained}; {one.seconds:.1f} s"
     )
     for note in one.notes:
         yield f"    {note}"

@@ -118,8 +118,8 @@ class Deployment(Protocol):
     async def aside(self) -> int:
         """How many files the spool has set aside."""
 
-    async def holds(self, transaction_id: UUID) -> bool:
-        """Whether the store (not the spool) has it now."""
+    async def went_straight(self, transaction_id: UUID) -> bool:
+        """Whether the store has it, and it has never been in the spool."""
 
     async def kept(self, sessions: Sequence[str]) -> Sequence[Kept]:
         """Every answer of those sessions in the store, read back."""

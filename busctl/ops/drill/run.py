@@ -25,6 +25,7 @@ class Played:
     sum: Sum | None
     seconds: float = 0.0
     recoveries: Sequence[float] = ()
+    drained: Sequence[float] = ()
     notes: Sequence[str] = ()
     unreached: Sequence[str] = ()
     why: str = ""
@@ -43,6 +44,7 @@ class Played:
             "points_not_reached": list(self.unreached),
             **({} if self.sum is None else self.sum.shape()),
             "recovery_seconds": [round(each, 3) for each in self.recoveries],
+            "drained_seconds": [round(each, 3) for each in self.drained],
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
             "invariants": list(INVARIANTS) if self.sum is not None else [],
@@ -140,5 +142,6 @@ async def _played(scene: Scene, drill: Drill) -> Played:
         more.append(Finding("set_aside", drill.name, message, "Look into its folder `aside`."))
     return Played(
         drill, replace(found, violations=[*found.violations, *more]),
-        recoveries=scene.recoveries, notes=scene.notes, unreached=scene.unreached,
+        recoveries=scene.recoveries, drained=scene.drained, notes=scene.notes,
+        unreached=scene.unreached,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from busctl.core.drill import Attempt, plans
+from busctl.core.drill import REMEDY, Attempt, plans
 from busctl.core.errors import BusctlError
 from busctl.core.finding import Finding
 from busctl.ops.drill.calling import Callers, probe
@@ -66,8 +66,8 @@ FULL_MESSAGES = 80
 
 
 class Scene:
-    """What a drill plays with. `recoveries` are in seconds, from the cure to the first answer that
-    goes straight into the store again with the spool empty."""
+    """What a drill plays with. Times are in seconds from the cure: `recoveries` to the first answer
+    that goes straight into the store again, `drained` to an empty spool behind that."""
 
     def __init__(
         self, name: str, deployment: Deployment, clock: Clock, messages: int, seed: int
@@ -78,6 +78,7 @@ class Scene:
         self.attempts: list[Attempt] = []
         self.sessions: list[str] = []
         self.recoveries: list[float] = []
+        self.drained: list[float] = []
         self.notes: list[str] = []
         self.findings: list[Finding] = []
         self.unreached: list[str] = []
@@ -161,23 +162,28 @@ class Scene:
             self.unreached.append(f"a message that the {side} sends")
 
     async def recovered(self) -> None:
-        """Wait until an answer goes straight into the store and nothing waits in the spool."""
+        """Wait until an answer goes straight into the store, and then until the spool is empty."""
         began = self._clock.monotonic()
-        while not await self._is_well():
-            if self._clock.monotonic() - began > RECOVERY_SECS:
-                message = f"No answer went into the store within {RECOVERY_SECS:g} s of the cure."
-                self.findings.append(Finding("not_recovered", self.name, message, ""))
-                return
-            await asyncio.sleep(PROBE_SECS)
-        self.recoveries.append(self._clock.monotonic() - began)
+        for times, is_well, what in (
+            (self.recoveries, self._is_back, "No answer went straight into the store"),
+            (self.drained, self._is_drained, "The spool was not drained"),
+        ):
+            while not await is_well():
+                if self._clock.monotonic() - began > RECOVERY_SECS:
+                    message = f"{what} within {RECOVERY_SECS:g} s of the cure."
+                    self.findings.append(Finding("not_recovered", self.name, message, REMEDY))
+                    return
+                await asyncio.sleep(PROBE_SECS)
+            times.append(self._clock.monotonic() - began)
 
-    async def _is_well(self) -> bool:
+    async def _is_back(self) -> bool:
         self._probes += 1
         session = f"{self.name}-{self._seed}-probe"
         known = await probe(self.deployment, session, f"{session}-{self._probes}")
-        if known is None or await self.deployment.waiting():
-            return False
-        return await self.deployment.holds(known)
+        return known is not None and await self.deployment.went_straight(known)
+
+    async def _is_drained(self) -> bool:
+        return not await self.deployment.waiting()
 
 
 @dataclass(frozen=True)
