@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 from uuid import UUID
@@ -14,18 +15,21 @@ from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.malloc import keep_freed_memory
 from busctl.adapters.postgres.facts import PostgresFacts
+from busctl.adapters.postgres.following import PostgresFeed
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tls import secured
 from busctl.adapters.spool import FileSpool
 from busctl.adapters.sqlfiles import migrations
 from busctl.core.errors import SchemaMissing, SchemaOutdated, StoreUnreachable
+from busctl.core.following import BATCH_MESSAGES
 from busctl.core.migration import State, standings
 from busctl.core.settings import Settings
 from busctl.ops import bus as operations
+from busctl.ops.following import ALL, Follower
 from busctl.ops.guarding import GuardedStore, NoStore
 from busctl.ops.quota import QuotaGuard
-from busctl.ports import Store
+from busctl.ports import Filter, Store
 
 log = logging.getLogger("busctl.connect")
 
@@ -57,7 +61,23 @@ class Bus(operations.Bus):
             try:
                 yield bus
             finally:
+                await bus.waking.close()
                 await bus.deliveries.close()
+
+    def follow(
+        self, name: str, filters: Filter | None = None, *, since: datetime | None = None,
+        from_now: bool = False, most: int = BATCH_MESSAGES, bodies: bool = True,
+    ) -> Follower:  # fmt: skip
+        """A follower of that name: `async with bus.follow(name) as follower`, then `async for batch
+        in follower.batches()` and `await follower.commit(batch)`. A new name begins with the oldest
+        message there is, unless `since` or `from_now` says otherwise."""
+        self.require_enabled(None)
+        inner = cast(PostgresStore, self.store.inner)
+        feed = PostgresFeed(inner, timeout=self.settings.write_timeout_secs)
+        return Follower(
+            feed, name, filters or ALL, clock=self.clock, since=since, from_now=from_now,
+            most=most, bodies=bodies,
+        )  # fmt: skip
 
     @classmethod
     @asynccontextmanager

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from busctl.core.alert import Alert, Notice
+from busctl.core.diagnosis import Mode
 from busctl.core.envelope import (
     Chunk,
     ClaimCheck,
@@ -20,6 +21,7 @@ from busctl.core.envelope import (
     MessageType,
     Status,
 )
+from busctl.core.following import Batch
 from busctl.core.fsck import Inspected, Orphan
 from busctl.core.journal import DaemonState, Kind, SystemEvent
 from busctl.core.principal import Principal, Scope
@@ -213,7 +215,45 @@ class Store(Sink, Protocol):
     async def ping(self) -> float:
         """One round trip; its time in milliseconds."""
 
+    async def wake(self) -> bool:
+        """Call those who wait for new messages; False when nobody does."""
+
     async def close(self) -> None: ...
+
+
+class Ear(Protocol):
+    """Hears that there are new messages."""
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether somebody called within that time. Raises the store's errors."""
+
+
+class Feed(Protocol):
+    """Batches of new messages for followers. Raises the store's errors as Store does."""
+
+    async def mode(self) -> Mode:
+        """How the store is reached, as was proved: where a call (`ear`) does not get through."""
+
+    async def claim(
+        self, follower: str, holder: str, wanted: Filter, *, most: int, bodies: bool,
+        since: datetime | None, from_now: bool,
+    ) -> Batch | None:  # fmt: skip
+        """The next messages, held for `holder` for a short time; None when there are none, or
+        another holds them. `since` and `from_now` say where a new follower begins. Raises
+        CursorForeign."""
+
+    async def commit(self, batch: Batch, messages: Sequence[tuple[Draft, bytes]] = ()) -> bool:
+        """Move the cursor behind the batch and store messages, in one transaction; False, with
+        nothing done, when another has moved it."""
+
+    def transaction(self, batch: Batch) -> AbstractAsyncContextManager[Any]:
+        """As `commit`, around what the caller writes on the connection."""
+
+    async def stay(self, follower: str, holder: str, *, listen_secs: float | None) -> None:
+        """Hold on what is held; have it known for so long that somebody listens."""
+
+    async def forget(self, follower: str) -> bool: ...
+    def ear(self) -> AbstractAsyncContextManager[Ear]: ...
 
 
 @dataclass(frozen=True, slots=True)

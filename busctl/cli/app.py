@@ -38,6 +38,7 @@ from busctl.cli import (
     serve,
     show,
     store,
+    tail,
     test_integrity,
     token,
     trace,
@@ -103,6 +104,7 @@ app = typer.Typer(
 app.command()(put.put)
 app.command()(get.get)
 app.command()(ls.ls)
+app.command()(tail.tail)
 app.command()(show.show)
 app.command()(trace.trace)
 app.command()(verify.verify)

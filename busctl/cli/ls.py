@@ -66,7 +66,7 @@ def ls(
         return
     if not sys.stdout.isatty():
         for one in shown:
-            print("\t".join(_fields(one)))
+            print("\t".join(fields(one)))
         return
     if not shown:
         say("No message matches.")
@@ -83,7 +83,7 @@ async def _listed(settings: Settings, wanted: Filter) -> Sequence[Envelope]:
         return await bus.list(wanted)
 
 
-def _fields(envelope: Envelope) -> list[str]:
+def fields(envelope: Envelope) -> list[str]:
     from busctl.cli.rendering import printable
 
     labels = envelope.labels

@@ -135,6 +135,29 @@ class StoreUntrusted(StoreUnreachable):
     )
 
 
+# --- following ---------------------------------------------------------------------------------
+
+
+class CursorHeld(BusctlError):
+    """Another follower of that name has the batch just now."""
+
+    code = "CURSOR_HELD"
+
+
+class CursorMoved(BusctlError):
+    """Another follower of that name has done the batch; what was written for it is undone."""
+
+    code = "CURSOR_MOVED"
+    default_remedy = "Go on with the next batch."
+
+
+class CursorForeign(ConfigurationError):
+    """The follower's place is one of another database cluster (a dump that was restored here)."""
+
+    code = "CURSOR_FOREIGN"
+    default_remedy = "Say with --since from when on it is to begin here (--since 1s: from now on)."
+
+
 # --- refusals of a put -------------------------------------------------------------------------
 
 

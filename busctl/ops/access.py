@@ -24,6 +24,7 @@ from busctl.core.settings import Settings
 from busctl.core.truncation import TRUNCATION
 from busctl.ops.deliveries import Deliveries
 from busctl.ops.guarding import GuardedStore
+from busctl.ops.waking import Waking
 from busctl.ports import Clock, Sink, Store
 
 DENIALS_PER_SEC = 20.0
@@ -53,6 +54,7 @@ class Access:
         self.clock = clock
         self.hop = hop
         self.deliveries = Deliveries(self.store)
+        self.waking = Waking(self.store, clock)
         self._denials = Bucket(DENIALS_PER_SEC)
 
     def require_enabled(self, transaction_id: UUID | None) -> None:

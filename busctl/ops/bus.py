@@ -18,5 +18,6 @@ class Bus(Putting, Getting, Keeping):
 
     async def close(self) -> None:
         """Write what is still to be recorded, then leave the store."""
+        await self.waking.close()
         await self.deliveries.close()
         await self.store.close()

@@ -155,6 +155,9 @@ class GuardedStore:
     async def ping(self) -> float:
         return await self._read(self.inner.ping())
 
+    async def wake(self) -> bool:
+        return await self._read(self.inner.wake())
+
     async def close(self) -> None:
         await self.inner.close()
 

@@ -96,6 +96,7 @@ class Putting(Access):
         _same_digest(chosen, draft.checksum, checksum)
         with naming(chosen):
             stored = await self.sink.put(draft, body)
+        self.waking.stored()
         return _claim(draft, stored, preview_of(raw, labels.content_type))
 
     async def put_file(
@@ -199,6 +200,8 @@ class Putting(Access):
                 claims[place] = _claim(
                     draft, stored, preview_of(one.payload, one.labels.content_type)
                 )
+        if claims:
+            self.waking.stored()
         for place, one in enumerate(wanted):
             if place not in claims:
                 claims[place] = await self.put(
@@ -230,6 +233,7 @@ class Putting(Access):
                 # same.
                 async for _ in chunks:
                     pass
+        self.waking.stored()
         return _claim(seal(), stored, preview)
 
     async def _sealed_row(

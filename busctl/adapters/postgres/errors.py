@@ -10,6 +10,8 @@ from busctl.core.errors import (
     AccessDenied,
     BusctlError,
     ConfigurationError,
+    CursorForeign,
+    CursorHeld,
     InvalidLabel,
     SchemaMissing,
     SchemaOutdated,
@@ -37,6 +39,9 @@ KINDS: dict[str, type[BusctlError]] = {
     **dict.fromkeys(("42883", "42703", "42704"), SchemaOutdated),
     **dict.fromkeys(("57014", "55P03", "25P03", "57P05"), StoreTimeout),
     "53100": StoreFull,
+    # Ours, raised by functions of the schema.
+    "BU001": CursorHeld,
+    "BU002": CursorForeign,
     # Shut down, crashed, starting; no connections, memory or other means left; input and output.
     **dict.fromkeys(
         ("57P01", "57P02", "57P03", "53000", "53200", "53300", "53400", "58000", "58030"),

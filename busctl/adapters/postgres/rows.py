@@ -137,7 +137,7 @@ def envelope(row: Sequence[Any]) -> Envelope:
         transaction_id=row[0], created_at=row[1], expires_at=row[2],
         labels=Labels(
             message_type=MessageType(row[3]), content_type=row[4], tool_name=row[5],
-            session_id=row[6], request_id=row[7], owner=row[8], metadata=row[9],
+            session_id=row[6], request_id=row[7], owner=row[8], metadata=row[9] or {},
         ),
         payload_size_bytes=row[10], checksum=row[11], compression=Compression(row[12]),
         stored_size_bytes=row[13], stored_checksum=row[14], chunk_count=row[15], status=status,

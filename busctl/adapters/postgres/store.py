@@ -67,6 +67,7 @@ class PostgresStore:
         self._verify = verify
         self._sql = queries()
         self._put = call(self._sql["message_put"])
+        self._wake = call(self._sql["wake"])
         self._get = call(self._sql["message_get"])
         self._hours: set[datetime] = set()
         self.admission: Admission | None = None
@@ -355,6 +356,10 @@ class PostgresStore:
         await self._read_one("ping", {})
         return (time.monotonic() - began) * 1000
 
+    async def wake(self) -> bool:
+        heard = await self.pool.call(self._wake, {}, timeout=self._read_timeout)
+        return heard.get_value(0, 0) == b"\x01"
+
     async def close(self) -> None:
         await self.pool.close()
 
@@ -414,6 +419,13 @@ class PostgresStore:
                 raise
         await self.ensure_partitions(time_of(first), time_of(last))
         return await work()
+
+    async def with_partitions(
+        self, messages: Sequence[tuple[Draft, bytes]], work: Callable[[], Awaitable[Result]]
+    ) -> Result:
+        """Run `work`, which stores those messages, and once more when partitions were missing."""
+        ids = [draft.transaction_id.int for draft, _ in messages]
+        return await self._with_partition(UUID(int=min(ids)), UUID(int=max(ids)), work)
 
     async def _noting(self, ids: Sequence[UUID], work: Callable[[], Awaitable[Result]]) -> Result:
         """Run what adds events. Those of a message that is kept for long may have left already:

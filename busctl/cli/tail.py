@@ -1,0 +1,136 @@
+"""`busctl tail`: the newest messages, and those that come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from busctl.cli import options, selecting
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from busctl.core.envelope import Envelope
+    from busctl.core.settings import Settings
+    from busctl.ports import Filter
+
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="Go on where the follower of this name was, and keep its place."),
+]
+
+
+def tail(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for what comes.")] = False,
+    name: Name = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, max=10_000, help="How many of the newest.")
+    ] = 10,
+    message_type: selecting.Type = None,
+    tool: selecting.Tool = None,
+    session: selecting.Session = None,
+    owner: selecting.Owner = None,
+    since: selecting.Since = None,
+    as_json: options.Json = False,
+    env_file: options.EnvFile = None,
+    sets: options.Set = None,
+) -> None:
+    """Show the newest messages, oldest of them first; with -f, then each one as it is committed.
+
+    With --name every committed message is shown exactly once, whatever the order of commits and
+    however often this is started again: the place is kept in the store, and several under one name
+    share the messages. A new name begins with the oldest message, or with --since. The place is
+    moved after printing: what a kill cut off is printed again.
+
+    -f is woken by NOTIFY on a direct connection or a session pooler; through a transaction pooler,
+    where NOTIFY does not arrive, it asks up to four times a second. It says which.
+
+    One line a message, tab-separated, as `busctl ls` prints it; --json prints one document a line,
+    with the fields of `busctl ls --json`.
+
+    \b
+    Examples:
+      busctl tail
+      busctl tail -f --tool search
+      busctl tail -f --name audit --json | jq -r .transaction_id
+    """
+    from busctl.cli.running import run, settings_for
+
+    wanted = selecting.wanted(
+        message_type=message_type, tool=tool, session=session, owner=owner, since=since,
+        limit=limit,
+    )  # fmt: skip
+    settings = settings_for(env_file, sets)
+    if name is None:
+        run(_newest(settings, wanted, as_json=as_json, follow=follow))
+    else:
+        run(_followed(settings, wanted, name, as_json=as_json, once=not follow))
+
+
+async def _newest(settings: Settings, wanted: Filter, *, as_json: bool, follow: bool) -> None:
+    """What is there, then what comes for as long as this runs: its place is its own."""
+    from dataclasses import replace
+    from uuid import uuid4
+
+    from busctl.connect import Bus
+
+    async with Bus.connect(settings) as bus:
+        if not follow:
+            _show(list(reversed(await bus.list(wanted) if wanted.limit else [])), as_json)
+            return
+        coming = replace(wanted, since=None)
+        name = f"tail/{uuid4()}"
+        async with bus.follow(name, coming, from_now=True, bodies=False) as follower:
+            try:
+                # The place is taken before looking back: what comes between is not left out.
+                await follower.next()
+                before = await bus.list(wanted) if wanted.limit else []
+                _show(list(reversed(before)), as_json)
+                _announce((await follower.wakened()).value)
+                shown = {one.transaction_id for one in before}
+                async for batch in follower.batches():
+                    new = [one.envelope for one in batch.messages]
+                    _show([one for one in new if one.transaction_id not in shown], as_json)
+                    await follower.commit(batch)
+            finally:
+                await follower.forget()
+
+
+async def _followed(
+    settings: Settings, wanted: Filter, name: str, *, as_json: bool, once: bool
+) -> None:
+    from busctl.connect import Bus
+
+    begins: datetime | None = wanted.since
+    async with (
+        Bus.connect(settings) as bus,
+        bus.follow(name, wanted, since=begins, bodies=False) as follower,
+    ):
+        if not once:
+            _announce((await follower.wakened()).value)
+        async for batch in follower.batches(once=once):
+            _show([one.envelope for one in batch.messages], as_json)
+            await follower.commit(batch)
+
+
+def _announce(mode: str) -> None:
+    from busctl.cli.running import say
+    from busctl.core.diagnosis import Mode
+
+    by = "asking up to 4 times a second" if mode == Mode.TRANSACTION else "woken by NOTIFY"
+    say(f"busctl tail: following, {by} ({mode}).")
+
+
+def _show(envelopes: list[Envelope], as_json: bool) -> None:
+    import sys
+
+    from busctl.cli.ls import fields
+    from busctl.cli.running import emit_json, envelope_shape
+
+    for one in envelopes:
+        if as_json:
+            emit_json(envelope_shape(one))
+        else:
+            print("\t".join(fields(one)))
+    sys.stdout.flush()
