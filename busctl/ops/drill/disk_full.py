@@ -5,6 +5,11 @@ from __future__ import annotations
 from busctl.ops.drill.deployment import Shape
 from busctl.ops.drill.scene import Drill, Scene
 
+LARGER = (200_000, 1_500_000, 3_500_000)
+"""Bytes of messages that do not fit into what tables have free within themselves."""
+MOST = 60
+"""So many of them, which the disk has room for before it is full."""
+
 
 async def play(scene: Scene) -> None:
     deployment = scene.deployment
@@ -12,7 +17,9 @@ async def play(scene: Scene) -> None:
     async def fill() -> None:
         scene.notes.append(await deployment.fill_disk())
 
-    await scene.round(scene.part(1, 1), fill, deployment.empty_disk)
+    messages = scene.part(1, 1)
+    larger = [LARGER[number % len(LARGER)] for number in range(min(MOST, messages * 3 // 4))]
+    await scene.round(messages, fill, deployment.empty_disk, larger)
 
 
 DRILL = Drill(
