@@ -25,9 +25,9 @@ from busctl.adapters.spool_file import Damaged, Leaf
 from busctl.adapters.tokenfile import default_state_dir
 from busctl.core.dsn import store_key
 from busctl.core.envelope import CHUNK_BYTES, Chunk, Envelope, Event
-from busctl.core.errors import ConfigurationError, FileFailed, SpoolDamaged, SpoolFull
+from busctl.core.errors import ConfigurationError, FileFailed, InvalidId, SpoolDamaged, SpoolFull
 from busctl.core.hops import measured
-from busctl.core.ids import time_of
+from busctl.core.ids import parse_id, time_of
 from busctl.core.settings import MB, Settings
 from busctl.ports import Draft, Extent, Found, Request, Sink, Stored, Waiting
 
@@ -194,12 +194,14 @@ class FileSpool:
         except FileNotFoundError:
             yield None
             return
+        except OSError as error:
+            raise _unreadable(path, transaction_id, error) from error
         with source:
             # The name may have gone while we waited for nobody: then it was drained.
             if not (_locked(source) and self.holds(transaction_id)):
                 yield None
                 return
-            with _known_damage(path, transaction_id):
+            with _readable(path, transaction_id):
                 leaf = await asyncio.to_thread(spool_file.read_leaf, source)
             yield _Held(self, path, source, leaf)
 
@@ -214,10 +216,9 @@ class FileSpool:
     # --- inside ----------------------------------------------------------------------------
 
     def _files(self) -> Sequence[tuple[UUID, int]]:
+        """Our own files: whatever else somebody has put there is left alone."""
         return [
-            (UUID(name.removesuffix(SUFFIX)), size)
-            for name, size in _sizes(self.path)
-            if name.endswith(SUFFIX) and not name.startswith(".")
+            (found, size) for name, size in _sizes(self.path) if (found := _id_of(name)) is not None
         ]
 
     def _read(
@@ -230,10 +231,7 @@ class FileSpool:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise FileFailed(
-                f"Message {transaction_id} cannot be read from {path}: {error}.",
-                transaction_id=transaction_id,
-            ) from error
+            raise _unreadable(path, transaction_id, error) from error
 
     def _answer_of(self, request: Request) -> UUID | None:
         there = set(self.ids())
@@ -242,7 +240,7 @@ class FileSpool:
         for found in there - self._requests.keys():
             try:
                 self._requests[found] = self._read(found, _request)
-            except SpoolDamaged:  # draining it says so
+            except (SpoolDamaged, FileFailed):  # draining it says so
                 self._requests[found] = None
         return next((found for found, known in self._requests.items() if known == request), None)
 
@@ -374,11 +372,11 @@ class _Held:
         self._spool.forget(self.waiting.draft.transaction_id, size)
 
     def _body(self) -> bytes:
-        with _known_damage(self._path, self.waiting.draft.transaction_id):
+        with _readable(self._path, self.waiting.draft.transaction_id):
             return spool_file.read_body(self._source, self._leaf)
 
     def _chunk(self, seq: int) -> Chunk:
-        with _known_damage(self._path, self.waiting.draft.transaction_id):
+        with _readable(self._path, self.waiting.draft.transaction_id):
             return spool_file.read_chunk(self._source, self._leaf, seq)
 
     async def _chunks(self) -> AsyncIterator[Chunk]:
@@ -417,6 +415,19 @@ def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
                     yield entry.name, entry.stat(follow_symlinks=False).st_size
 
 
+def _id_of(name: str) -> UUID | None:
+    """The message whose file has that name; None for a name that we did not give."""
+    stem, mark, rest = name.partition(SUFFIX)
+    if not mark or rest:
+        return None
+    try:
+        found = parse_id(stem)
+        time_of(found)
+    except InvalidId:
+        return None
+    return found if str(found) == stem else None
+
+
 def _locked(opened: IO[bytes]) -> bool:
     """Take the lock of an open file, unless somebody else has it."""
     try:
@@ -424,6 +435,23 @@ def _locked(opened: IO[bytes]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _unreadable(path: Path, transaction_id: UUID, error: OSError) -> FileFailed:
+    return FileFailed(
+        f"Message {transaction_id} cannot be read from {path}: {error.strerror or error}.",
+        transaction_id=transaction_id,
+    )
+
+
+@contextmanager
+def _readable(path: Path, transaction_id: UUID) -> Iterator[None]:
+    """As `_known_damage`, for a file that is open: what the disk does not give is named too."""
+    try:
+        with _known_damage(path, transaction_id):
+            yield
+    except OSError as error:
+        raise _unreadable(path, transaction_id, error) from error
 
 
 @contextmanager

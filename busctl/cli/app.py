@@ -44,7 +44,7 @@ from busctl.cli import (
     trace,
     verify,
 )
-from busctl.core.errors import BusctlError
+from busctl.core.errors import BusctlError, Unforeseen
 
 
 class Root(TyperGroup):
@@ -167,3 +167,20 @@ def main() -> None:
         said = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
         report_error(FileFailed(f"{said}."), as_json=as_json)
         sys.exit(FileFailed.exit_code)
+    except Exception as error:  # noqa: BLE001  # all of it is told, and the exit code is 3
+        fault = unforeseen(error)
+        report_error(fault, as_json=as_json)
+        sys.exit(fault.exit_code)
+
+
+def unforeseen(error: Exception) -> Unforeseen:
+    """What nothing expected, with the places it passed, innermost last; its text may hold anything,
+    a connection string too."""
+    import traceback
+
+    from busctl.core.redaction import Redactor
+
+    said = Redactor(()).clean(" ".join(str(error).split()))[:500]
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    places = " > ".join(f"{os.path.basename(at.filename)}:{at.lineno}" for at in frames)  # noqa: PTH119  # a name alone
+    return Unforeseen(f"busctl failed: {type(error).__name__}: {said} (at {places}).")

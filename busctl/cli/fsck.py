@@ -20,7 +20,10 @@ def fsck(
         float, typer.Option(min=0.0001, max=100, metavar="PERCENT", help="Look at a share only.")
     ] = 100.0,
     seed: Annotated[
-        int | None, typer.Option(help="Which share: the same seed picks the same. Default: random.")
+        int | None,
+        typer.Option(
+            min=0, max=2**63 - 1, help="Which share: the same seed picks the same. Default: random."
+        ),
     ] = None,
     full: Annotated[
         bool,

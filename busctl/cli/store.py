@@ -128,6 +128,10 @@ def backup(
     from busctl.cli.running import emit_json
 
     settings, home = _embedded(env_file, sets)
+    if file.exists():
+        raise _wrong(f"{file} exists.", "Give the backup another name.")
+    if not file.absolute().parent.is_dir():
+        raise _wrong(f"The folder {file.parent} does not exist.", "Make it, or name another file.")
     with _working(f"Backing up {home}"):
         report = embedded.backup(home, file, bin_dir=settings.pg_bin)
     if as_json:

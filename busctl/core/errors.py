@@ -302,6 +302,14 @@ class FileFailed(BusctlError):
     default_remedy = "Free space, correct the permissions or name another file, then try again."
 
 
+class Unforeseen(BusctlError):
+    """A fault of busctl itself: an exception that nothing expected."""
+
+    code = "UNFORESEEN"
+    exit_code = 3
+    default_remedy = "Report it with the command line and this message: it is a fault of busctl."
+
+
 class ArchiveError(BusctlError):
     """An archive of messages is damaged, incomplete or not one of ours."""
 

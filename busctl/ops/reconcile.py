@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -112,20 +113,24 @@ async def look(spool: Spool, clock: Clock) -> ReconcileReport:
                     report.steps.append(_locked(transaction_id))
         except SpoolDamaged as error:
             report.steps.append(Step(transaction_id, Fate.DAMAGED, detail=error.message))
+        except FileFailed as error:
+            report.steps.append(Step(transaction_id, Fate.LEFT, detail=error.message))
     report.seconds = clock.monotonic() - began
     return report
 
 
 async def set_aside_old(spool: Spool, settings: Settings, clock: Clock) -> Sequence[Step]:
-    """What has waited longer than BUSCTL_SPOOL_MAX_AGE_HOURS waits no more, store or none."""
+    """What has waited longer than BUSCTL_SPOOL_MAX_AGE_HOURS waits no more, store or none. A file
+    that cannot be read is left to `reconcile`, which names it."""
     oldest = clock.now() - timedelta(hours=settings.spool_max_age_hours)
     steps = []
     for transaction_id in spool.ids():
         if time_of(transaction_id) >= oldest:
             break
-        async with spool.hold(transaction_id) as held:
-            if held is not None and held.waiting.at < oldest:
-                steps.append(await _set_aside(held, Fate.EXPIRED))
+        with suppress(SpoolDamaged, FileFailed):
+            async with spool.hold(transaction_id) as held:
+                if held is not None and held.waiting.at < oldest:
+                    steps.append(await _set_aside(held, Fate.EXPIRED))
     return steps
 
 

@@ -9,7 +9,7 @@ import stat
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -22,7 +22,7 @@ from busctl.core.settings import Settings
 from busctl.ops.guarding import GuardedStore
 from busctl.ops.putting import Outgoing
 from busctl.ops.reconcile import Fate, ReconcileReport, look, reconcile, set_aside_old
-from busctl.ports import Spool
+from busctl.ports import Request, Spool
 from tests.adapters.bus_sql import MIB, new_id, sql
 
 LABELS = Labels(
@@ -159,6 +159,34 @@ async def test_a_file_cut_short_is_named_and_set_aside(
         f"{claim.transaction_id}.damaged"
     ]
     assert [event.kind for event in await bus.events(claim.transaction_id)] == ["corrupt"]
+
+
+async def test_what_others_put_there_hinders_nothing(bus: Bus, spool: FileSpool) -> None:
+    away = spooling(bus, spool)
+    claim = await away.put(b"ours", LABELS)
+    ours = spool.path_of(claim.transaction_id)
+    for name in ("notes.msg", f"{uuid4()}.msg", f"{'f' * 12}7{'f' * 19}.msg", f"x-{ours.name}",
+                 ours.name.upper(), f"{ours.name}.msg", ".msg"):  # fmt: skip
+        (spool.path / name).write_bytes(b"not ours")
+    (spool.path / f"{new_id(-1)}.msg").mkdir()
+    assert spool.ids() == [claim.transaction_id]
+    assert spool.extent().messages == 1
+    assert (await spool.answer_of(Request("operator", "s", "r"))) == claim.transaction_id
+    assert [step.fate for step in (await look(spool, SystemClock())).steps] == [Fate.WAITING]
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.STORED]
+
+
+async def test_a_damaged_file_that_is_old_holds_up_nothing(bus: Bus, spool: FileSpool) -> None:
+    away = spooling(bus, spool)
+    damaged = await away.put(b"x" * 1000, transaction_id=new_id(-20))
+    old = await away.put(b"old", transaction_id=new_id(-10))
+    spool.path_of(damaged.transaction_id).write_bytes(b"cut")
+    soon = bus.settings.model_copy(update={"spool_max_age_hours": 1e-9})
+    steps = await set_aside_old(spool, soon, SystemClock())
+    assert [(step.transaction_id, step.fate) for step in steps] == [
+        (old.transaction_id, Fate.EXPIRED)
+    ]
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.DAMAGED]
 
 
 @pytest.mark.parametrize("size", [1000, 3 * MIB])

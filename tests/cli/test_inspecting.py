@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from busctl.cli.app import unforeseen
 from busctl.core import samples
 from tests.cli.commands import busctl, put
 from tests.cli.test_messages import UNREACHABLE, sql, unknown_id
@@ -48,6 +51,18 @@ def test_exit_codes_and_help(args: tuple[str, ...]) -> None:
     assert busctl(UNREACHABLE, *asked).code == 3
     wrong = [*args[:1], "nonsense"] if "ID" in args else ["fsck", "--since", "nonsense"]
     assert busctl(UNREACHABLE, *wrong).code == 2
+    if args == ("fsck",):
+        assert busctl(UNREACHABLE, "fsck", "--seed", str(2**63)).code == 2
     shown = busctl(None, args[0], "--help").text
     assert f"busctl {args[0]}" in shown.split("Examples:")[1]
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_what_nobody_expected_is_told_without_a_traceback_and_without_secrets() -> None:
+    with pytest.raises(ValueError, match="hidden") as caught:
+        int("postgresql://me:hidden@db/x password=covert")
+    fault = unforeseen(caught.value)
+    assert (fault.exit_code, fault.code) == (3, "UNFORESEEN")
+    assert "ValueError: invalid literal" in fault.message
+    assert "test_inspecting.py:" in fault.message
+    assert not {"hidden", "covert"} & set(re.findall(r"\w+", fault.message))

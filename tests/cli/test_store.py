@@ -80,7 +80,9 @@ def test_backup_and_restore(home: Path, tmp_path: Path) -> None:
     assert made.code == 0 and len(made.json["checksum"]) == 64 and made.json["files"] > 100
     assert made.json["stored_size_bytes"] == file.stat().st_size
     again = store(home, "store", "backup", file)
-    assert again.code == 3 and "exists" in again.err
+    assert again.code == 2 and "exists" in again.err
+    nowhere = store(home, "store", "backup", tmp_path / "none" / "bus.backup")
+    assert nowhere.code == 2 and "folder" in nowhere.err
 
     assert store(home, "rm", message, "--yes").code == 0
     refused = store(home, "store", "restore", file)
