@@ -21,7 +21,13 @@ from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tls import secured
 from busctl.adapters.spool import FileSpool
 from busctl.adapters.sqlfiles import migrations
-from busctl.core.errors import SchemaMissing, SchemaOutdated, StoreUnreachable
+from busctl.core.errors import (
+    BusDisabled,
+    EmbeddedStoreError,
+    SchemaMissing,
+    SchemaOutdated,
+    StoreUnreachable,
+)
 from busctl.core.following import BATCH_MESSAGES
 from busctl.core.migration import State, standings
 from busctl.core.settings import Settings
@@ -48,13 +54,15 @@ class Bus(operations.Bus):
         last user has left. A configured database is never migrated here: SchemaMissing and
         SchemaOutdated say what to run. Raises StoreUnreachable and EmbeddedStoreError too.
 
-        `lazily`: a configured database is first asked when it is first needed, and raises there.
+        `lazily`: the store is first asked when it is first needed, and raises there. That is for
+        what waits in the spool: an embedded store is started, but not migrated.
         """
         if settings is None:
             from busctl.adapters.environment import load
 
             settings = load().settings
-        async with open_store(settings, lazily=lazily) as store:
+        async with AsyncExitStack() as stack:
+            store = await _entered(stack, settings, lazily=lazily)
             clock = SystemClock()
             guarded = GuardedStore(store, settings, clock, FileSpool.of(settings))
             bus = cls(guarded, settings, clock, hop=hop)
@@ -85,7 +93,7 @@ class Bus(operations.Bus):
         """The bus of a daemon, which starts although a configured database is away if it may fall
         back to the spool, and without any when the bus is switched off. Raises as `connect`."""
         if not settings.enabled:
-            yield cls(cast(Store, NoStore()), settings, SystemClock(), hop="daemon")
+            yield cls(cast(Store, NoStore(_switched_off())), settings, SystemClock(), hop="daemon")
             return
         async with AsyncExitStack() as stack:
             try:
@@ -97,6 +105,20 @@ class Bus(operations.Bus):
                 away = cls.connect(settings, hop="daemon", lazily=True)
                 bus = await stack.enter_async_context(away)
             yield bus
+
+
+def _switched_off() -> BusDisabled:
+    return BusDisabled("The bus is switched off (MESSAGE_BUS_ENABLED=false).")
+
+
+async def _entered(stack: AsyncExitStack, settings: Settings, *, lazily: bool) -> Store:
+    """The store; lazily, in place of an embedded one that does not start, what says why."""
+    try:
+        return await stack.enter_async_context(open_store(settings, lazily=lazily))
+    except EmbeddedStoreError as error:
+        if not lazily:
+            raise
+        return cast(Store, NoStore(error))
 
 
 def waits_here(settings: Settings, transaction_id: UUID) -> bool:
@@ -120,8 +142,8 @@ async def store_dsn(settings: Settings) -> AsyncIterator[tuple[str, bool]]:
 
 @asynccontextmanager
 async def open_store(settings: Settings, *, lazily: bool = False) -> AsyncIterator[PostgresStore]:
-    """The store of these settings, connected and with its schema checked; `lazily`, a configured
-    one by whoever first needs it. An embedded server that dies meanwhile is started again when it
+    """The store of these settings, connected and with its schema checked; `lazily`, by whoever
+    first needs it. An embedded server that dies meanwhile is started again when it
     is next needed."""
     keep_freed_memory()
     async with store_dsn(settings) as (dsn, is_embedded):
@@ -171,7 +193,7 @@ async def _open(settings: Settings, dsn: str, *, is_embedded: bool, lazily: bool
             read_timeout=settings.read_timeout_secs,
             verify=settings.verify_integrity,
             revive=start_again if is_embedded else None,
-            lazily=lazily and not is_embedded,
+            lazily=lazily,
         )
 
     try:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from busctl.core.breaker import AWAY, Breaker, Permit, State, outcome_of
 from busctl.core.envelope import Chunk, Envelope, Event
-from busctl.core.errors import BusctlError, BusDisabled, StoreUnreachable
+from busctl.core.errors import BusctlError, StoreUnreachable
 from busctl.core.settings import Settings
 from busctl.ports import (
     Clock,
@@ -36,12 +36,16 @@ Changed = Callable[[Breaker, State], None]
 
 
 class NoStore:
-    """In place of a store where the bus is switched off: whatever it is asked is refused."""
+    """In place of a store that is not to be had (the bus is switched off): whatever it is asked is
+    refused with `why`."""
+
+    def __init__(self, why: BusctlError) -> None:
+        self._why = why
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         async def refuse(*_: object, **__: object) -> Any:
             if name != "close":
-                raise BusDisabled("The bus is switched off (MESSAGE_BUS_ENABLED=false).")
+                raise self._why
 
         return refuse
 
