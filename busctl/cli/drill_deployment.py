@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -19,7 +20,7 @@ from busctl.adapters.clock import SkewedClock, SystemClock
 from busctl.adapters.daemon_process import running_daemon
 from busctl.adapters.fault_proxy import FaultProxy
 from busctl.adapters.latency_proxy import Address
-from busctl.adapters.pgbouncer import Pooler
+from busctl.adapters.pgbouncer import Pooler, program
 from busctl.adapters.postgres.drilling import Saboteur
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.proxied import address_of, through
@@ -32,8 +33,8 @@ from busctl.core.envelope import Envelope, Labels, MessageType
 from busctl.core.errors import BusctlError, ConfigurationError
 from busctl.core.settings import Settings
 from busctl.ops.bus import Bus
+from busctl.ops.drill import CannotDrill, Shape
 from busctl.ops.drill.calling import TOOL
-from busctl.ops.drill.deployment import Shape
 from busctl.ports import Filter
 
 QUICK = {
@@ -273,13 +274,22 @@ def made_passable(folder: Path) -> Path:
     return folder
 
 
+def _require(shape: Shape) -> None:
+    """Raises CannotDrill where a deployment of that shape cannot be made."""
+    if shape.pooler and program() is None:
+        raise CannotDrill("pgbouncer is not installed (Debian: apt-get install pgbouncer).")
+    if shape.disk and sys.platform != "linux":
+        raise CannotDrill("Only on Linux can a disk be filled for it.")
+
+
 @asynccontextmanager
 async def throw_away(
     folder: Path, shape: Shape, seed: int, given: Settings | None = None
 ) -> AsyncIterator[ThrowAway]:
     """One in `folder`, which is made, for the time of the block; on the database that `given`
     names, or one of its own. Raises the named errors of starting, and ConfigurationError for a
-    database that holds messages of others."""
+    database that holds messages of others; CannotDrill for a shape that cannot be had here."""
+    _require(shape)
     await asyncio.to_thread(made_passable, folder)
     async with AsyncExitStack() as stack:
         disk = None

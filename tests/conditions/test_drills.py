@@ -74,6 +74,23 @@ def test_a_configured_database_is_played_on_when_that_is_said(database: str) -> 
     assert "holds 1 messages that no drill made" in done.stderr
 
 
+def test_without_pgbouncer_its_drill_is_not_played_and_others_are() -> None:
+    """It is no pass, and nothing else is lost by it."""
+    words = ["pooler-restarted", "read-only", "disk-full", "--messages", "24", "--json"]
+    code = (
+        "import busctl.adapters.pgbouncer as made; made.PROGRAMS = ('/nowhere',); "
+        "from busctl.cli.app import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, "drill", *words], cwd="/", capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    drills = {one["name"]: one for one in json.loads(done.stdout)["drills"]}
+    assert [one["played"] for one in drills.values()] == [True, True, False]
+    assert "pgbouncer is not installed" in drills["pooler-restarted"]["why_not"]
+
+
 def drilled(*words: str, dsn: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "busctl", "drill", *words], cwd="/",

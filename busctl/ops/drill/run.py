@@ -110,6 +110,7 @@ async def run(
                 if drill.needs_server and not own_server:
                     raise CannotDrill("It tampers with the server, which may be others' as well.")
                 if deployment is None or shape != drill.shape:
+                    deployment = None
                     await stack.aclose()
                     deployment = await stack.enter_async_context(make(drill.shape))
                     shape = drill.shape
