@@ -30,7 +30,7 @@ async def _with_the_store_away(scene: Scene, messages: int) -> None:
         await deployment.start_daemon()
         await callers.settled(FAULT_SECS)
         deployment.store_line.heal()
-    await scene.recovered()
+        scene.cured()
 
 
 DRILL = Drill(

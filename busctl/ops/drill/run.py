@@ -134,6 +134,7 @@ async def _played(scene: Scene, drill: Drill) -> Played:
     deployment = scene.deployment
     aside = await deployment.aside()
     await drill.play(scene)
+    await scene.settled()
     kept, waiting = await deployment.kept(scene.sessions), await deployment.waiting()
     found = add_up(scene.attempts, kept, waiting)
     more = [*scene.findings]

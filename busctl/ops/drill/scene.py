@@ -86,10 +86,12 @@ class Scene:
         self._seed = seed
         self._rounds = 0
         self._probes = 0
+        self._recovering: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def calls(self, messages: int, *sizes: int) -> AsyncIterator[Callers]:
-        """So many calls are made beside the block, the first ones of those sizes in bytes."""
+        """So many calls are made beside the block, the first ones of those sizes in bytes; after a
+        cure in it the end waits for the recovery."""
         self._rounds += 1
         prefix = f"{self.name}-{self._seed}-{self._rounds}"
         wanted = plans(messages, self._seed, prefix, sizes=sizes)
@@ -98,7 +100,12 @@ class Scene:
         try:
             async with callers:
                 yield callers
+            if self._recovering is not None:
+                await self._recovering
         finally:
+            if self._recovering is not None:
+                self._recovering.cancel()
+                self._recovering = None
             self.attempts += callers.attempts
 
     def part(self, of: int, parts: int) -> int:
@@ -107,7 +114,7 @@ class Scene:
 
     async def round(self, messages: int, fault: Act, cure: Act, sizes: Sequence[int] = ()) -> None:
         """A quarter of the calls before a fault, at its beginning, while it lasts, and after its
-        cure; then the recovery. The first ones have those sizes in bytes."""
+        cure, beside the recovery. The first ones have those sizes in bytes."""
         quarter = max(1, messages // 4)
         async with self.calls(messages, *sizes) as callers:
             await callers.release(quarter)
@@ -117,7 +124,7 @@ class Scene:
             await callers.release(quarter)
             await callers.settled(FAULT_SECS)
             await cure()
-        await self.recovered()
+            self.cured()
 
     async def at_points(
         self, line: Proxy, fault: Callable[[Any], Awaitable[None]], cure: Act,
@@ -141,7 +148,7 @@ class Scene:
                 else:
                     await callers.settled(FAULT_SECS / 3)
                 await cure()
-            await self.recovered()
+                self.cured()
         self.notes.append("points: " + "; ".join(point.name for point in points))
 
     async def spoilt(self, line: Proxy, side: Side, messages: int) -> None:
@@ -161,6 +168,10 @@ class Scene:
         if not flipped:
             self.unreached.append(f"a message that the {side} sends")
 
+    def cured(self) -> None:
+        """Measure from now on, beside the calls that are still made, how long it recovers."""
+        self._recovering = asyncio.create_task(self.recovered())
+
     async def recovered(self) -> None:
         """Wait until an answer goes straight into the store, and then until the spool is empty."""
         began = self._clock.monotonic()
@@ -168,13 +179,22 @@ class Scene:
             (self.recoveries, self._is_back, "No answer went straight into the store"),
             (self.drained, self._is_drained, "The spool was not drained"),
         ):
-            while not await is_well():
-                if self._clock.monotonic() - began > RECOVERY_SECS:
-                    message = f"{what} within {RECOVERY_SECS:g} s of the cure."
-                    self.findings.append(Finding("not_recovered", self.name, message, REMEDY))
-                    return
-                await asyncio.sleep(PROBE_SECS)
+            if not await self._comes(is_well, began):
+                message = f"{what} within {RECOVERY_SECS:g} s of the cure."
+                self.findings.append(Finding("not_recovered", self.name, message, REMEDY))
+                return
             times.append(self._clock.monotonic() - began)
+
+    async def settled(self) -> None:
+        """Wait for the spool to be empty once more: calls were made beside the recovery."""
+        await self._comes(self._is_drained, self._clock.monotonic())
+
+    async def _comes(self, is_well: Callable[[], Awaitable[bool]], began: float) -> bool:
+        while not await is_well():
+            if self._clock.monotonic() - began > RECOVERY_SECS:
+                return False
+            await asyncio.sleep(PROBE_SECS)
+        return True
 
     async def _is_back(self) -> bool:
         self._probes += 1
