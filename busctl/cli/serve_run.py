@@ -28,7 +28,7 @@ from busctl.adapters.spool import others_of
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.toolmodules import load_tools
 from busctl.adapters.uvicorn_server import HttpServer
-from busctl.cli import serve_alerts
+from busctl.cli import serve_alerts, serve_desk
 from busctl.cli.running import emit_json, say
 from busctl.connect import Bus
 from busctl.core.errors import BusctlError
@@ -39,7 +39,7 @@ from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import Credentials
 from busctl.ops.serve.draining import drain_spool
 from busctl.ops.tools import PythonTools
-from busctl.ports import TokenGuard
+from busctl.ports import Desk, TokenGuard
 
 log = logging.getLogger("busctl.serve")
 
@@ -69,7 +69,8 @@ async def serve_until_told(settings: Settings, files: Files) -> None:
             tokens = PostgresTokens(cast(PostgresStore, bus.store.inner))
             guard = Credentials(own, tokens, settings, bus.clock)
             daemon = Daemon(bus, tools, guard, meter, name=_own_name(bus))
-            await server.start(_app(daemon, guard, meter))
+            desk = serve_desk.desk(daemon)
+            await server.start(_app(daemon, guard, meter, desk))
             async with _upkeep(daemon, files.health, server.url):
                 _announce(settings, server, own, files, as_json=as_json)
                 _warn_of_what_is_off(settings)
@@ -97,9 +98,9 @@ def _own_name(bus: Bus) -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{bus.clock.new_id().hex[-8:]}"
 
 
-def _app(daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics) -> Any:
+def _app(daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics, desk: Desk) -> Any:
     health = asgi.Health(daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE))
-    return asgi.make_app(daemon.settings, daemon.converse, daemon.bus, guard, meter, health)
+    return asgi.make_app(daemon.settings, daemon.converse, daemon.bus, guard, meter, health, desk)
 
 
 # --- signals -----------------------------------------------------------------------------------
@@ -200,6 +201,7 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
             every("journal", partial(_tell, daemon), upkeep.LOOK_SECS),
             every("spool", partial(drain_spool, daemon), upkeep.SPOOL_SECS),
             every("partitions", daemon.bus.ensure_partitions, upkeep.PARTITIONS_SECS),
+            every("traffic", serve_desk.rollup(daemon), upkeep.LOOK_SECS),
             every("tokens", daemon.check_tokens, max(1.0, settings.token_cache_secs)),
             every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
         ]

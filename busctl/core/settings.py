@@ -367,6 +367,14 @@ class Settings(BaseSettings):
         ge=0,
         le=86400,
     )
+    login_hours: Number = _setting(
+        12.0,
+        "Daemon",
+        "BUSCTL_LOGIN_HOURS",
+        "Hours until a login to the dashboard ends by itself.",
+        gt=0,
+        le=720,
+    )
     allow_remote: bool = _setting(
         False,
         "Daemon",

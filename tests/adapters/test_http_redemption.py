@@ -21,6 +21,7 @@ import zstandard
 from busctl.adapters import asgi, metrics
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.uvicorn_server import HttpServer
+from busctl.cli import serve_desk
 from busctl.connect import Bus
 from busctl.core.envelope import ClaimCheck, Labels
 from busctl.core.settings import Settings
@@ -84,7 +85,9 @@ async def site(database: str) -> AsyncIterator[Site]:
         guard, meter = Guard(settings), metrics.Metrics("test")
         daemon = Daemon(bus, PythonTools([]), guard, meter, name="test")
         health = asgi.Health(daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE))
-        app = asgi.make_app(settings, daemon.converse, bus, guard, meter, health)
+        app = asgi.make_app(
+            settings, daemon.converse, bus, guard, meter, health, serve_desk.desk(daemon)
+        )
         server = HttpServer(settings)
         await server.start(app)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ VALUES: dict[str, Any] = {
     "follower": "f", "holder": "h", "most": Int4(10), "body_bytes": Int8(0), "starting": NOW,
     "from_now": False, "moves": Int8(0), "goal": "3:3:", "complete": True, "place_xid": "0",
     "place_seq": Int8(0), "listen": Float8(60),
+    "span": timedelta(hours=1), "step": timedelta(minutes=1),
     "fell_back": NOW, "hop": "h", "reconciled_hop": "h", "reconciled_detail": Jsonb({}),
 }  # fmt: skip
 OWN: dict[str, Any] = {

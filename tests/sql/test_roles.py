@@ -93,6 +93,15 @@ MAY: list[tuple[str, set[str]]] = [
     ("update bus.upkeep set at = now()", {J, H}),
     ("delete from bus.upkeep", {J, H}),
     ("truncate bus.upkeep", NOBODY),
+    # traffic
+    ("select from bus.traffic", {R, J, H}),
+    ("insert into bus.traffic values (now(), 'o', 't', 1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 0, 0)",
+     {J, H}),
+    ("update bus.traffic set messages = 2", {J, H}),
+    ("delete from bus.traffic", {J, H}),
+    ("truncate bus.traffic", NOBODY),
+    ("select * from bus.flow('1 hour', '1 minute')", {R, H}),
+    ("select * from bus.tool_flow('1 hour', 'me')", {R, H}),
     # tokens
     ("select digest from bus.token", {R, J, H}),
     ("insert into bus.token values ('0123456789ab', sha256('x'), 'me', '{call}')", {J, H}),

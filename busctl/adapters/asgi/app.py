@@ -16,13 +16,14 @@ from starlette.websockets import WebSocket
 from busctl.adapters.asgi.bearer import principal_of
 from busctl.adapters.asgi.capacity import Capacity
 from busctl.adapters.asgi.guard import Guard
+from busctl.adapters.asgi.pages import Logins, Site
 from busctl.adapters.asgi.problems import problem_of
 from busctl.adapters.asgi.redemption import Redemption
 from busctl.adapters.asgi.socket import StarletteSocket
 from busctl.core.errors import BusctlError
 from busctl.core.principal import Scope
 from busctl.core.settings import Settings
-from busctl.ports import Meter, Reading, Socket, TokenGuard
+from busctl.ports import Desk, Meter, Reading, Socket, TokenGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,10 @@ class Health:
 
 def make_app(
     settings: Settings, converse: Callable[[Socket], Awaitable[None]], reading: Reading,
-    guard: TokenGuard, meter: Meter, health: Health,
+    guard: TokenGuard, meter: Meter, health: Health, desk: Desk,
 ) -> Starlette:  # fmt: skip
-    """The application; whoever shows a token redeems the messages of its principal."""
+    """The application; whoever shows a token redeems the messages of its principal, or sees them
+    in the dashboard."""
 
     async def websocket(connection: WebSocket) -> None:
         await connection.accept()
@@ -66,6 +68,11 @@ def make_app(
         return Response(text, headers={"Content-Type": content_type})
 
     redemption = Redemption(reading, guard, meter, log_all=settings.log_all_operations)
+    logins = Logins(
+        guard, lifetime_secs=round(settings.login_hours * 3600),
+        secure=settings.tls_cert is not None,
+    )  # fmt: skip
+    site = Site(desk, logins, redemption)
     return Starlette(
         routes=[
             WebSocketRoute("/", websocket),
@@ -73,6 +80,7 @@ def make_app(
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            *site.routes,
         ],
         middleware=[
             Middleware(

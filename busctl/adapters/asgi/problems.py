@@ -62,10 +62,14 @@ def problem(
     return JSONResponse({"error": error}, status, headers)
 
 
+def status_of(error: BusctlError) -> int:
+    """The status of a named error; 500 for what is our own fault, a corrupt message included."""
+    return next((known for kind, known in _STATUS if isinstance(error, kind)), 500)
+
+
 def problem_of(error: BusctlError) -> JSONResponse:
-    """The response for a named error; 500 for what is our own fault, a corrupt message included."""
-    status = next((known for kind, known in _STATUS if isinstance(error, kind)), 500)
+    """The response for a named error."""
     return problem(
-        status, getattr(error, "error_code", error.code), error.message,
+        status_of(error), getattr(error, "error_code", error.code), error.message,
         transaction_id=error.transaction_id, remedy=error.remedy,
     )  # fmt: skip

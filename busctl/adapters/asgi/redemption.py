@@ -26,7 +26,7 @@ from busctl.core.envelope import ClaimCheck, Compression
 from busctl.core.errors import BusctlError
 from busctl.core.hops import SENT, Hop
 from busctl.core.ids import parse_id
-from busctl.core.principal import Scope
+from busctl.core.principal import Principal, Scope
 from busctl.ports import Meter, Readable, Reading, TokenGuard
 
 VIA = "http"
@@ -58,7 +58,10 @@ class Redemption:
 
     async def serve(self, request: Request) -> Response:
         """GET and HEAD. Errors are raised by their names before the first byte."""
-        principal = await principal_of(request, self._guard)
+        return await self.serve_to(request, await principal_of(request, self._guard))
+
+    async def serve_to(self, request: Request, principal: Principal) -> Response:
+        """The same to somebody who is known already."""
         transaction_id = parse_id(request.path_params["id"])
         try:
             await self._reading.require(principal, Scope.READ, transaction_id)

@@ -1,0 +1,70 @@
+// The plots, and what is told to whoever listens. htmx does all the rest.
+"use strict";
+(() => {
+  const plots = [
+    { id: "plot-rate", series: [["messages", "messages/min", "--one"], ["errors", "errors/min", "--bad"]], show: (v) => v.toLocaleString("en", { maximumFractionDigits: 1 }) },
+    { id: "plot-time", series: [["mean_ms", "mean", "--one"], ["p95_ms", "highest p95", "--two"]], show: (v) => v.toFixed(1) + " ms" },
+    { id: "plot-size", series: [["mean_bytes", "mean", "--one"], ["largest_bytes", "largest", "--two"]], show: size },
+  ];
+  const drawn = new Map();
+
+  function size(bytes) {
+    const units = ["B", "KB", "MB", "GB", "TB"];
+    let unit = 0;
+    while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
+    return bytes.toFixed(unit ? 1 : 0) + " " + units[unit];
+  }
+
+  // UTC as in the tables; days where the plot spans some.
+  function moment(seconds, plot) {
+    const text = new Date(seconds * 1000).toISOString();
+    const { min, max } = plot.scales.x;
+    return max - min > 172800 ? text.slice(5, 10) : text.slice(11, 16);
+  }
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  function options(plot, width) {
+    const line = colour("--line"), ink = colour("--quiet");
+    const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+    return {
+      width, height: 180, cursor: { drag: { x: false, y: false } },
+      scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+      axes: [{ ...axis, values: (u, all) => all.map((v) => moment(v, u)) }, { ...axis, size: 72, values: (_, all) => all.map((v) => (v === null ? "" : plot.show(v))) }],
+      series: [{ label: "UTC", value: (u, v) => (v === null ? "–" : moment(v, u)) }, ...plot.series.map(([, label, name]) => ({
+        label, stroke: colour(name), width: 2, spanGaps: false,
+        points: { size: 5 }, value: (_, v) => (v === null || v === undefined ? "–" : plot.show(v)),
+      }))],
+    };
+  }
+
+  function draw(anew) {
+    const data = document.getElementById("data");
+    if (!data) return;
+    const columns = JSON.parse(data.dataset.plots);
+    for (const plot of plots) {
+      const place = document.getElementById(plot.id);
+      if (!place) continue;
+      const values = [columns.x, ...plot.series.map(([name]) => columns[name])];
+      if (anew && drawn.has(plot.id)) { drawn.get(plot.id).destroy(); drawn.delete(plot.id); }
+      if (drawn.has(plot.id)) drawn.get(plot.id).setData(values);
+      else drawn.set(plot.id, new uPlot(options(plot, place.clientWidth), values, place));
+    }
+    const told = document.getElementById("told");
+    if (told && told.textContent !== data.dataset.told) told.textContent = data.dataset.told;
+  }
+
+  let last = 0;
+  function refit() {
+    if (window.innerWidth === last) return;
+    last = window.innerWidth;
+    draw(true);
+  }
+
+  document.addEventListener("DOMContentLoaded", () => { last = window.innerWidth; draw(false); });
+  document.addEventListener("htmx:sseMessage", () => draw(false));
+  window.addEventListener("resize", refit);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(true));
+})();

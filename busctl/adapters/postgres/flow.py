@@ -1,0 +1,66 @@
+"""The Traffic port on PostgreSQL: plots from the roll-up by the minute, never from messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from busctl.adapters.postgres.facts import PostgresFacts
+from busctl.adapters.postgres.pool import Row, Session
+from busctl.adapters.postgres.store import PostgresStore
+from busctl.adapters.sqlfiles import queries
+from busctl.core.flow import Flow, Load, Step, ToolFlow, Window
+
+READER, KEEPER = "bus_reader", "bus_janitor"
+PLAIN = 8
+"""Columns of a tool before those that count by size."""
+
+
+class PostgresTraffic:
+    """Implements `busctl.ports.Traffic` with the connections of a store."""
+
+    def __init__(self, store: PostgresStore, *, timeout: float) -> None:
+        self._store = store
+        self._timeout = timeout
+        self._sql = queries()
+
+    async def refresh(self, first: datetime, last: datetime) -> int:
+        values = {"first": first, "last": last}
+        row = await self._store.as_role(
+            KEEPER, lambda session: session.one(self._sql["traffic_refresh"], values)
+        )
+        return 0 if row is None else int(row[0])
+
+    async def flow(self, window: Window, owner: str | None) -> Flow:
+        values = {"span": window.span, "step": window.step, "owner": owner}
+
+        async def read(session: Session) -> Flow:
+            steps = await session.all(self._sql["flow_steps"], values)
+            tools = await session.all(
+                self._sql["flow_tools"], {"span": window.span, "owner": owner}
+            )
+            told = await session.all(self._sql["flow_fallbacks"], {"span": window.span})
+            fates: dict[str, int] = dict(told)
+            return Flow(
+                window,
+                [Step(*row) for row in steps],
+                [_tool(row) for row in tools],
+                fates.get("fell_back", 0),
+                fates.get("reconciled", 0),
+            )
+
+        return await self._store.as_role(READER, read)
+
+    async def load(self) -> Load:
+        facts = PostgresFacts.of(self._store.pool, self._timeout)
+        (quota,) = await facts.ask("health_quota")
+        (backlog,) = await facts.ask("health_backlog")
+        (expiry,) = await facts.ask("health_expiry")
+        return Load(
+            quota["bytes"], backlog["pending"], backlog["looked_at"], backlog["age"],
+            expiry["cleanup_age"],
+        )  # fmt: skip
+
+
+def _tool(row: Row) -> ToolFlow:
+    told, sizes = row[:PLAIN], row[PLAIN:]
+    return ToolFlow(*told, tuple(sizes))  # type: ignore[call-arg]  # as many as it has fields
