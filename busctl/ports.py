@@ -27,6 +27,7 @@ from busctl.core.following import Batch
 from busctl.core.fsck import Inspected, Orphan
 from busctl.core.health import Health
 from busctl.core.journal import DaemonState, Kind, SystemEvent
+from busctl.core.observation import Stage
 from busctl.core.principal import Principal, Scope
 from busctl.core.retention import Contents, Holding
 from busctl.core.retention import Partition as Partition
@@ -258,6 +259,30 @@ class Feed(Protocol):
 
     async def forget(self, follower: str) -> bool: ...
     def ear(self) -> AbstractAsyncContextManager[Ear]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Neglected:
+    """A message that nobody has redeemed, and how long it has to live."""
+
+    envelope: Envelope
+    left: timedelta
+
+
+class Neglect(Protocol):
+    """Finds what nobody redeems. Raises the store's errors."""
+
+    async def begin(self) -> tuple[datetime, datetime | None]:
+        """The store's time, and up to when it was swept before."""
+
+    def pages(
+        self, stage: Stage, behind: datetime | None, after: timedelta, ahead: timedelta, most: int
+    ) -> AsyncIterator[Sequence[Neglected]]:
+        """Those that became so since `behind`: older than `after`, or with less than `ahead` and a
+        tenth of their time left; up to `most` at once."""
+
+    async def end(self, began: datetime) -> None:
+        """A sweep that began then is done."""
 
 
 @dataclass(frozen=True, slots=True)

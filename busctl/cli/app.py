@@ -43,6 +43,7 @@ from busctl.cli import (
     token,
     trace,
     verify,
+    watch,
 )
 from busctl.core.errors import BusctlError, Unforeseen
 
@@ -105,6 +106,7 @@ app.command()(put.put)
 app.command()(get.get)
 app.command()(ls.ls)
 app.command()(tail.tail)
+app.command()(watch.watch)
 app.command()(show.show)
 app.command()(trace.trace)
 app.command()(verify.verify)

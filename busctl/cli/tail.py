@@ -87,7 +87,7 @@ async def _newest(settings: Settings, wanted: Filter, *, as_json: bool, follow: 
                 await follower.next()
                 before = await bus.list(wanted) if wanted.limit else []
                 _show(list(reversed(before)), as_json)
-                _announce((await follower.wakened()).value)
+                announce("tail", (await follower.wakened()).value)
                 shown = {one.transaction_id for one in before}
                 async for batch in follower.batches():
                     new = [one.envelope for one in batch.messages]
@@ -108,18 +108,19 @@ async def _followed(
         bus.follow(name, wanted, since=begins, bodies=False) as follower,
     ):
         if not once:
-            _announce((await follower.wakened()).value)
+            announce("tail", (await follower.wakened()).value)
         async for batch in follower.batches(once=once):
             _show([one.envelope for one in batch.messages], as_json)
             await follower.commit(batch)
 
 
-def _announce(mode: str) -> None:
+def announce(command: str, mode: str) -> None:
+    """Say how it is woken, as was proved."""
     from busctl.cli.running import say
     from busctl.core.diagnosis import Mode
 
     by = "asking up to 4 times a second" if mode == Mode.TRANSACTION else "woken by NOTIFY"
-    say(f"busctl tail: following, {by} ({mode}).")
+    say(f"busctl {command}: following, {by} ({mode}).")
 
 
 def _show(envelopes: list[Envelope], as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from busctl.core.envelope import Envelope
 
@@ -30,6 +30,8 @@ class Followed:
 
     envelope: Envelope
     body: bytes | None
+    xid: str
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ class Batch:
     follower: str
     place: Place
     messages: Sequence[Followed]
+
+    def first(self, count: int) -> Batch:
+        """Its first messages alone, 1 or more, and the place behind them."""
+        if count >= len(self.messages):
+            return self
+        last = self.messages[count - 1]
+        place = replace(self.place, complete=False, xid=last.xid, seq=last.seq)
+        return Batch(self.follower, place, self.messages[:count])
 
 
 def lingers(batch: Batch) -> bool:

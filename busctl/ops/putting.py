@@ -246,6 +246,11 @@ class Putting(Access):
             draft, body = await on_a_core(self._packed, chosen, labels, raw, ttl)
         return (replaced(draft, created_at=created_at) if created_at else draft), body
 
+    def drafted(self, one: Outgoing) -> tuple[Draft, bytes]:
+        """What is stored for a small payload under the id it has, which may be of any time."""
+        chosen = one.transaction_id or self.clock.new_id()
+        return self._packed(chosen, checked(one.labels), one.payload, None)
+
     def _packed_row(self, one: Outgoing, ttl: timedelta | None) -> tuple[Draft, bytes]:
         chosen = self._checked_id(one.transaction_id)
         return self._packed(chosen, one.labels, one.payload, ttl)

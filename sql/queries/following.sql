@@ -24,3 +24,42 @@ select bus.wake()
 
 -- name: follow_forget :none
 delete from bus.watcher_cursor where name = %(follower)b
+
+-- name: neglected_since :many
+select transaction_id, created_at, expires_at, message_type::text, content_type, tool_name,
+       session_id, request_id, owner, metadata, payload_size_bytes, checksum, compression::text,
+       stored_size_bytes, stored_checksum, chunk_count, status::text, retrieved_at,
+       retrieved_count, pinned, write_duration_ms, read_duration_ms, now()
+from bus.message_bus
+where transaction_id > %(beyond)b
+  and transaction_id >= bus.first_id(greatest(
+      %(behind)b::timestamptz - make_interval(secs => %(age)b::double precision),
+      timestamptz 'epoch'))
+  and transaction_id < bus.first_id(now() - make_interval(secs => %(age)b::double precision))
+  and retrieved_count = 0 and status = 'pending' and message_type = 'tool_response'
+  and (pinned or expires_at > now()) and %(ahead)b::double precision >= 0
+order by transaction_id limit %(most)b::integer
+
+-- name: neglected_ahead :many
+select transaction_id, created_at, expires_at, message_type::text, content_type, tool_name,
+       session_id, request_id, owner, metadata, payload_size_bytes, checksum, compression::text,
+       stored_size_bytes, stored_checksum, chunk_count, status::text, retrieved_at,
+       retrieved_count, pinned, write_duration_ms, read_duration_ms, now()
+from bus.message_bus
+where transaction_id > %(beyond)b and expires_at > now()
+  and expires_at <= now() + make_interval(secs => %(ahead)b::double precision)
+  -- Not before nine tenths of its time are over, or what lives short would be named at once.
+  and expires_at - (expires_at - created_at) / 10 <= now()
+  and (%(behind)b::timestamptz is null
+       or greatest(expires_at - (expires_at - created_at) / 10,
+                   expires_at - make_interval(secs => %(ahead)b::double precision))
+          > %(behind)b::timestamptz)
+  and retrieved_count = 0 and status = 'pending' and message_type = 'tool_response'
+  and not pinned and %(age)b::double precision >= 0
+order by transaction_id limit %(most)b::integer
+
+-- name: swept_until :one
+select now(), (select swept_at from bus.watcher_cursor where name = %(follower)b)
+
+-- name: swept :none
+update bus.watcher_cursor set swept_at = %(at)b::timestamptz where name = %(follower)b

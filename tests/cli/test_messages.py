@@ -21,7 +21,20 @@ from tests.cli.commands import busctl, on_terminal, peak_kib, put, start, wait_f
 pytestmark = pytest.mark.one_database
 
 MIB = 1 << 20
-COMMANDS = ["put", "get", "ls", "show", "pin", "unpin", "extend", "rm", "export", "import"]
+COMMANDS = [
+    "put",
+    "get",
+    "ls",
+    "show",
+    "pin",
+    "unpin",
+    "extend",
+    "rm",
+    "export",
+    "import",
+    "tail",
+    "watch",
+]
 UNREACHABLE = "postgresql://nobody@127.0.0.1:1/none"
 
 

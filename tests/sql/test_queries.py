@@ -54,6 +54,7 @@ VALUES: dict[str, Any] = {
     "remedy": "r", "raised": NOW, "seen": NOW, "bad": Int4(1), "good": Int4(0), "good_since": NOW,
     "notice": MESSAGE, "at": NOW, "change": "raised", "seen_by": "me", "done": False,
     "attempts": Int4(0), "outcomes": Jsonb({}), "hosts": ["h"],
+    "behind": NOW, "beyond": MESSAGE, "age": Float8(60), "ahead": Float8(60),
     "follower": "f", "holder": "h", "most": Int4(10), "body_bytes": Int8(0), "starting": NOW,
     "from_now": False, "moves": Int8(0), "goal": "3:3:", "complete": True, "place_xid": "0",
     "place_seq": Int8(0), "listen": Float8(60),

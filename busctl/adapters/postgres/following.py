@@ -196,7 +196,7 @@ def _batch(follower: str, result: PGresult) -> Batch | None:
     found = loading.load_rows(0, result.ntuples, tuple)
     moves, goal, complete, xid, seq, _ = found[-1][:_CONTROL]
     messages = tuple(
-        Followed(rows.envelope(row[_CONTROL : _CONTROL + _ENVELOPE]), row[-1])
+        Followed(rows.envelope(row[_CONTROL : _CONTROL + _ENVELOPE]), row[-1], row[3], row[4])
         for row in found if row[_CONTROL - 1]
     )  # fmt: skip
     return Batch(follower, Place(moves, goal, complete, xid, seq), messages)
