@@ -22,6 +22,7 @@ from busctl.cli import (
     check,
     cleanup,
     config,
+    dashboard,
     demo,
     doctor,
     drill,
@@ -41,6 +42,7 @@ from busctl.cli import (
     tail,
     test_integrity,
     token,
+    top,
     trace,
     verify,
     watch,
@@ -119,6 +121,8 @@ app.command()(archive.export)
 app.command("import")(archive.import_)
 app.command()(serve.serve)
 app.command()(call.call)
+app.command()(top.top)
+app.command()(dashboard.dashboard)
 app.add_typer(store.app, name="store")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")

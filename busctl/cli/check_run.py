@@ -184,8 +184,8 @@ async def _daemon_paths(stack: AsyncExitStack, settings: Settings, clock: System
     from busctl.adapters.websocket import BusClient, url_of
 
     url = url_of(settings)
-    if absence := await _absence(url):
-        return _Daemon(absent=absence)
+    if nobody := await absence(url):
+        return _Daemon(absent=nobody)
     try:
         token = await asyncio.to_thread(tokenfile.read, settings)
         connect = partial(BusClient.connect, url, token, session_id=CANARY)
@@ -204,7 +204,7 @@ async def _daemon_paths(stack: AsyncExitStack, settings: Settings, clock: System
     ))  # fmt: skip
 
 
-async def _absence(url: str) -> str:
+async def absence(url: str) -> str:
     """Why nobody can be there: nobody listens, or the port is not fixed. "" when somebody is."""
     place = urlsplit(url)
     nobody = f"No daemon answers at {url}"

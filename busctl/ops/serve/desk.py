@@ -16,12 +16,12 @@ from busctl.core.health import Health
 from busctl.core.trace import Trace
 from busctl.ops.serve.daemon import Daemon
 from busctl.ops.serve.shared import Shared
+from busctl.ops.top import top
 from busctl.ops.trace import trace_of
 from busctl.ops.verify import verify
 from busctl.ports import AlertBook, Filter, Inspection, Journal, Traffic
 
 NOW_SECS, LOAD_SECS, HEALTH_SECS = 1.0, 30.0, 10.0
-RECENT = 8
 NOTICES = 100
 VERIFIED_AT_ONCE = 2
 
@@ -109,16 +109,11 @@ class Desk:
             await self.envelope(transaction_id, owner)
 
     async def _now(self, window: Window, owner: str | None) -> Now:
-        store, ask = self._bus.store, self._from
+        ask = self._from
         try:
-            flow = await store.guarded(ask.traffic.flow(window, owner), store.reads)
-            daemons = await store.guarded(ask.journal.daemons(), store.reads)
-            alerts = await store.guarded(ask.alerts.alerts(), store.reads)
-            recent = await self._bus.list(Filter(owner=owner, limit=RECENT))
+            return await top(self._bus, ask.traffic, ask.journal, ask.alerts, window, owner)
         except BusctlError as error:
             return Now(Flow(window, (), ()), (), (), (), store_fault=error.message)
-        raised = [one for one in alerts if one.raised_at is not None]
-        return Now(flow, daemons, raised, recent)
 
     async def _load(self) -> Load:
         store = self._bus.store

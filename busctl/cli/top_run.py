@@ -1,0 +1,152 @@
+"""Looks for `busctl top`, and how they are shown."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from busctl.adapters.clock import SystemClock
+from busctl.adapters.postgres.flow import PostgresTraffic
+from busctl.adapters.postgres.journal import PostgresJournal
+from busctl.adapters.postgres.store import PostgresStore
+from busctl.cli import alert_run
+from busctl.cli.rendering import counted, printable, show_size
+from busctl.cli.running import emit_json, envelope_shape
+from busctl.connect import Bus, open_store
+from busctl.core.flow import MINUTE, Flow, Load, Now, Window, flow_shape
+from busctl.core.settings import Settings
+from busctl.ops.top import top
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+SILENT = timedelta(seconds=30)
+"""A daemon not seen for longer keeps no roll-up."""
+ALONE = timedelta(hours=1)
+"""As much is counted here then."""
+BARS = "▁▂▃▄▅▆▇█"
+TOOLS = 12
+WIDE = 400
+
+
+async def follow(
+    settings: Settings, window: Window, interval: float | None, *, as_json: bool
+) -> None:
+    """Look every `interval` seconds, None: once. Raises the store's errors."""
+    async with open_store(settings) as store:
+        bus = Bus(store, settings, SystemClock(), hop="top")
+        look = partial(_look, bus, store, window)
+        if as_json:
+            await _repeat(look, interval, _emit)
+        elif interval is None:
+            await _repeat(look, None, _print)
+        else:
+            from rich.live import Live
+
+            with Live(auto_refresh=False, screen=True) as live:
+                await _repeat(
+                    look, interval, lambda found: live.update(_shown(*found), refresh=True)
+                )
+
+
+async def _repeat(look: Any, interval: float | None, show: Any) -> None:
+    while True:
+        show(await look())
+        if interval is None:
+            return
+        await asyncio.sleep(interval)
+
+
+async def _look(bus: Bus, store: PostgresStore, window: Window) -> tuple[Now, Load]:
+    traffic = PostgresTraffic(store, timeout=bus.settings.read_timeout_secs)
+    journal, now = PostgresJournal(store), datetime.now(UTC)
+    if not any(one.seen_at > now - SILENT for one in await journal.daemons()):
+        await traffic.refresh(now - min(window.span, ALONE), now + MINUTE)
+    book = alert_run.book_of(bus.settings, store)
+    return await top(bus, traffic, journal, book, window), await traffic.load()
+
+
+# --- showing -----------------------------------------------------------------------------------
+
+
+def _emit(found: tuple[Now, Load]) -> None:
+    now, load = found
+    emit_json({
+        "at": datetime.now(UTC), **flow_shape(now.flow), "load": asdict(load),
+        "daemons": [asdict(one) for one in now.daemons],
+        "alerts": [
+            {**asdict(one.key), "grade": one.grade.name, "message": one.message,
+             "remedy": one.remedy, "raised_at": one.raised_at} for one in now.alerts
+        ],
+        "recent": [envelope_shape(one) for one in now.recent],
+    })  # fmt: skip
+    sys.stdout.flush()
+
+
+def _print(found: tuple[Now, Load]) -> None:
+    from rich.console import Console
+
+    # Elsewhere than on a terminal nothing is cut to fit.
+    Console(width=None if sys.stdout.isatty() else WIDE).print(_shown(*found))
+
+
+def _shown(now: Now, load: Load) -> Group:
+    from rich.console import Group
+    from rich.text import Text
+
+    lines = [*_lines(now.flow, load), *_daemons(now), *_alerts(now)]
+    return Group(*(Text(printable(line), no_wrap=True, overflow="ellipsis") for line in lines),
+                 _tools(now.flow))  # fmt: skip
+
+
+def _lines(flow: Flow, load: Load) -> list[str]:
+    total, steps = flow.total, flow.steps
+    secs = flow.window.span.total_seconds()
+    return [
+        f"{flow.window.value}: {counted(total['messages'], 'message')}"
+        f" ({total['messages'] / secs:.2f}/s), {show_size(total['payload_bytes'])}"
+        f" ({show_size(total['stored_bytes'])} stored), {counted(total['errors'], 'error')},"
+        f" {total['deliveries']:,} redeemed, {flow.fell_back:,} fell back,"
+        f" {flow.reconciled:,} reconciled",
+        f"rate   {_bars([one.messages for one in steps])}",
+        f"time   {_bars([one.mean_ms or 0 for one in steps])}",
+        f"size   {_bars([one.largest_bytes or 0 for one in steps])}",
+        f"database {show_size(load.database_bytes)}, {load.pending:,} not yet redeemed",
+    ]
+
+
+def _bars(values: list[float] | list[int]) -> str:
+    most = max(values, default=0) or 1
+    return "".join(BARS[round(value / most * (len(BARS) - 1))] for value in values)
+
+
+def _daemons(now: Now) -> list[str]:
+    return [
+        f"{one.daemon}: breaker {one.breaker}, {one.inflight} running,"
+        f" {counted(one.sessions, 'session')}, spool {one.spool_messages:,}"
+        for one in now.daemons
+    ] or ["no daemon"]
+
+
+def _alerts(now: Now) -> list[str]:
+    return [f"{one.grade.name} {one.key.kind}: {one.message}" for one in now.alerts]
+
+
+def _tools(flow: Flow) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for number, name in enumerate(("tool", "messages", "errors", "bytes", "largest", "mean time")):
+        table.add_column(name, justify="right" if number else "left")
+    for one in flow.tools[:TOOLS]:
+        mean = "-" if one.mean_ms is None else f"{one.mean_ms:.1f} ms"
+        table.add_row(
+            Text(printable(one.tool_name) or "-"), f"{one.messages:,}", f"{one.errors:,}",
+            show_size(one.payload_bytes), show_size(one.largest_bytes), mean,
+        )  # fmt: skip
+    return table
