@@ -44,7 +44,7 @@ class Gate:
 
     def end(self) -> None:
         self.shut()
-        self._do(asyncio.sleep(0.05))  # what was aborted is closed in the loop's next turns
+        self._do(self._settled())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -69,7 +69,16 @@ class Gate:
             line.cancel()
         await asyncio.gather(*self._lines, return_exceptions=True)
 
+    async def _settled(self) -> None:
+        """What came in just before is let go too; what was aborted is closed in the next turns."""
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others)
+        await asyncio.sleep(0.05)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # it was taken just before we shut
+            writer.transport.abort()
+            return
         line = asyncio.ensure_future(self._join(reader, writer))
         self._lines.add(line)
         line.add_done_callback(self._lines.discard)

@@ -114,6 +114,8 @@ class StoreUnreachable(ClaimError):
     default_remedy = "Check DATABASE_URL and the server, then try again; nothing was lost."
     retry_after: float | None = None
     """Seconds after which the store is tried again, when that is known."""
+    asked: bool = True
+    """Whether the statement may have reached the server: False when there was no connection."""
 
 
 class StoreTimeout(StoreUnreachable):

@@ -53,7 +53,7 @@ class Access:
         self.settings = settings
         self.clock = clock
         self.hop = hop
-        self.deliveries = Deliveries(self.store)
+        self.deliveries = Deliveries(self.store, self.store.spool)
         self.waking = Waking(self.store, clock)
         self._denials = Bucket(DENIALS_PER_SEC)
 

@@ -8,7 +8,7 @@ import logging
 
 from busctl.core.envelope import Event
 from busctl.core.errors import BusctlError, StoreUnreachable
-from busctl.ports import Delivery, Store
+from busctl.ports import Delivery, Spool, Store
 
 FLUSH_SECONDS = 0.02
 RETRY_SECONDS = 1.0
@@ -22,20 +22,24 @@ log = logging.getLogger("busctl.deliveries")
 
 class Deliveries:
     """Collects deliveries and events and writes them in batches; `unrecorded` counts what could
-    not be. Events wait for a store that is away. Deliveries do only where the breaker is open:
-    one whose recording was cut off may have been counted."""
+    not be. Events wait for a store that is away. Deliveries do only while it cannot have counted
+    them: one whose recording was cut off may have been. Those of what is in the spool wait until
+    it has left that, as there is no row before."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, spool: Spool | None = None) -> None:
         self._store = store
+        self._spool = spool
         self._waiting: list[Delivery] = []
+        self._spooled: list[Delivery] = []
         self._noted: list[Event] = []
         self._task: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
         self._away = False
         self.unrecorded = 0
 
-    def add(self, delivery: Delivery) -> None:
-        self._waiting.append(delivery)
+    def add(self, delivery: Delivery, *, spooled: bool = False) -> None:
+        """`spooled`: what was delivered was read from the spool."""
+        (self._spooled if spooled else self._waiting).append(delivery)
         self._wake()
 
     def note(self, event: Event) -> None:
@@ -48,7 +52,7 @@ class Deliveries:
         async with self._writing:
             # What comes while this is written waits for its own turn: else a busy reader would
             # have each of its deliveries written alone.
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting + self._drained(), []
             noted, self._noted = self._noted, []
             self._away = False
             self._waiting[:0] = await self._record(waiting)
@@ -57,12 +61,24 @@ class Deliveries:
     async def close(self) -> None:
         # Flushed first: to cancel a batch that is being written would lose it.
         await self.flush()
-        for left in (self._waiting, self._noted):
+        for left in (self._waiting, self._spooled, self._noted):
             if left:
                 self._lost(left, "the store is away")
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    def _drained(self) -> list[Delivery]:
+        """Those of messages that have left the spool."""
+        held: list[Delivery] = []
+        drained: list[Delivery] = []
+        for one in self._spooled[-MAX_KEPT:]:
+            is_held = self._spool is not None and self._spool.holds(one.transaction_id)
+            (held if is_held else drained).append(one)
+        if self._spooled[:-MAX_KEPT]:
+            self._lost(self._spooled[:-MAX_KEPT], "too many wait in the spool")
+        self._spooled = held
+        return drained
 
     async def _record(self, waiting: list[Delivery]) -> list[Delivery]:
         """Write them; returns those that are to be tried again."""
@@ -71,7 +87,7 @@ class Deliveries:
             try:
                 await self._store.record_deliveries(batch)
             except BusctlError as error:
-                if getattr(error, "retry_after", None) is None:
+                if getattr(error, "asked", True):
                     self._lost(batch, str(error))
                     continue
                 self._away = True
@@ -109,6 +125,7 @@ class Deliveries:
             self._task = asyncio.create_task(self._flush_soon())
 
     async def _flush_soon(self) -> None:
-        while self._waiting or self._noted:
-            await asyncio.sleep(RETRY_SECONDS if self._away else FLUSH_SECONDS)
+        while self._waiting or self._noted or self._spooled:
+            soon = (self._waiting or self._noted) and not self._away
+            await asyncio.sleep(FLUSH_SECONDS if soon else RETRY_SECONDS)
             await self.flush()

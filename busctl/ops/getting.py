@@ -224,7 +224,8 @@ class Getting(Access):
             # Equal to what was read, which was hashed to see that: a measurement of its own.
             detail |= measured(found.payload_size_bytes, found.checksum.hex() if verified else None)
         now = self.clock.now()
-        self.deliveries.add(Delivery(found.transaction_id, now, duration_ms, self.hop, detail))
+        delivery = Delivery(found.transaction_id, now, duration_ms, self.hop, detail)
+        self.deliveries.add(delivery, spooled=found.spooled)
 
 
 def _found_claim(found: Found) -> ClaimCheck:

@@ -222,4 +222,5 @@ class GuardedStore:
             f"again {then}. Last failure: {breaker.reason}"
         )
         error.retry_after = max(wait, 0.1)
+        error.asked = False
         return error

@@ -166,6 +166,10 @@ async def test_answers_pass_while_the_store_is_away_and_are_stored_afterwards(
             assert marker.read_text() == "ran\n"
             await all_is_told(database, running)
             await all_hops_are_seen(database, tmp_path, claim["transaction_id"])
+            # Read three times from the spool, a part and over HTTP too, and once from the store.
+            await is_delivered(database, claim["transaction_id"], 4)
+            await is_delivered(database, streamed["claim"]["transaction_id"], 1)
+            await is_delivered(database, small["transaction_id"], 1)
             assert await sql(database, "select path, messages from bus.paths order by path") == [
                 ("reconciled", 7), ("stored", 2), ("waiting", 0)
             ]  # fmt: skip
@@ -206,6 +210,16 @@ async def all_hops_are_seen(database: str, folder: Path, transaction_id: str) ->
         return status == 0 and hops >= {"tool", "daemon", "spool", "store", "read", "wire"}
 
     await eventually(traced, "every hop is told")
+
+
+async def is_delivered(database: str, transaction_id: str, times: int) -> None:
+    """What was delivered from the spool is counted once the store has the message."""
+    query = "select status::text, retrieved_count from bus.message_bus where transaction_id = %s"
+
+    async def counted() -> bool:
+        return await sql(database, query, UUID(transaction_id)) == [("delivered", times)]
+
+    await eventually(counted, f"{times} deliveries are counted")
 
 
 async def digests_agree(database: str, too_large: UUID) -> None:

@@ -94,9 +94,11 @@ def not_connected(error: psycopg.Error) -> BusctlError:
     """Why no connection could be made. What libpq says of a connection string it cannot read may
     quote a password, so only the name of an unknown URI parameter is kept of it."""
     if not isinstance(error, psycopg.ProgrammingError):
-        return _untrusted(error) or StoreUnreachable(
+        away = _untrusted(error) or StoreUnreachable(
             f"The store did not let us in: {first_line(error)}."
         )
+        away.asked = False
+        return away
     said = first_line(error)
     reason = f": {said}" if said.startswith("invalid URI query parameter") else ""
     return ConfigurationError(

@@ -206,10 +206,12 @@ class Pool:
             async with asyncio.timeout(self._connect_timeout):
                 await self._free.acquire()
         except TimeoutError as error:
-            raise StoreUnreachable(
+            busy = StoreUnreachable(
                 f"No connection became free within {self._connect_timeout:g} s.",
                 remedy="Raise BUSCTL_POOL_MAX_SIZE or lower the load.",
-            ) from error
+            )
+            busy.asked = False
+            raise busy from error
 
     @asynccontextmanager
     async def begun(self, begin: str, *, timeout: float) -> AsyncIterator[Session]:

@@ -64,7 +64,8 @@ def record(bus: Bus, kept: Kept, frame: ResultFrame) -> None:
         bus.passed(chosen, SENT, Hop.WIRE, {"via": "inline", **frame.measured})
     else:
         detail = {"via": "inline", **frame.measured}
-        bus.deliveries.add(Delivery(chosen, bus.clock.now(), 0.0, Hop.WIRE, detail))
+        delivery = Delivery(chosen, bus.clock.now(), 0.0, Hop.WIRE, detail)
+        bus.deliveries.add(delivery, spooled=kept.claim.spooled)
 
 
 async def _only_whole(kept: Kept, request_id: str, reader: Reader) -> ResultFrame:
