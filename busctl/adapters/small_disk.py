@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +26,17 @@ LIMIT_BYTES = 17 << 20
 
 
 def may_mount() -> bool:
-    """Whether this process may mount a file system."""
-    return sys.platform == "linux" and os.geteuid() == 0 and Path("/bin/mount").exists()
+    """Whether this process may mount a file system: root in a container often may not."""
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="busctl-mount-") as folder:
+        tried = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4096", "busctl-drill", folder],  # noqa: S607
+            capture_output=True, check=False,
+        )  # fmt: skip
+        if tried.returncode == 0:
+            _run("umount", folder)
+        return tried.returncode == 0
 
 
 @contextmanager
@@ -61,16 +72,18 @@ def empty(folder: Path) -> None:
 
 
 def limit_files(postmaster: int, size_bytes: int | None) -> None:
-    """No session of that server, now or later, makes a file larger than that; None lifts it."""
-    import resource
-
-    none = resource.RLIM_INFINITY
-    wanted = (none if size_bytes is None else size_bytes, none)
+    """No session of that server, now or later, makes a file larger than that; None lifts it.
+    Raises BusctlError where it may not be done."""
+    size = "unlimited" if size_bytes is None else str(size_bytes)
     for pid in [postmaster, *_children(postmaster)]:
         try:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, wanted)
-        except ProcessLookupError:  # it has left meanwhile
+            owner = Path(f"/proc/{pid}").stat()
+        except FileNotFoundError:  # it has left meanwhile
             continue
+        # As the server's own user: root in a container may often not do it to others.
+        own = owner.st_uid == os.geteuid()
+        user, group = (None, None) if own else (owner.st_uid, owner.st_gid)
+        _run("prlimit", f"--pid={pid}", f"--fsize={size}:", user=user, group=group)
 
 
 def _children(pid: int) -> list[int]:
@@ -81,7 +94,11 @@ def _children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def _run(*command: object) -> None:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+def _run(*command: object, user: int | None = None, group: int | None = None) -> None:
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, capture_output=True, text=True, cwd="/", user=user, group=group,
+        extra_groups=None if user is None else [],
+    )  # fmt: skip
     if done.returncode != 0:
-        raise BusctlError(f"{' '.join(str(each) for each in command)}: {done.stderr.strip()}")
+        raise BusctlError(f"{' '.join(words)}: {done.stderr.strip()}")

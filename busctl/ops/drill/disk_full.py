@@ -7,6 +7,8 @@ from busctl.ops.drill.scene import Drill, Scene
 
 LARGER = (200_000, 1_500_000, 3_500_000)
 """Bytes of messages that do not fit into what tables have free within themselves."""
+FIRST = (10_000_000,) * 8
+"""Those before it is full: a limit on the size of files is for tables that are larger."""
 MOST = 60
 """So many of them, which the disk has room for before it is full."""
 
@@ -19,7 +21,7 @@ async def play(scene: Scene) -> None:
 
     messages = scene.part(1, 1)
     larger = [LARGER[number % len(LARGER)] for number in range(min(MOST, messages * 3 // 4))]
-    await scene.round(messages, fill, deployment.empty_disk, larger)
+    await scene.round(messages, fill, deployment.empty_disk, [*FIRST, *larger])
 
 
 DRILL = Drill(
