@@ -105,6 +105,8 @@ def _compared(
 
 
 def _fault(event: Event, before: dict[str, Any], here: dict[str, Any]) -> str | None:
+    if event.kind == "corrupt" and event.detail.get("spool"):
+        return str(event.detail.get("why") or "its file in the spool was damaged")
     if event.kind == "corrupt":
         return f"the stored bytes did not match their SHA-256 ({_note(event)})"
     if event.detail.get("incomplete"):

@@ -16,12 +16,14 @@ import pytest
 from pydantic import SecretStr
 
 from busctl.adapters import embedded
+from busctl.adapters.postgres.errors import mapped
 from busctl.connect import Bus
 from busctl.core.errors import (
     BusctlError,
     ConfigurationError,
     SchemaMissing,
     SchemaOutdated,
+    StoreFailed,
     StoreReadOnly,
     StoreTimeout,
     StoreUnreachable,
@@ -214,6 +216,13 @@ async def test_a_database_that_does_not_exist(server: embedded.Server) -> None:
     with pytest.raises(StoreUnreachable, match="no_such_database"):
         async with connected(dsn):
             raise AssertionError("must not connect")
+
+
+def test_a_server_without_our_roles_has_no_schema_of_ours() -> None:
+    said = psycopg.errors.InvalidParameterValue('role "bus_reader" does not exist')
+    assert type(mapped(said)) is SchemaMissing
+    other = psycopg.errors.InvalidParameterValue('invalid value for parameter "x"')
+    assert type(mapped(other)) is StoreFailed
 
 
 async def test_a_schema_that_is_missing_or_old(empty_database: str, database: str) -> None:

@@ -167,3 +167,10 @@ def test_a_fault_of_a_chunk_names_its_bytes() -> None:
     assert fault.as_detail() == {
         "fault": "chunk_altered", "chunk": 2, "bytes": [2 * CHUNK_BYTES, SIZE],
     }  # fmt: skip
+
+
+def test_what_was_damaged_in_the_spool_says_so() -> None:
+    why = "Message x is damaged in the spool (/s/x.msg): it does not end as it should."
+    found = trace([*way(), event("corrupt", "reconcile", 5, spool=True, why=why)], None, NOW)
+    assert found.differs is not None
+    assert found.differs.fault == why

@@ -26,6 +26,8 @@ from busctl.core.errors import (
 
 NO_PARTITION = "23514"
 DENIED = "42501"
+NO_ROLE = "22023"
+"""What SET ROLE says of a role that is not there, among other things."""
 MISSING = frozenset({"3F000", "42P01"})
 AWAY_CLASS = "08"
 
@@ -83,6 +85,8 @@ def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlEr
 
 def _kind(error: psycopg.Error) -> type[BusctlError]:
     state = error.sqlstate
+    if state == NO_ROLE and "bus_" in first_line(error):
+        return SchemaMissing  # a server on which `migrate up` never made the roles
     if state is None:
         # psycopg itself refused a value before anything was sent (a text with a NUL), or there
         # was no server to say anything.
