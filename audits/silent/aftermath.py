@@ -36,17 +36,42 @@ def _blocks(source: Source, statement: ast.stmt) -> Iterator[tuple[list[ast.stmt
 def noticed(source: Source, one: Guarded, names: Sequence[str], after: Sequence[ast.stmt]) -> str:
     """How a later statement of the function notices that the value is missing: "" if none does."""
     wanted = {name for name in names if name and name != "_"}
+    sure = True
     for statement in after:
         if isinstance(statement, ast.Raise):
-            return "raises after it"
+            return "raises after it" if sure or leaves(one) else ""
         for node in source.within(statement, ast.If, ast.Assert) if wanted else ():
-            if isinstance(node, ast.If) and _tests(node.test, wanted):
-                branches = node.body if _negative(node.test) else [*node.body, *node.orelse]
-                if complains(source, branches) or complains(source, node.orelse):
-                    return f"the missing value is noticed on line {node.lineno}"
+            if isinstance(node, ast.If) and complains(source, _missing(source, node, wanted)):
+                return f"the missing value is noticed on line {node.lineno}"
             if isinstance(node, ast.Assert) and _tests(node.test, wanted):
                 return f"the missing value is noticed on line {node.lineno}"
+        sure = sure and not any(isinstance(node, ast.Return) for node in inside([statement]))
     return ""
+
+
+def leaves(one: Guarded) -> bool:
+    """Whether the guarded body leaves where it works, so that only a failure gets further."""
+    tried = [*one.body, *getattr(one.statement, "orelse", ())]
+    return any(isinstance(node, (ast.Return, ast.Break, ast.Continue)) for node in inside(tried))
+
+
+def _missing(source: Source, node: ast.If, wanted: set[str]) -> list[ast.stmt]:
+    """What runs where one of these is None, empty or False, and only there."""
+    tests = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
+    if any(_negative(each) and _tests(each, wanted) for each in tests):
+        return node.body
+    if not any(_positive(each) and _tests(each, wanted) for each in tests):
+        return []
+    if not node.orelse and isinstance(node.body[-1], (ast.Return, ast.Continue, ast.Break)):
+        for block, position in _blocks(source, node):
+            return block[position + 1 :]
+    return node.orelse
+
+
+def _positive(test: ast.expr) -> bool:
+    if isinstance(test, ast.Compare):
+        return isinstance(test.ops[0], (ast.IsNot, ast.NotEq))
+    return isinstance(test, (ast.Name, ast.Attribute))
 
 
 def _tests(test: ast.expr, wanted: set[str]) -> bool:
@@ -60,7 +85,7 @@ def _tests(test: ast.expr, wanted: set[str]) -> bool:
 def _negative(test: ast.expr) -> bool:
     if isinstance(test, ast.UnaryOp):
         return isinstance(test.op, ast.Not)
-    return isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.Eq))
+    return isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.Eq, ast.In))
 
 
 def complains(source: Source, statements: Sequence[ast.stmt]) -> bool:

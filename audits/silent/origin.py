@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from audits.silent.guarded import Guarded
+from audits.silent.guarded import Guarded, inside
 from audits.silent.words import CONFIG, INPUT, words
 from audits.silent.work import Work
 from busctl.audit import Source, walk
@@ -15,14 +15,17 @@ _ENV = frozenset({"environ", "getenv", "getenvb"})
 
 
 def asked(source: Source, one: Guarded, done: Work) -> str:
-    """The expression that somebody outside of the function handed in, "" where none shows."""
+    """The expression that somebody outside of the function handed in, "" where none shows; an
+    environment variable before all others."""
+    found = ""
     for call in done.parsed:
         for value in [*call.args, *(word.value for word in call.keywords)]:
             for each in _history(one, source, value):
                 said = _handed_in(source, each)
-                if said:
+                if of_environment(said):
                     return said
-    return ""
+                found = found or said
+    return found
 
 
 def argument(source: Source, one: Guarded, done: Work) -> str:
@@ -63,12 +66,16 @@ def _history(one: Guarded, source: Source, value: ast.expr) -> Iterator[ast.expr
     """The value, then what its names were given before, a few steps back."""
     yield value
     wanted = _names(value)
+    for node in inside(one.body):  # `int(part) for part in raw.split()`
+        if isinstance(node, (ast.comprehension, ast.For)) and wanted & _names(node.target):
+            yield node.iter
+            wanted |= _names(node.iter)
     if not wanted:
         return
     around = one.function or source.tree
-    given: list[ast.Assign | ast.AnnAssign] = [
-        *source.within(around, ast.Assign), *source.within(around, ast.AnnAssign)
-    ]  # fmt: skip
+    given: list[ast.Assign | ast.AnnAssign | ast.NamedExpr] = [
+        *source.within(around, ast.Assign, ast.AnnAssign, ast.NamedExpr)
+    ]
     before = sorted((node for node in given if node.lineno < one.node.lineno), key=_line)
     steps = 0
     for node in reversed(before):
@@ -81,7 +88,7 @@ def _history(one: Guarded, source: Source, value: ast.expr) -> Iterator[ast.expr
                 return
 
 
-def _line(node: ast.stmt) -> int:
+def _line(node: ast.stmt | ast.expr) -> int:
     return node.lineno
 
 

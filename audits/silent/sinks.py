@@ -30,6 +30,7 @@ _LEVELS = {
     "DEBUG": Loudness.DEBUG, "NOTSET": Loudness.DEBUG, "TRACE": Loudness.DEBUG,
     "INFO": Loudness.INFO,
 }  # fmt: skip
+_STRAIGHT = (ast.FunctionDef, ast.AsyncFunctionDef, ast.With, ast.AsyncWith)
 _INFO = frozenset({"info", "notice", "success"})
 
 
@@ -43,7 +44,17 @@ def loudness(source: Source, call: ast.Call) -> Loudness:
         return Loudness.HEARD
     if last in {"log", "_log", "write_log"}:
         return _of_level(source, call)
-    return _of_words(words(last), name)
+    found = _of_words(words(last), name)
+    return Loudness.NONE if found is Loudness.INFO and not _is_text(name, call) else found
+
+
+def _is_text(name: str, call: ast.Call) -> bool:
+    """`log.info(…)`, or `self.info("…")`: not `filesystem.info(path)`."""
+    first = call.args[0] if call.args else None
+    told = isinstance(first, ast.JoinedStr) or (
+        isinstance(first, ast.Constant) and isinstance(first.value, str)
+    )
+    return told or is_logger(name)
 
 
 def _of_method(call: ast.Call) -> Loudness:
@@ -109,7 +120,7 @@ def wrapped(source: Source) -> Mapping[str, Loudness]:
     if found is None:
         found = _known[source] = {each.name: Loudness.NONE for each in functions(source)}
         for raised in source.nodes(ast.Raise):
-            if not _unfinished(raised):
+            if not _unfinished(raised) and isinstance(source.parent(raised), _STRAIGHT):
                 _note(source, raised, Loudness.HEARD, found)
         for call in source.nodes(ast.Call):
             loud = loudness(source, call)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 
 from audits.names import called_last
-from audits.silent.aftermath import another_way, loop_complains, noticed
+from audits.silent.aftermath import another_way, leaves, loop_complains, noticed
 from audits.silent.case import Case
 from audits.silent.category import eats_cancellation, fails_open
 from audits.silent.exceptions import Kind
@@ -44,7 +44,7 @@ def _seen(case: Case) -> str:
 def _imports(case: Case) -> str:
     if case.kind is Kind.IMPORT:
         return "an optional import"
-    if case.work.only_imports:
+    if case.work.only_imports and not case.debugged:
         return "an optional import"
     return ""
 
@@ -160,7 +160,7 @@ def _noticed(case: Case) -> str:
         said = noticed(case.source, case.one, names, case.after)
         if said:
             return said
-        if case.after and tells_by_return(case.after[0]):
+        if case.after and leaves(case.one) and tells_by_return(case.after[0]):
             return "an error is returned after it"
         if another_way(case.one, case.after) and not case.debugged:
             return "another way is tried next"

@@ -82,7 +82,7 @@ READ = group(
 )
 TELEMETRY = group(
     "telemetry metric metrics analytics trace tracing span otel statsd sentry gauge "
-    "histogram observe stat timing profiler progress spinner instrumentation"
+    "histogram observe stat timing profiler progress spinner instrumentation observability"
 )
 SHOWN = group(
     "render display repr str format formatted title label color colour colored icon tooltip "
@@ -105,7 +105,7 @@ MONEY = group(
 ACCESS = group(
     "auth authorize authorized authorization authenticate authenticated authentication permission "
     "permissions permitted allowed access acl role roles scope scopes csrf login credential "
-    "credentials denied forbidden grant oauth jwt password secret signature"
+    "credentials denied forbidden grant oauth jwt password passwords secret secrets signature"
 )
 LIMIT = group("limit limits limited limiter throttle throttled ratelimit rate quota quotas")
 CONFIG = group(
@@ -156,7 +156,7 @@ BESIDE = group(
     "prune sweep housekeeping index etag mtime utime fsync chmod touch prefetch preload warm "
     "warmup hint hints suggest suggestion heartbeat keepalive notification notifications telemetry "
     "metric metrics trace tracing span analytics stats statistics profiling screenshot highlight "
-    "highlighted ack acknowledge examples sample autodetect enhance enrich greeting changelog news"
+    "preview observability highlighted ack acknowledge examples sample autodetect enhance enrich greeting changelog news"
 )
 # Where people look at something: a screen, a page, a command line.
 INTERFACE = group(

@@ -61,6 +61,8 @@ class Work:
     telemetry: list[str] = field(default_factory=list)
     sets: list[str] = field(default_factory=list)
     imports: int = 0
+    imported: set[str] = field(default_factory=set)
+    """The calls into modules that the body imports and nothing else of the file does."""
     awaits: int = 0
     returns: int = 0
     raises: int = 0
@@ -71,7 +73,9 @@ class Work:
 
     @property
     def only_imports(self) -> bool:
-        return bool(self.imports) and not self.awaits and len(self.calls) <= 1
+        """Imports, and at most one look into what was imported just there."""
+        looks = not self.calls or (len(self.calls) == 1 and self.calls[0] in self.imported)
+        return bool(self.imports) and not self.awaits and looks
 
     @property
     def only_cleans(self) -> bool:
@@ -123,7 +127,29 @@ def work(source: Source, one: Guarded) -> Work:
         _note(node, found)
         if isinstance(node, ast.Call):
             _sort(source, node, node in awaited, found)
+    if found.imports and found.calls:
+        tops = _optional(source, one)
+        found.imported = {name for name in found.calls if name.partition(".")[0] in tops}
     return found
+
+
+def _optional(source: Source, one: Guarded) -> set[str]:
+    """The packages that only this body imports: neither the project's own nor used elsewhere."""
+    own = {node for node in inside(one.body) if isinstance(node, (ast.Import, ast.ImportFrom))}
+    tried = {top for node in own for top in _tops(node)}
+    used = {
+        top for node in source.nodes(ast.Import, ast.ImportFrom) if node not in own
+        for top in _tops(node)
+    }  # fmt: skip
+    return tried - used - {"", source.module.partition(".")[0]}
+
+
+def _tops(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [each.name.partition(".")[0] for each in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return ["" if node.level else (node.module or "").partition(".")[0]]
+    return []
 
 
 _COUNTED: dict[type[ast.AST], str] = {
