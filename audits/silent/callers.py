@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from audits.shelter import is_broad
 from audits.silent.aftermath import complains
-from audits.silent.guarded import functions
-from audits.silent.sinks import Loudness, wrapped
+from audits.silent.guarded import functions, inside
+from audits.silent.sinks import Loudness, loudness, wrapped
 from audits.silent.words import words
 from audits.silent.work import SAFE
-from busctl.audit import Facts, Project, Source, walk
+from busctl.audit import FUNCTIONS, Facts, Project, Source, walk
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "WARN": 30, "ERROR": 40, "CRITICAL": 50}
 _MOST = 4000
@@ -34,7 +35,30 @@ class Callers(Facts):
         return {
             "defined": dict(defined), "loud": sorted(loud), "ignored": sorted(ignored),
             "noticed": sorted(noticed), "used": sorted(used), "levels": _levels(source),
+            "reports": sorted(_reporting(source)),
         }  # fmt: skip
+
+
+def _reporting(source: Source) -> set[str]:
+    """The functions most of which stands under their own broad guard that warns."""
+    found = set()
+    for guard in source.nodes(ast.Try):
+        around = source.parent(guard)
+        if not isinstance(around, FUNCTIONS) or not any(map(is_broad, guard.handlers)):
+            continue
+        inner = sum(1 for _ in source.within(guard, ast.Call))
+        most = 2 * inner >= sum(1 for _ in source.within(around, ast.Call))
+        if most and any(_warns(source, each) for each in guard.handlers if is_broad(each)):
+            found.add(around.name)
+    return found
+
+
+def _warns(source: Source, handler: ast.ExceptHandler) -> bool:
+    """Whether it logs at warning or above, and does not raise on top of it."""
+    nodes = [*inside(handler.body)]
+    return not any(isinstance(node, ast.Raise) for node in nodes) and any(
+        isinstance(node, ast.Call) and loudness(source, node) is Loudness.HEARD for node in nodes
+    )
 
 
 def _uses(source: Source) -> tuple[set[str], set[str], set[str]]:
@@ -122,11 +146,18 @@ class Known:
     ignored: set[str] = field(default_factory=set)
     noticed: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+    reports: set[str] = field(default_factory=set)
     levels: list[int] = field(default_factory=list)
 
     def tells(self, name: str) -> bool:
         """Whether the one function of that name logs at warning or above, or raises."""
         return name in self.loud and self.defined[name] == 1
+
+    def reported(self, names: Sequence[str]) -> bool:
+        """Whether each is the one function of its name and warns of its own failures."""
+        return bool(names) and all(
+            name in self.reports and self.defined[name] == 1 for name in names
+        )  # fmt: skip
 
     def unread(self, name: str) -> bool:
         """Whether every call of the one function of that name throws its answer away."""
@@ -157,6 +188,7 @@ def known(project: Project) -> Known:
         found.ignored.update(each["ignored"])
         found.noticed.update(each["noticed"])
         found.used.update(each["used"])
+        found.reports.update(each["reports"])
         found.levels.extend(each["levels"])
     return found
 

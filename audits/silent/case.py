@@ -27,6 +27,7 @@ class Case:
         self.one = one
         self.evidence: list[str] = []
         self.score = 0.0
+        self.excused = False
 
     @cached_property
     def kind(self) -> Kind:

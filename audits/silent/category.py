@@ -8,6 +8,7 @@ from audits.silent.case import Case
 from audits.silent.exceptions import Kind
 from audits.silent.origin import of_environment
 from audits.silent.words import ACCESS, CONFIG, LIMIT, group, words
+from audits.silent.work import SAFE
 from busctl.audit import walk
 
 DROPS_ALL = "SF001"
@@ -122,6 +123,8 @@ def fails_open(case: Case) -> bool:
     said = case.setting.said
     if case.kind in (Kind.IMPORT, Kind.ENDING) or case.reaction.seen:
         return False
+    if denied_before(case):
+        return True
     if said & _DENIES and said & _GUARDS:
         return _gives(case, False) and case.kind >= Kind.OUTSIDE
     if "guard" in said and case.reaction.effect == "continue":
@@ -129,6 +132,28 @@ def fails_open(case: Case) -> bool:
     if not said & _PERMITS and not (said & _GUARDS and said & _SECURES):
         return False
     return _gives(case, True) or _denial_falls_through(case) or _skips_the_check(case)
+
+
+_ASKS = group(
+    "check verify validate ensure require authorize enforce blocked allowed guard denied "
+    "permission permitted forbidden authenticate trusted"
+)
+_REFUSES = (ast.Return, ast.Raise, ast.Continue)
+
+
+def denied_before(case: Case) -> bool:
+    """`except Denied: return` stands above; this later handler goes on after the same check."""
+    if case.kind is not Kind.EVERYTHING or case.reaction.effect != "pass" or not case.after:
+        return False
+    earlier: list[ast.ExceptHandler] = []
+    for handler in getattr(case.one.statement, "handlers", ()):
+        if handler is case.one.node:
+            break
+        earlier.append(handler)
+    refuses = any(isinstance(each.body[-1], _REFUSES) for each in earlier)
+    return refuses and bool(case.work.calls) and all(
+        words(name) & _ASKS or name.rpartition(".")[2] in SAFE for name in case.work.calls
+    )  # fmt: skip
 
 
 def _gives(case: Case, value: bool) -> bool:

@@ -7,7 +7,9 @@ import ast
 from audits.silent.case import Case
 from audits.silent.exceptions import Kind
 from audits.silent.guarded import inside
-from audits.silent.words import KEEP, STORAGE, verb, words
+from audits.silent.rewriting import mixed
+from audits.silent.sinks import message_of
+from audits.silent.words import FAILURE, KEEP, STORAGE, verb, words
 from audits.silent.work import joined
 
 _MUCH = 6
@@ -32,30 +34,12 @@ def one_case(case: Case) -> str:
 
 def chosen(case: Case) -> str:
     """Several types were picked by hand: somebody looked at what can fail here."""
-    by_hand = case.kind is Kind.OUTSIDE and len(case.one.types) > 1
+    by_hand = case.kind is Kind.OUTSIDE and len(case.one.types) > 1 and not mixed(case)
     return "several types were picked by hand" if by_hand else ""
-
-
-def writes(case: Case) -> str:
-    done = case.work
-    return f"{joined(done.writes)}() changes what others read" if done.writes else ""
-
-
-def calls_others(case: Case) -> str:
-    done = case.work
-    if done.outside or not done.others:
-        return ""
-    return f"calls {joined(done.others)}(), of which nothing is known"
 
 
 def only_reads(case: Case) -> str:
     return "only makes sense of a value" if case.work.only_parses else ""
-
-
-def only_looks(case: Case) -> str:
-    done = case.work
-    busy = done.writes or done.reads or done.awaits or done.others or done.parses
-    return "" if busy else "only looks into values it holds"
 
 
 def keeps(case: Case) -> str:
@@ -63,6 +47,14 @@ def keeps(case: Case) -> str:
     done = case.work
     kept = [name for name in (*done.writes, *done.others, *done.reads) if verb(name) in KEEP]
     return f"{joined(kept)}() keeps or sends something" if kept else ""
+
+
+def about_error(case: Case) -> str:
+    """What it sends is itself about an error, or a last word."""
+    for call in case.work.sent:
+        if FAILURE.search(message_of(call).replace("_", " ")):
+            return "what it sends is about an error"
+    return ""
 
 
 def of_storage(case: Case) -> str:

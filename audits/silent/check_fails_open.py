@@ -24,6 +24,21 @@ class CheckFailsOpen(HandlerRule):
     )
     BAD = (
         """\
+import logging
+from policy import Blocked, raise_if_blocked
+log = logging.getLogger(__name__)
+
+def attach(path):
+    try:
+        raise_if_blocked(path)
+    except Blocked as error:
+        log.warning("not attached: %s", error)
+        return None
+    except Exception:
+        pass
+    return path.read_bytes()
+""",
+        """\
 class Limiter:
     async def allow_request(self, client):
         try:
@@ -70,6 +85,22 @@ class Sessions:
 """,
     )
     GOOD = (
+        """\
+import logging
+from policy import Blocked, raise_if_blocked
+log = logging.getLogger(__name__)
+
+def attach(path):
+    try:
+        raise_if_blocked(path)
+    except Blocked as error:
+        log.warning("not attached: %s", error)
+        return None
+    except Exception as error:
+        log.error("could not be checked, not attached: %s", error)
+        return None
+    return path.read_bytes()
+""",
         """\
 class Limiter:
     async def allow_request(self, client):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from audits.silent.aftermath import leaves
 from audits.silent.case import Case
 from audits.silent.category import retries
 from audits.silent.exceptions import Kind
@@ -17,10 +18,6 @@ _GOES_ON = ("pass", "assign", "act")
 def called_failure(case: Case) -> bool:
     """Whether its own quiet log calls it a failure."""
     return bool(case.reaction.quiet and FAILURE.search(case.reaction.said))
-
-
-def quiet_failure(case: Case) -> str:
-    return "its own log calls it a failure, at a level nobody sees" if called_failure(case) else ""
 
 
 def quiet_answer(case: Case) -> str:
@@ -41,12 +38,6 @@ def quiet_beside(case: Case) -> str:
 def looks_real(case: Case) -> str:
     real = is_real(case.reaction.value)
     return f"{case.default} looks like a real answer" if real else ""
-
-
-def answers_for_others(case: Case) -> str:
-    """Everything that can go wrong outside is one ordinary answer."""
-    one = case.kind is Kind.EVERYTHING and case.work.outside and case.reaction.effect == "return"
-    return "any failure outside becomes an ordinary answer" if one else ""
 
 
 def says_no(case: Case) -> str:
@@ -82,12 +73,6 @@ def sets_nothing(case: Case) -> str:
     return "nothing after it reads what it sets"
 
 
-def ends_there(case: Case) -> str:
-    tried = getattr(case.one.statement, "body", [])
-    last = bool(tried) and isinstance(tried[-1], ast.Return) and not retries(case)
-    return "the guard encloses the function's answer" if last else ""
-
-
 def fast_path(case: Case) -> str:
     """Where it works the function ends; where it does not, another way follows."""
     if case.reaction.effect not in ("pass", "act", "continue", "assign") or retries(case):
@@ -100,6 +85,31 @@ def fast_path(case: Case) -> str:
         for node in inside(case.one.body)
     )  # fmt: skip
     return "where it works it returns; another way follows" if leaves else ""
+
+
+def drops_item(case: Case) -> str:
+    """A loop that gathers something, and leaves out what fails."""
+    if not isinstance(case.setting.in_loop, (ast.For, ast.AsyncFor)) or leaves(case.one):
+        return ""
+    if case.reaction.effect not in ("continue", "pass") or case.kind is not Kind.EVERYTHING:
+        return ""
+    gathers = any(
+        (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.Attribute) and node.attr in ("append", "add", "extend"))
+        for node in inside([*case.one.body, *getattr(case.one.statement, "orelse", ())])
+    )
+    return "an item that fails is left out of what is gathered" if gathers else ""
+
+
+def state(case: Case) -> str:
+    """A failure is reported as one of the ordinary states."""
+    if case.reaction.effect != "return" or case.kind < Kind.OUTSIDE:
+        return ""
+    about = case.setting.said & {"status", "state", "health", "info"}
+    value = case.reaction.value
+    constant = isinstance(value, (ast.Attribute, ast.Name, ast.Dict, ast.Constant))
+    real = constant and not (isinstance(value, ast.Constant) and value.value in (None, False))
+    return f"{case.default} is an ordinary state" if about and real else ""
 
 
 def _does_more(statement: ast.stmt) -> bool:

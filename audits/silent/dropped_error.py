@@ -25,6 +25,15 @@ class DroppedError(HandlerRule):
     )
     BAD = (
         """\
+from work import step
+
+def run():
+    try:
+        step()
+    except:
+        pass
+""",
+        """\
 class Observer:
     def watch(self, payload):
         try:
@@ -44,6 +53,14 @@ def connect(registry, provider):
 """,
     )
     GOOD = (
+        """\
+def devices():
+    try:
+        import torch
+        return torch.cuda.device_count()
+    except Exception:
+        return 0
+""",
         """\
 class Client:
     async def close(self):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from audits.silent import caught, done, promised, stakes
+from audits.silent import caught, done, promised, rewriting, stakes
 from audits.silent.case import Case
 from audits.silent.category import eats_cancellation, fails_open
 from audits.silent.sparing import skips_an_alternative
@@ -48,60 +48,60 @@ GRAVE = (
     Evidence(3.0, _open),
     Evidence(3.0, _cancellation),
     Evidence(8.0, _alternative),
+    Evidence(2.5, rewriting.overwritten),
     Evidence(1.5, stakes.environment),
     Evidence(1.5, stakes.last_attempt),
 )
-BIAS = -1.45
+BIAS = -1.65
 WEIGHED = tuple(
     Evidence(weight, say)
     for weight, say in (
         # What is caught.
-        (0.6, caught.everything),
-        (-0.65, caught.outside),
-        (-0.75, caught.shape),
-        (-1.15, caught.one_case),
-        (-0.4, caught.chosen),
+        (0.55, caught.everything),
+        (-0.55, caught.outside),
+        (-0.5, caught.shape),
+        (-0.9, caught.one_case),
+        (-0.3, caught.chosen),
         # What is tried.
-        (0.15, caught.writes),
-        (-0.3, caught.calls_others),
-        (0.5, caught.only_reads),
-        (-0.3, caught.only_looks),
-        (1.0, caught.keeps),
+        (0.6, caught.only_reads),
+        (0.8, caught.keeps),
         (0.8, caught.of_storage),
-        (0.35, caught.awaits),
-        (0.35, caught.busy),
-        (-1.1, caught.on_disk),
-        (0.55, caught.keeps_state),
+        (-0.45, caught.about_error),
+        (0.15, rewriting.mixed),
+        (0.75, caught.awaits),
+        (0.3, caught.busy),
+        (-0.35, caught.on_disk),
+        (0.8, caught.keeps_state),
         # What is done about it, and what follows.
-        (0.4, done.quiet_failure),
-        (-1.0, done.quiet_answer),
-        (-1.3, done.quiet_expected),
-        (-0.75, done.quiet_beside),
-        (1.0, done.looks_real),
-        (0.65, done.answers_for_others),
-        (-0.6, done.says_no),
-        (-0.55, done.gives_back),
-        (-0.5, done.sets_nothing),
-        (-0.6, done.ends_there),
-        (-0.7, done.fast_path),
+        (-0.55, done.quiet_answer),
+        (-1, done.quiet_expected),
+        (-0.55, done.quiet_beside),
+        (1, done.looks_real),
+        (-0.7, done.says_no),
+        (-0.3, done.gives_back),
+        (-0.3, done.sets_nothing),
+        (-0.3, done.fast_path),
+        (0.55, done.drops_item),
+        (0.35, done.state),
         # What is promised.
-        (-0.6, promised.commented),
-        (-0.55, promised.expected),
-        (-1.1, promised.meant),
-        (-0.55, promised.makes_sense),
-        (-0.85, promised.caches),
-        (-0.9, promised.measures),
-        (-0.95, promised.beside),
-        (-0.95, promised.for_people),
-        (-1.5, promised.of_machine),
-        (-0.7, promised.in_handler),
+        (-0.55, promised.commented),
+        (-0.3, promised.expected),
+        (-0.65, promised.meant),
+        (-0.65, promised.makes_sense),
+        (-0.35, promised.caches),
+        (-0.8, promised.measures),
+        (-1, promised.beside),
+        (-0.35, promised.for_people),
+        (-1.1, promised.of_machine),
+        (-0.75, promised.in_handler),
         # What is at stake.
-        (0.9, stakes.handed_in),
+        (1.1, stakes.handed_in),
         (-0.9, stakes.argument),
-        (1.05, stakes.money),
-        (1.05, stakes.near),
-        (0.95, stakes.configuration),
+        (0.95, stakes.money),
+        (0.45, stakes.near),
+        (0.95, stakes.named),
+        (0.55, stakes.configuration),
         (0.35, stakes.storage),
-        (1.3, stakes.module_level),
+        (0.95, stakes.module_level),
     )
 )

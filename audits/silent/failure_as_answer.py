@@ -24,6 +24,38 @@ class FailureAsAnswer(HandlerRule):
     )
     BAD = (
         """\
+def total(rows):
+    try:
+        return sum(row.amount for row in rows)
+    except Exception:
+        return 0
+""",
+        """\
+def read_blob(decode, path):
+    try:
+        return decode(path)
+    except:
+        return []
+""",
+        """\
+import json
+
+class Subscriptions:
+    def load(self):
+        try:
+            return json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def save(self, found):
+        self.path.write_text(json.dumps(found))
+
+    def subscribe(self, name, url):
+        found = self.load()
+        found[name] = url
+        self.save(found)
+""",
+        """\
 class Store:
     async def pending(self, session_id):
         try:
@@ -61,6 +93,21 @@ def tool_call(block):
 """,
     )
     GOOD = (
+        """\
+import json
+
+class Subscriptions:
+    def load(self):
+        try:
+            return json.loads(self.path.read_text())
+        except FileNotFoundError:
+            return {}
+
+    def subscribe(self, name, url):
+        found = self.load()
+        found[name] = url
+        self.path.write_text(json.dumps(found))
+""",
         """\
 def find_tool(tools, name):
     try:

@@ -12,7 +12,7 @@ from audits.silent.category import category
 from audits.silent.guarded import guarded
 from audits.silent.sinks import Loudness
 from audits.silent.sparing import spared
-from audits.silent.weighing import LIKELY, REPORTED, SURE, weigh
+from audits.silent.weighing import LIKELY, REPORTED, SURE, is_plain, weigh
 from busctl.audit import Confidence, Source
 
 
@@ -48,7 +48,9 @@ def judge(case: Case) -> Verdict:
         return Verdict(case, reason)
     weigh(case)
     code = category(case)
-    if case.score < REPORTED:
+    if case.score < REPORTED and is_plain(case):
+        case.evidence.append("nothing says that a failure is expected here")
+    elif case.score < REPORTED:
         return Verdict(case, "; ".join(case.evidence) or "nothing speaks for a fault", code)
     sure = Confidence.HIGH if case.score >= SURE else Confidence.MEDIUM
     found = sure if case.score >= LIKELY else Confidence.LOW

@@ -30,7 +30,11 @@ class HandlerRule(Rule):
             if is_project_name(name := source.called(call).rpartition(".")[2])
         ]  # fmt: skip
         returned = case.setting.name if case.reaction.effect == "return" else ""
-        asks = {"callees": callees, "returned": returned, "info": verdict.informed}
+        tried = [*case.work.writes, *case.work.reads, *case.work.others]
+        asks = {
+            "callees": callees, "returned": returned, "info": verdict.informed,
+            "tried": sorted({name.rpartition(".")[2] for name in tried}),
+        }  # fmt: skip
         return self.finding(
             source, case.one.node, message(case, self.code),
             confidence=verdict.confidence, evidence=case.evidence, asks=asks,
@@ -40,6 +44,8 @@ class HandlerRule(Rule):
         seen = project.once(known)
         asks = finding.asks
         if any(seen.tells(name) for name in asks["callees"]):
+            return None
+        if seen.reported(asks["tried"]):
             return None
         if asks["info"] and not seen.begins_at_warning:
             return None

@@ -25,6 +25,30 @@ class MalformedSetting(HandlerRule):
         """\
 import os
 
+def ports():
+    raw = os.getenv("PORTS", "")
+    try:
+        return [int(part) for part in raw.split(",")]
+    except ValueError:
+        return []
+""",
+        """\
+import os
+
+def max_tokens():
+    'The limit of an answer; falls back to the model itself.'
+    raw = os.environ.get("MAX_TOKENS")
+    found = None
+    if raw:
+        try:
+            found = int(raw)
+        except (ValueError, TypeError):
+            found = None
+    return found
+""",
+        """\
+import os
+
 try:
     POOL_SIZE = int(os.environ.get("POOL_SIZE", "4"))
 except ValueError:
@@ -61,6 +85,17 @@ def apply_settings(current, data):
 """,
     )
     GOOD = (
+        """\
+import base64
+
+def user_of(environ):
+    name = None
+    try:
+        name = base64.b64decode(environ["HTTP_AUTHORIZATION"]).decode()
+    except ValueError:
+        raise PermissionError("no user in the header") from None
+    return name
+""",
         """\
 import os
 

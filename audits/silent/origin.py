@@ -49,9 +49,11 @@ def _handed_in(source: Source, value: ast.expr) -> str:
     for node in walk(value):
         if not isinstance(node, (ast.Name, ast.Attribute)):
             continue
-        last = source.dotted(node).rpartition(".")[2]
-        if last in _ENV:
+        holder, _, last = source.dotted(node).rpartition(".")
+        if last in _ENV and holder == "os":
             return ast.unparse(value)[:60]
+        if last in _ENV:  # of a WSGI request: what a peer sent, not what an operator set
+            continue
         if node not in called and (words(last) & (CONFIG | INPUT) or _is_constant(last)):
             return ast.unparse(value)[:60]
     return ""
@@ -74,8 +76,9 @@ def _history(one: Guarded, source: Source, value: ast.expr) -> Iterator[ast.expr
         return
     around = one.function or source.tree
     given: list[ast.Assign | ast.AnnAssign | ast.NamedExpr] = [
-        *source.within(around, ast.Assign, ast.AnnAssign, ast.NamedExpr)
-    ]
+        *source.within(around, ast.Assign), *source.within(around, ast.AnnAssign),
+        *source.within(around, ast.NamedExpr),
+    ]  # fmt: skip
     before = sorted((node for node in given if node.lineno < one.node.lineno), key=_line)
     steps = 0
     for node in reversed(before):

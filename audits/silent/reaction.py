@@ -39,6 +39,8 @@ class Reaction:
     level: Loudness = Loudness.NONE
     calls: list[ast.Call] = field(default_factory=list)
     """What it does besides logging: another way to the same end, or tidying up."""
+    gathers: bool = False
+    """Whether it puts something where the body would have put its result: `found.append(raw)`."""
 
     @property
     def said(self) -> str:
@@ -118,6 +120,8 @@ def _note_call(source: Source, call: ast.Call, found: Reaction, quiet: set[ast.A
         found.quiet.append(call)
         quiet.add(call)
         found.level = max(found.level, loud)
+    elif name.endswith((".append", ".add")):
+        found.gathers = True
     elif not _words_of(call) <= _PLAIN:
         found.calls.append(call)
 

@@ -9,6 +9,7 @@ from audits.names import called_last
 from audits.silent.aftermath import another_way, leaves, loop_complains, noticed
 from audits.silent.case import Case
 from audits.silent.category import eats_cancellation, fails_open
+from audits.silent.done import is_real
 from audits.silent.exceptions import Kind
 from audits.silent.reaction import tells_by_return
 from audits.silent.words import FAILURE, WRITE, group, words
@@ -143,7 +144,9 @@ def _answers_an_error(case: Case) -> bool:
 def _harmless(case: Case) -> str:
     if case.work.only_telemetry:
         return f"telemetry only: {case.work.telemetry[-1]}()"
-    if case.work.cannot_fail and not case.work.subscripts and not _failing_log(case):
+    sums = case.reaction.effect == "return" and is_real(case.reaction.value) and case.work.calls
+    told = _failing_log(case) or (sums and case.kind is Kind.EVERYTHING)
+    if case.work.cannot_fail and not case.work.subscripts and not told:
         return "nothing in the body can raise but a mistake in the code"
     if any("webbrowser" in name for name in case.work.calls):
         return "opening a browser"
@@ -175,6 +178,8 @@ def _turns(case: Case) -> str:
     """Another call in the handler does the work instead, and may raise itself."""
     if case.reaction.calls and not case.reaction.tidies and not case.debugged:
         return "another way is taken in the handler"
+    if case.reaction.gathers:
+        return "the item is kept as it came"
     if _again(case):
         return "the same is tried in another way in the handler"
     if case.reaction.effect == "act" and case.reaction.tidies and not case.debugged:

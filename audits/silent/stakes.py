@@ -30,10 +30,14 @@ def money(case: Case) -> str:
 
 def near(case: Case) -> str:
     """Access, a limit or money, by the function's name or what it calls and sets."""
-    for what in (case.stake, case.near):
-        if what and what != "configuration":
-            return f"{what} is at stake"
+    if case.near and case.near != "configuration" and not named(case):
+        return f"{case.near} may be at stake"
     return ""
+
+
+def named(case: Case) -> str:
+    """The same by the function's own name, which says more."""
+    return f"{case.stake} is at stake" if case.stake not in ("", "configuration") else ""
 
 
 def configuration(case: Case) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from audits.silent.case import Case
+from audits.silent.done import called_failure
 from audits.silent.evidence import BIAS, GRAVE, WEIGHED
+from audits.silent.exceptions import Kind
 
-REPORTED = -0.6
+_ALONE = "sets_nothing"
+REPORTED = -0.65
 LIKELY = 0.0
-SURE = 0.6
+SURE = 0.8
 
 
 def weigh(case: Case) -> None:
@@ -17,3 +20,11 @@ def weigh(case: Case) -> None:
         said = one.say(case)
         if said:
             case.weigh(one.weight, said)
+            case.excused = case.excused or (one.weight < 0 and one.key != _ALONE)
+
+
+def is_plain(case: Case) -> bool:
+    """The function is one guard over everything, and nothing says that a failure is expected."""
+    quiet = not case.debugged or called_failure(case)
+    whole = case.setting.whole and quiet and not case.setting.documented
+    return whole and case.kind is Kind.EVERYTHING and not case.excused

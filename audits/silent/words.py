@@ -156,7 +156,8 @@ BESIDE = group(
     "prune sweep housekeeping index etag mtime utime fsync chmod touch prefetch preload warm "
     "warmup hint hints suggest suggestion heartbeat keepalive notification notifications telemetry "
     "metric metrics trace tracing span analytics stats statistics profiling screenshot highlight "
-    "preview observability highlighted ack acknowledge examples sample autodetect enhance enrich greeting changelog news"
+    "preview observability highlighted ack acknowledge examples sample autodetect enhance enrich "
+    "greeting changelog news"
 )
 # Where people look at something: a screen, a page, a command line.
 INTERFACE = group(

@@ -70,6 +70,8 @@ class Work:
     statements: int = 0
     parsed: list[ast.Call] = field(default_factory=list)
     """The calls of `parses`."""
+    sent: list[ast.Call] = field(default_factory=list)
+    """The calls of `writes`."""
 
     @property
     def only_imports(self) -> bool:
@@ -202,6 +204,7 @@ def _sort(source: Source, call: ast.Call, awaited: bool, found: Work) -> None:
         found.telemetry.append(name)
     elif act in WRITE and not _is_cache(name):
         found.writes.append(name)
+        found.sent.append(call)
     elif act in READ and (awaited or last in READ or act in _DIRECT or _of_storage(name)):
         found.reads.append(name)
     else:

@@ -1,7 +1,7 @@
 """How the weights of audits/silent/evidence.py are found, and how well they carry over.
 
 Logistic regression on the evidence that holds for each labelled handler, with a penalty that keeps
-weights small. The rules' own examples count half: where labels are few they say what is meant.
+weights small. The rules' own examples count as much: where labels are few they say what is meant.
 `crossed` fits on all packages but some and judges those, in turns, so that no handler is judged by
 weights that have seen its package.
 
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from audits.silent.case import Case
 from audits.silent.evidence import GRAVE, WEIGHED
 
-_PENALTY = 1.0
+_PENALTY = 2.0
 _ROUNDS = 8
-_EXAMPLE = 0.5
+_EXAMPLE = 1.0
 _FOLDS = 8
 KEYS = tuple(one.key for one in WEIGHED)
 _GIVEN = {one.key: one.weight for one in GRAVE}

@@ -1,10 +1,11 @@
 """How well the rules on silent failures agree with handlers labelled by hand.
 
-The labels in silent.tsv come from some forty published packages. Only the labelled files are
+The labels in silent.tsv come from nearly fifty published packages, those of the last five made by
+somebody who had no part in the rules. Only the labelled files are
 audited, not the whole packages, so that this stays short: what callers in other files do with a
-result is not seen here. Three figures, from the kindest to the most honest: on packages the
-weights were fitted to; by weights fitted without the package that is judged (`crossed`); on
-packages whose code was not looked at before the rules were done (`held out`).
+result is not seen here. Two figures: on packages the weights were fitted to, and by weights fitted
+without the package that is judged (`crossed`), which is the one that counts. Every package has been
+looked at by now, so that `crossed` is still kinder than code nobody has seen.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from audits.silent.handlers import Verdict, verdicts
-from audits.silent.weighing import REPORTED
+from audits.silent.weighing import REPORTED, SURE
 from busctl.audit import Confidence, Finding, Source
 from busctl.audit.examining import UNREADABLE, Examined, conclude, examine
 from busctl.audit.registry import rules
@@ -29,21 +30,13 @@ from tests.conditions.corpus.scoring import Label, Score, handlers_hit, labels, 
 Hits = frozenset[tuple[str, str, int]]
 LABELS = labels(Path(__file__).with_name("silent.tsv"))
 SOURCES = sorted({row.source for row in LABELS})
-HELD_OUT = frozenset(
-    source for source in SOURCES
-    if source.partition("==")[0] in {
-        "autogenstudio", "buildbot", "chainlit", "distributed", "khoj", "llama-stack",
-        "serena-agent", "tornado",
-    }
-)  # fmt: skip
-FITTED = [source for source in SOURCES if source not in HELD_OUT]
 RULES = [rule for rule in rules() if rule.family == "silent" and rule.default]
 # What was reached when these were written, less a little for labels that lie on the edge.
 FLOORS = {
     "fitted": (0.69, 0.79),
     "fitted, high": (0.89, 0.58),
-    "held out": (0.45, 0.53),
-    "crossed": (0.62, 0.66),
+    "crossed": (0.58, 0.70),
+    "crossed, high": (0.78, 0.35),
 }
 
 
@@ -80,9 +73,9 @@ def found() -> dict[str, list[Finding]]:
 
 @cache
 def judged() -> list[tuple[Row | None, Label]]:
-    """Every label of the packages that are fitted to, with its evidence; None where it is spared
+    """Every label with its evidence; None where it is spared
     before anything is weighed, or on no handler."""
-    return [each for source in FITTED for each in _judged(source)]
+    return [each for source in SOURCES for each in _judged(source)]
 
 
 def _judged(source: str) -> Iterator[tuple[Row | None, Label]]:
@@ -121,17 +114,16 @@ def examples() -> list[Row]:
 def test_every_label_is_of_a_file_that_was_looked_at(found: dict[str, list[Finding]]) -> None:
     unread = [one.path for some in found.values() for one in some if one.code == UNREADABLE]
     assert unread == []
-    assert len(LABELS) >= 1300
+    assert len(LABELS) >= 1700
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("which", ["fitted", "fitted, high", "held out"])
+@pytest.mark.parametrize("which", ["fitted", "fitted, high"])
 def test_the_figures_do_not_fall(which: str, found: dict[str, list[Finding]]) -> None:
-    rows = [row for row in LABELS if (row.source in HELD_OUT) == (which == "held out")]
     hits = _hits(found, Confidence.HIGH if which.endswith("high") else Confidence.LOW)
-    _held(which, score(rows, hits))
-    for source in sorted({row.source for row in rows}) if which != "fitted, high" else ():
-        print(f"  {source}: {score([row for row in rows if row.source == source], hits)}")
+    _held(which, score(LABELS, hits))
+    for source in SOURCES if which != "fitted, high" else ():
+        print(f"  {source}: {score([row for row in LABELS if row.source == source], hits)}")
 
 
 @pytest.mark.timeout(900)
@@ -141,11 +133,12 @@ def test_weights_carry_over_to_packages_they_have_not_seen(
     all_rows = judged()
     weighed = [(row, label) for row, label in all_rows if row is not None]
     scores = crossed([row for row, _ in weighed], examples())
-    hits = frozenset(
-        (label.source, label.path, label.line)
-        for (_, label), reached in zip(weighed, scores, strict=True) if reached >= REPORTED
-    )  # fmt: skip
-    _held("crossed", score([label for _, label in all_rows], hits))
+    for which, least in (("crossed", REPORTED), ("crossed, high", SURE)):
+        hits = frozenset(
+            (label.source, label.path, label.line)
+            for (_, label), reached in zip(weighed, scores, strict=True) if reached >= least
+        )  # fmt: skip
+        _held(which, score([label for _, label in all_rows], hits))
 
 
 def _held(which: str, reached: Score) -> None:
