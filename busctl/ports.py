@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from busctl.core.alert import Alert, Notice
+from busctl.core.analysis import Reply
 from busctl.core.diagnosis import Mode
 from busctl.core.envelope import (
     Chunk,
@@ -267,6 +268,13 @@ class Neglected:
 
     envelope: Envelope
     left: timedelta
+
+
+class Model(Protocol):
+    """A language model."""
+
+    async def ask(self, question: str) -> Reply:
+        """Raises ModelFailed."""
 
 
 class Neglect(Protocol):

@@ -11,8 +11,11 @@ from busctl.cli import options, selecting
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from busctl.adapters.postgres.neglect import PostgresNeglect
+    from busctl.connect import Bus
     from busctl.core.observation import Observation, Rule
     from busctl.core.settings import Settings
+    from busctl.ops.analysing import Analyst
 
 
 def watch(
@@ -26,6 +29,9 @@ def watch(
         bool, typer.Option("--once", help="Look at what is there, then leave.")
     ] = False,
     since: selecting.Since = None,
+    llm: Annotated[
+        bool, typer.Option("--llm", help="Have a language model look at each payload, too.")
+    ] = False,
     unredeemed_after: Annotated[
         str, typer.Option(metavar="TIME", help="How long a message may wait for its reader.")
     ] = "1h",
@@ -43,6 +49,12 @@ def watch(
     leave), empty, error_shaped, repeated, size_outlier and latency_outlier (against the tool's own
     answers), unredeemed, expiry_ahead (nobody has redeemed it, and a tenth of its time or less is
     left). Looking is no delivery.
+
+    --llm has a model of GLM, Kimi or any OpenAI-compatible API (BUSCTL_LLM_API_KEY, _URL, _MODEL)
+    look at the whole of each text, in parts where it is over BUSCTL_LLM_PART_BYTES: a second
+    observation, stage analysis, with quality, correctness, anomalies, suggestions, confidence,
+    tokens, and how many bytes were read. Payloads leave this machine for that. What a reply that is
+    no such JSON, an error or a spent budget left out is said in its place.
 
     Observations are messages of type watcher_observation, never observed themselves; views:
     bus.watcher_observations, bus.watcher_findings. Each is stored together with the watcher's
@@ -70,7 +82,7 @@ def watch(
     after, ahead = parse_duration(unredeemed_after), parse_duration(expiry_ahead)
     settings = settings_for(env_file, sets)
     show = _shower(as_json=as_json, quiet=quiet)
-    found = run(_watched(settings, name, chosen, begins, after, ahead, show, once=once))
+    found = run(_watched(settings, name, chosen, begins, after, ahead, show, once=once, llm=llm))
     if found:
         raise typer.Exit(1)
 
@@ -101,7 +113,7 @@ class _shower:  # noqa: N801  # a function with two words of state
 
 async def _watched(
     settings: Settings, name: str, rules: list[Rule], begins: datetime | None, after: timedelta,
-    ahead: timedelta, show: _shower, *, once: bool,
+    ahead: timedelta, show: _shower, *, once: bool, llm: bool,
 ) -> int:  # fmt: skip
     """How much was found, which only `once` ever tells."""
     import asyncio
@@ -119,8 +131,9 @@ async def _watched(
         Bus.connect(settings, hop="watch") as bus,
         bus.follow(name, since=begins) as follower,
     ):
-        watcher = Watcher(bus, follower, rules)
         neglect = PostgresNeglect(cast(PostgresStore, bus.store.inner), name)
+        analyst = await _analyst(settings, bus, neglect) if llm else None
+        watcher = Watcher(bus, follower, rules, analyst)
         await watcher.recall()
         if not once and not show.quiet:
             announce("watch", (await follower.wakened()).value)
@@ -141,3 +154,24 @@ async def _watched(
             read, found = f"{watcher.bytes_read:,} bytes read", counted(show.found, "finding")
             say(f"busctl watch: {seen} observed, {read}, {found}.")
         return show.found
+
+
+async def _analyst(settings: Settings, bus: Bus, neglect: PostgresNeglect) -> Analyst:
+    """Raises ConfigurationError without a key."""
+    from busctl.adapters.chat_model import ChatModel
+    from busctl.core.errors import ConfigurationError
+    from busctl.ops.analysing import Analyst
+
+    if settings.llm_api_key is None:
+        raise ConfigurationError(
+            "--llm needs a key.",
+            remedy="Set BUSCTL_LLM_API_KEY, and _URL and _MODEL that go with it.",
+        )
+    model = ChatModel(
+        settings.llm_url, settings.llm_api_key.get_secret_value(), settings.llm_model,
+        timeout=settings.llm_timeout_secs,
+    )  # fmt: skip
+    return Analyst(
+        model, bus.clock, part_bytes=settings.llm_part_bytes, per_minute=settings.llm_per_minute,
+        budget=settings.llm_tokens_per_day, spent=await neglect.tokens_today(),
+    )  # fmt: skip

@@ -59,6 +59,11 @@ class ContentScan:
             self._head += piece[:room]
         self._truncation.add(piece)
 
+    @property
+    def is_text(self) -> bool:
+        """As its type says, or its beginning where that says nothing."""
+        return self._truncation.looks
+
     def remarks(self) -> Iterator[Remark]:
         """What was found, once everything has been added."""
         for one in self._truncation.suspicions():

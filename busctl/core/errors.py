@@ -160,6 +160,14 @@ class CursorForeign(ConfigurationError):
     default_remedy = "Say with --since from when on it is to begin here (--since 1s: from now on)."
 
 
+class ModelFailed(BusctlError):
+    """A language model gave no answer."""
+
+    code = "MODEL_FAILED"
+    exit_code = 3
+    default_remedy = "Look at BUSCTL_LLM_URL, BUSCTL_LLM_MODEL and the account of the key."
+
+
 # --- refusals of a put -------------------------------------------------------------------------
 
 

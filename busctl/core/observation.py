@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -32,6 +32,7 @@ class Rule(StrEnum):
     LATENCY_OUTLIER = "latency_outlier"
     UNREDEEMED = "unredeemed"
     EXPIRY_AHEAD = "expiry_ahead"
+    LLM = "llm"
 
 
 class Stage(StrEnum):
@@ -40,6 +41,7 @@ class Stage(StrEnum):
     ARRIVAL = "arrival"
     UNREDEEMED = "unredeemed"
     EXPIRY_AHEAD = "expiry_ahead"
+    ANALYSIS = "analysis"
 
 
 _ORDER = list(Severity)
@@ -68,6 +70,8 @@ class Observation:
     bytes_read: int
     verified: bool
     remarks: Sequence[Remark]
+    analysis: Mapping[str, Any] | None = None
+    """What a model said of it, and the tokens that took."""
 
     @property
     def transaction_id(self) -> UUID:
@@ -91,7 +95,7 @@ class Observation:
                 "stage": self.stage.value, "ok": worst is None, "bytes_read": self.bytes_read,
                 "rule": worst and worst.rule.value, "severity": worst and worst.severity.value,
                 "confidence": worst and worst.confidence,
-                "findings": [asdict(one) for one in self.remarks],
+                "findings": [asdict(one) for one in self.remarks], **self._analysed(),
             },
         )  # fmt: skip
 
@@ -107,5 +111,8 @@ class Observation:
             "message_type": known.labels.message_type.value,
             "payload_size_bytes": known.payload_size_bytes, "bytes_read": self.bytes_read,
             "checksum": known.checksum.hex(), "verified": self.verified,
-            "findings": [asdict(one) for one in self.remarks],
+            "findings": [asdict(one) for one in self.remarks], **self._analysed(),
         }  # fmt: skip
+
+    def _analysed(self) -> dict[str, Any]:
+        return {} if self.analysis is None else {"analysis": dict(self.analysis)}

@@ -587,6 +587,60 @@ class Settings(BaseSettings):
         ge=0,
         le=604800,
     )
+    llm_api_key: Token = _setting(
+        None,
+        "Watcher",
+        "BUSCTL_LLM_API_KEY",
+        "Key of the language model that `busctl watch --llm` asks.",
+        "printable ASCII without spaces",
+    )
+    llm_url: str = _setting(
+        "https://open.bigmodel.cn/api/paas/v4",
+        "Watcher",
+        "BUSCTL_LLM_URL",
+        "Where its OpenAI-compatible API is: GLM's by default, Kimi's is "
+        "https://api.moonshot.ai/v1.",
+        "an http or https address",
+    )
+    llm_model: str = _setting(
+        "glm-4.6",
+        "Watcher",
+        "BUSCTL_LLM_MODEL",
+        "Which model is asked.",
+        "a name",
+    )
+    llm_part_bytes: int = _setting(
+        200_000,
+        "Watcher",
+        "BUSCTL_LLM_PART_BYTES",
+        "Bytes of a payload it is given at once; larger ones are analysed in parts.",
+        ge=1000,
+        le=4_000_000,
+    )
+    llm_per_minute: int = _setting(
+        30,
+        "Watcher",
+        "BUSCTL_LLM_PER_MINUTE",
+        "Questions a minute; more wait.",
+        ge=1,
+        le=10_000,
+    )
+    llm_tokens_per_day: int = _setting(
+        1_000_000,
+        "Watcher",
+        "BUSCTL_LLM_TOKENS_PER_DAY",
+        "Tokens a day (UTC) after which nothing is analysed until the next.",
+        ge=0,
+        le=1_000_000_000,
+    )
+    llm_timeout_secs: Number = _setting(
+        120.0,
+        "Watcher",
+        "BUSCTL_LLM_TIMEOUT_SECS",
+        "Seconds that one answer may take.",
+        ge=1,
+        le=3600,
+    )
     log_level: Annotated[LogLevel, Lower] = _setting(
         "info",
         "Log",

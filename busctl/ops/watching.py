@@ -13,6 +13,7 @@ from busctl.core.errors import ClaimError, MessageCorrupt, StoreUnreachable
 from busctl.core.following import Batch, Followed
 from busctl.core.history import Histories
 from busctl.core.observation import Observation, Remark, Rule, Severity, Stage
+from busctl.ops.analysing import Analysed, Analyst
 from busctl.ops.bus import Bus, Outgoing
 from busctl.ops.following import Follower
 from busctl.ops.redeeming import open_row
@@ -22,6 +23,9 @@ PART_BYTES = 64_000_000
 """Observed between two commits, so that a kill does not cost more than that and one message."""
 THREAD_BYTES = 64 * 1024
 HISTORY_MESSAGES = 2000
+NO_TEXT = Remark(
+    Rule.LLM, Severity.INFO, 1.0, "It is no text: not analysed.", {"not_analysed": "no text"}
+)
 SWEEP_SECS = 30.0
 SWEEP_MESSAGES = 500
 
@@ -32,10 +36,14 @@ class Watcher:
     """Observes what its follower gets. Several under one name share the messages; the observation
     of a message and the place behind it are stored together, or neither."""
 
-    def __init__(self, bus: Bus, follower: Follower, rules: Iterable[Rule] = Rule) -> None:
+    def __init__(
+        self, bus: Bus, follower: Follower, rules: Iterable[Rule] = Rule,
+        analyst: Analyst | None = None,
+    ) -> None:  # fmt: skip
         self.observed = self.bytes_read = 0
         self._bus = bus
         self._follower = follower
+        self._analyst = analyst
         self._rules = frozenset(rules)
         self._histories = Histories()
 
@@ -51,6 +59,10 @@ class Watcher:
         async for batch in self._follower.batches(once=once):
             try:
                 part, found = await self._observed(batch)
+            except MessageCorrupt as error:
+                # Damaged or removed between two looks: it comes again, and is seen for what it is.
+                log.warning("looked at again", extra={"error": error.message})
+                continue
             except StoreUnreachable as error:
                 if once:
                     raise
@@ -89,13 +101,14 @@ class Watcher:
         for count, one in enumerate(batch.messages, 1):
             if one.envelope.labels.message_type is MessageType.WATCHER_OBSERVATION:
                 continue
-            found.append(await self._observe(one))
+            found += await self._observe(one)
             read += found[-1].bytes_read
-            if read >= PART_BYTES:
+            # What a model said has cost something: it is stored at once.
+            if read >= PART_BYTES or self._analyst is not None:
                 return batch.first(count), found
         return batch, found
 
-    async def _observe(self, one: Followed) -> Observation:
+    async def _observe(self, one: Followed) -> list[Observation]:
         envelope = one.envelope
         scan = ContentScan(envelope.labels.content_type)
         remarks = [] if self._is_own(envelope) else self._histories.add(envelope)
@@ -105,9 +118,30 @@ class Watcher:
         elif not self._is_own(envelope):
             remarks += scan.remarks()
         kept = [remark for remark in remarks if remark.rule in self._rules]
-        return Observation(
+        arrival = Observation(
             self._follower.name, envelope, Stage.ARRIVAL, scan.size, damage is None, kept
         )
+        if self._analyst is None or damage is not None:
+            return [arrival]
+        return [arrival, await self._analysed(self._analyst, one, is_text=scan.is_text)]
+
+    async def _analysed(self, analyst: Analyst, one: Followed, *, is_text: bool) -> Observation:
+        if is_text:
+            done = await analyst.analyse(one.envelope, self._pieces(one))
+            said = {"tokens": done.tokens, **(done.result or {})}
+        else:
+            done, said = Analysed(0, None, [NO_TEXT], 0), {"tokens": 0}
+        return Observation(
+            self._follower.name, one.envelope, Stage.ANALYSIS, done.bytes_read, is_text,
+            done.remarks, said,
+        )  # fmt: skip
+
+    async def _pieces(self, one: Followed) -> AsyncIterator[bytes]:
+        if one.body is not None and one.envelope.chunk_count == 0:
+            yield open_row(_found(one.envelope, one.body), verify=True)
+            return
+        async for piece in (await self._bus.peek(one.envelope.transaction_id)).pieces:
+            yield piece
 
     @staticmethod
     def _is_own(envelope: Envelope) -> bool:

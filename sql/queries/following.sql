@@ -63,3 +63,9 @@ select now(), (select swept_at from bus.watcher_cursor where name = %(follower)b
 
 -- name: swept :none
 update bus.watcher_cursor set swept_at = %(at)b::timestamptz where name = %(follower)b
+
+-- name: analysis_tokens :one
+select coalesce(sum((metadata -> 'analysis' ->> 'tokens')::bigint), 0)::bigint
+from bus.message_bus
+where message_type = 'watcher_observation' and metadata ? 'analysis'
+  and created_at >= date_trunc('day', now(), 'UTC')

@@ -33,6 +33,12 @@ class PostgresNeglect:
         self._watcher = watcher
         self._sql = queries()
 
+    async def tokens_today(self) -> int:
+        """What analyses have taken since midnight UTC, whichever watcher's."""
+        query = self._sql["analysis_tokens"]
+        row = await self._store.as_role(READER, lambda session: session.only(query))
+        return int(row[0])
+
     async def begin(self) -> tuple[datetime, datetime | None]:
         query, values = self._sql["swept_until"], {"follower": self._watcher}
         row = await self._store.as_role(READER, lambda session: session.only(query, values))
