@@ -62,8 +62,9 @@ async def _spawn(
     inherited = {name: value for name, value in os.environ.items() if name not in known_names()}
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "busctl", "serve", "--port", "0",
-        "--ready-file", str(ready), "--log-format", "text", *arguments,
-        cwd=folder, env={**inherited, **environment}, stdin=asyncio.subprocess.DEVNULL,
+        "--ready-file", str(ready), "--log-format", "text", "--until-eof", *arguments,
+        # Held open as long as we live: a daemon must not outlive one that was killed.
+        cwd=folder, env={**inherited, **environment}, stdin=asyncio.subprocess.PIPE,
         stdout=log, stderr=log,
         start_new_session=True,  # Ctrl-C is ours; the daemon is told in its turn
     )  # fmt: skip

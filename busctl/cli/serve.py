@@ -40,6 +40,14 @@ def serve(
     log_level: Annotated[
         str | None, typer.Option("--log-level", help="debug, info, warning … (BUSCTL_LOG_LEVEL).")
     ] = None,
+    until_eof: Annotated[
+        bool,
+        typer.Option(
+            "--until-eof",
+            help="Stop, as on SIGTERM, when standard input ends: no daemon outlives whoever "
+            "started it so.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -68,4 +76,5 @@ def serve(
         env_file, sets, host=host, port=port, tools=",".join(tools) if tools else None,
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
-    run(serve_until_told(settings, Files(ready_file, health_file, as_json)))
+    files = Files(ready_file, health_file, as_json)
+    run(serve_until_told(settings, files, until_eof=until_eof))

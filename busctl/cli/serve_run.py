@@ -31,7 +31,7 @@ from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_alerts, serve_desk
 from busctl.cli.running import emit_json, say
 from busctl.connect import Bus
-from busctl.core.errors import BusctlError
+from busctl.core.errors import BusctlError, ConfigurationError
 from busctl.core.settings import Settings
 from busctl.ops.cleanup import CleanupReport, cleanup
 from busctl.ops.serve import Daemon, upkeep
@@ -54,10 +54,13 @@ class Files:
     on_stdout: bool = False
 
 
-async def serve_until_told(settings: Settings, files: Files) -> None:
-    """Serve until SIGTERM or SIGINT. Raises the named errors of starting; afterwards none."""
+async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool = False) -> None:
+    """Serve until SIGTERM, SIGINT or, `until_eof`, the end of standard input. Raises the named
+    errors of starting; afterwards none."""
     as_json = logs.configure(settings.log_level, settings.log_format, about)
     stop = _stop_on_signals()
+    if until_eof:
+        _stop_on_eof(stop)
     _tell_what_tls_leaves_open(settings)
     tools = _tools(settings)
     own = Guard(settings)
@@ -118,6 +121,25 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told, number)
     return stop
+
+
+def _stop_on_eof(stop: asyncio.Event) -> None:
+    """Set `stop` when nobody holds the other end of standard input any more: the kernel closes it
+    for a parent that was killed. What is written there is passed over."""
+    loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(stdin, 4096):
+            loop.remove_reader(stdin)
+            log.info("standard input ended")
+            stop.set()
+
+    try:
+        loop.add_reader(stdin, readable)
+    except PermissionError as error:  # epoll takes no files
+        raise ConfigurationError(
+            "--until-eof needs a pipe as standard input.", remedy="Leave it out."
+        ) from error
 
 
 # --- comings and goings ------------------------------------------------------------------------
