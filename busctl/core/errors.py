@@ -111,7 +111,7 @@ class StoreUnreachable(ClaimError):
 
     code = "STORE_UNAVAILABLE"
     exit_code = 3
-    default_remedy = "Check DATABASE_URL and the server, then try again; nothing was lost."
+    default_remedy = "Check DATABASE_URL and the server, then try again."
     retry_after: float | None = None
     """Seconds after which the store is tried again, when that is known."""
     asked: bool = True

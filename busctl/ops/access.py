@@ -14,6 +14,7 @@ from busctl.core.errors import (
     AccessDenied,
     BusctlError,
     BusDisabled,
+    MessageCorrupt,
     MessageExpired,
     MessageMissing,
 )
@@ -33,6 +34,9 @@ log = logging.getLogger("busctl.bus")
 
 UNPROVEN = {"denied", PRODUCED, ACCEPTED, SENT, RECEIVED, TRUNCATION}
 """Events that a message can have without ever having been in the store."""
+
+ARRIVED = {"stored", "reconciled"}
+"""Events of a message that has been in the store."""
 
 CLIENT = "client"
 """The hop of commands and of the library in other programs."""
@@ -112,13 +116,21 @@ class Access:
         if self.settings.enabled:
             self.deliveries.note(Event(transaction_id, self.clock.now(), kind, hop, detail))
 
-    async def absent(self, transaction_id: UUID) -> MessageExpired | MessageMissing:
+    async def absent(
+        self, transaction_id: UUID
+    ) -> MessageExpired | MessageMissing | MessageCorrupt:
         """What became of an id that is not in the store: its events and its own time tell."""
         events = [
             one for one in await self.store.events(transaction_id) if one.kind not in UNPROVEN
         ]
         if events:
             last = events[-1]
+            if last.kind == "corrupt" and not any(one.kind in ARRIVED for one in events):
+                return MessageCorrupt(
+                    f"Message {transaction_id} waited for the store and was found damaged: it "
+                    "never got there.",
+                    transaction_id=transaction_id,
+                )
             when = last.at.isoformat(timespec="seconds")
             gone = last.kind in ("expired", "removed")
             fate = f"{last.kind} at {when}" if gone else f"last seen at {when}, gone since"

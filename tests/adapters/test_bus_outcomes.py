@@ -18,6 +18,7 @@ from busctl.core.errors import (
     BusDisabled,
     InvalidId,
     InvalidLabel,
+    MessageCorrupt,
     MessageExpired,
     MessageMissing,
     OutsideHorizon,
@@ -91,6 +92,15 @@ async def test_a_message_that_left_with_its_partition(bus: Bus, database: str, a
     await sql(database, "delete from bus.message_bus")
     with pytest.raises(MessageExpired, match="gone since"):
         await act(bus, chosen)
+
+
+@pytest.mark.parametrize("act", READS + LOOKS)
+async def test_a_message_that_was_damaged_before_it_got_there(bus: Bus, act: Act) -> None:
+    chosen = bus.clock.new_id()
+    await bus.note(chosen, "corrupt", {"spool": "a file that was set aside"})
+    with pytest.raises(MessageCorrupt, match="never got there") as raised:
+        await act(bus, chosen)
+    assert raised.value.transaction_id == chosen
 
 
 @pytest.mark.parametrize("act", READS + LOOKS)
