@@ -36,11 +36,12 @@ check: $(STAMP)
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/squawk --pg-version 15 --assume-in-transaction sql/migrations/*.sql
 	$(VENV)/bin/busctl audit busctl audits
-	$(PY) -m pytest -q tests/docs/test_reference.py tests/docs/test_links.py \
+	$(PY) -m pytest -q tests/docs/test_reference.py tests/docs/test_observability.py tests/docs/test_links.py \
 	  tests/audits/test_rule_pages.py
 
 docs: $(STAMP)
 	$(PY) -m tests.docs.reference
+	$(PY) -m tests.docs.metrics_table
 	$(PY) -m tests.audits.rule_pages
 
 # Compares with other systems, which the lock leaves out; not part of the tests.

@@ -11,13 +11,15 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from busctl.adapters.metrics_store import SECONDS as _SECONDS
+from busctl.adapters.metrics_store import SIZES as _SIZES
+from busctl.adapters.metrics_store import StoreGauges
 from busctl.core.breaker import State
+from busctl.core.flow import Load
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MAX_TOOLS = 100
 """Tools counted by name; the calls of any further ones are counted under "other"."""
-_SIZES = (1e3, 1e4, 64 * 1024, 1e5, 1e6, 1e7, 1e8)
-_SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60)
 
 
 class Metrics:
@@ -87,12 +89,25 @@ class Metrics:
             "busctl_reconciled", "Messages drained from the spool, by fate.", ["fate"],
             registry=own,
         )  # fmt: skip
+        self._holds = StoreGauges(own)
         Gauge("busctl_build_info", "Version.", ["version"], registry=own).labels(version).set(1)
         self._tools: set[str] = set()
 
     def stored(self, size_bytes: int, seconds: float) -> None:
         self._stored.observe(seconds)
         self._sizes.observe(size_bytes)
+
+    def took(self, stored_bytes: int) -> None:
+        self._holds.took(stored_bytes)
+
+    def verified(self, ok: bool, seconds: float) -> None:
+        self._holds.verified(ok, seconds)
+
+    def load(self, load: Load, now: float) -> None:
+        self._holds.load(load, now)
+
+    def pool(self, size: int, busy: int) -> None:
+        self._holds.pool(size, busy)
 
     def fetched(self, via: str, size_bytes: int, seconds: float) -> None:
         self._fetched.labels(via).observe(seconds)

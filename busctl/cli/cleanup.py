@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,6 +44,14 @@ def cleanup(
             help="Then remove messages before their time until the database is no larger.",
         ),
     ] = None,
+    metrics_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--metrics-file",
+            metavar="FILE",
+            help="Tell node_exporter's textfile collector how it went (a name ending in .prom).",
+        ),
+    ] = None,
     yes: options.Yes = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
@@ -78,6 +87,7 @@ def cleanup(
       busctl cleanup
       busctl cleanup --dry-run
       busctl cleanup -q --max-seconds 300
+      busctl cleanup -q --metrics-file /var/lib/node_exporter/busctl_cleanup.prom
       busctl cleanup --max-db-bytes 450MB --dry-run
     """
     import sys
@@ -97,12 +107,29 @@ def cleanup(
         from busctl.cli.cleanup_shrink import shrunk
 
         forced = shrunk(settings, limit, batch=batch, yes=yes, dry_run=dry_run, talk=talk)
+    if metrics_file is not None and not dry_run:
+        _write_metrics(metrics_file, report, ok=report.ok and (forced is None or forced.ok))
     if as_json:
         emit_json(shape(report, forced))
     else:
         _show(report, forced, quiet=quiet)
     if not (report.ok and (forced is None or forced.ok)):
         raise typer.Exit(1)
+
+
+def _write_metrics(target: Path, report: CleanupReport, *, ok: bool) -> None:
+    import time
+
+    from busctl.adapters import metrics_file as files
+
+    files.write(target, {
+        "busctl_cleanup_timestamp_seconds": ("When this cleanup ended.", time.time()),
+        "busctl_cleanup_ok": ("1 when nothing was left that should have gone.", float(ok)),
+        "busctl_cleanup_duration_seconds": ("How long it took.", report.seconds),
+        "busctl_cleanup_removed_messages": ("Messages removed.", report.messages),
+        "busctl_cleanup_removed_bytes": ("Payload bytes removed.", report.payload_bytes),
+        "busctl_cleanup_returned_bytes": ("Bytes given back to the disk.", report.returned_bytes),
+    })  # fmt: skip
 
 
 def _limit(max_db_bytes: str | None, *, yes: bool, dry_run: bool) -> int | None:

@@ -37,6 +37,8 @@ from busctl.ops.cleanup import CleanupReport, cleanup
 from busctl.ops.serve import Daemon, upkeep
 from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import Credentials
+from busctl.ops.serve.desk import LOAD_SECS
+from busctl.ops.serve.desk import Desk as LocalDesk
 from busctl.ops.serve.draining import drain_spool
 from busctl.ops.tools import PythonTools
 from busctl.ports import Desk, TokenGuard
@@ -74,7 +76,7 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
             daemon = Daemon(bus, tools, guard, meter, name=_own_name(bus))
             desk = serve_desk.desk(daemon)
             await server.start(_app(daemon, guard, meter, desk))
-            async with _upkeep(daemon, files.health, server.url):
+            async with _upkeep(daemon, desk, files.health, server.url):
                 _announce(settings, server, own, files, as_json=as_json)
                 _warn_of_what_is_off(settings)
                 await stop.wait()
@@ -102,7 +104,13 @@ def _own_name(bus: Bus) -> str:
 
 
 def _app(daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics, desk: Desk) -> Any:
-    health = asgi.Health(daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE))
+    def rendered() -> tuple[bytes, str]:
+        if daemon.settings.enabled:
+            pool = cast(PostgresStore, daemon.bus.store.inner).pool
+            meter.pool(pool.size, pool.busy)
+        return meter.render(), metrics.CONTENT_TYPE
+
+    health = asgi.Health(daemon.health, rendered)
     return asgi.make_app(daemon.settings, daemon.converse, daemon.bus, guard, meter, health, desk)
 
 
@@ -210,7 +218,9 @@ async def _say_goodbye(daemon: Daemon) -> None:
 
 
 @asynccontextmanager
-async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterator[None]:
+async def _upkeep(
+    daemon: Daemon, desk: LocalDesk, health: Path | None, url: str
+) -> AsyncIterator[None]:
     """The daemon's own tasks, for the time of the block."""
     every = partial(upkeep.repeat, meter=daemon.meter)
     settings = daemon.settings
@@ -223,6 +233,7 @@ async def _upkeep(daemon: Daemon, health: Path | None, url: str) -> AsyncIterato
             every("journal", partial(_tell, daemon), upkeep.LOOK_SECS),
             every("spool", partial(drain_spool, daemon), upkeep.SPOOL_SECS),
             every("partitions", daemon.bus.ensure_partitions, upkeep.PARTITIONS_SECS),
+            every("load", desk.look, LOAD_SECS),
             every("traffic", serve_desk.rollup(daemon), upkeep.LOOK_SECS),
             every("tokens", daemon.check_tokens, max(1.0, settings.token_cache_secs)),
             every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),

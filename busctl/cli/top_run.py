@@ -67,7 +67,8 @@ async def _look(bus: Bus, store: PostgresStore, window: Window) -> tuple[Now, Lo
     if not any(one.seen_at > now - SILENT for one in await journal.daemons()):
         await traffic.refresh(now - min(window.span, ALONE), now + MINUTE)
     book = alert_run.book_of(bus.settings, store)
-    return await top(bus, traffic, journal, book, window), await traffic.load()
+    flow = await traffic.flow(window, None)
+    return await top(bus, journal, book, flow), await traffic.load()
 
 
 # --- showing -----------------------------------------------------------------------------------

@@ -67,11 +67,15 @@ class GuardedStore:
         self.reads = Breaker(threshold, seconds, now)
         self.writes = Breaker(threshold, seconds, now)
         self.on_change: Changed | None = None
+        self.on_put: Callable[[Draft], None] | None = None
+        """Told of each message that the store took."""
 
     # --- writing ---------------------------------------------------------------------------
 
     async def put(self, draft: Draft, body: bytes) -> Stored:
-        return await self.guarded(self.inner.put(draft, body), self.writes)
+        stored = await self.guarded(self.inner.put(draft, body), self.writes)
+        self._tell_put(draft)
+        return stored
 
     async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
         return await self._write(self.inner.put_many(drafts))
@@ -79,7 +83,19 @@ class GuardedStore:
     async def put_chunks(
         self, transaction_id: UUID, chunks: AsyncIterator[Chunk], seal: Callable[[], Draft]
     ) -> Stored:
-        return await self._write(self.inner.put_chunks(transaction_id, chunks, seal))
+        sealed: list[Draft] = []
+
+        def noted() -> Draft:
+            sealed.append(seal())
+            return sealed[-1]
+
+        stored = await self._write(self.inner.put_chunks(transaction_id, chunks, noted))
+        self._tell_put(sealed[-1])
+        return stored
+
+    def _tell_put(self, draft: Draft) -> None:
+        if self.on_put is not None:
+            self.on_put(draft)
 
     async def record_deliveries(self, deliveries: Sequence[Delivery]) -> None:
         await self._write(self.inner.record_deliveries(deliveries))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from busctl.core.flow import Now, Window
+from busctl.core.flow import Flow, Now
 from busctl.ops.bus import Bus
-from busctl.ports import AlertBook, Filter, Journal, Traffic
+from busctl.ports import AlertBook, Filter, Journal
 
 RECENT = 8
 
 
 async def top(
-    bus: Bus, traffic: Traffic, journal: Journal, book: AlertBook, window: Window,
-    owner: str | None = None,
-) -> Now:  # fmt: skip
-    """What flowed in the window, the daemons, the alerts that are raised, the newest messages.
-    Raises the store's errors."""
+    bus: Bus, journal: Journal, book: AlertBook, flow: Flow, owner: str | None = None
+) -> Now:
+    """`flow` with the daemons, the alerts that are raised, and the newest messages. Raises the
+    store's errors."""
     guarded, reads = bus.store.guarded, bus.store.reads
-    flow = await guarded(traffic.flow(window, owner), reads)
     daemons = await guarded(journal.daemons(), reads)
     alerts = await guarded(book.alerts(), reads)
     recent = await bus.list(Filter(owner=owner, limit=RECENT))

@@ -123,6 +123,9 @@ class Pool:
         self._revive = revive
         self._connect_timeout = connect_timeout
         self._free = asyncio.Semaphore(size)
+        self.size = size
+        self.busy = 0
+        """Connections in use."""
         self._idle: list[Session] = []
         self._closed = False
         self.prove: Prove | None = None
@@ -155,7 +158,7 @@ class Pool:
                     finally:
                         await self._give_back(session)
                 finally:
-                    self._free.release()
+                    self._release()
 
     async def run(
         self, work: Callable[[Session], Awaitable[Result]], *, timeout: float | None
@@ -193,13 +196,18 @@ class Pool:
             else:
                 await self._give_back(session)
         finally:
-            self._free.release()
+            self._release()
 
     async def _take(self) -> None:
         if self._free.locked():
             await self._wait_for_one()
         else:
             await self._free.acquire()
+        self.busy += 1
+
+    def _release(self) -> None:
+        self.busy -= 1
+        self._free.release()
 
     async def _wait_for_one(self) -> None:
         try:

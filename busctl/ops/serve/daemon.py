@@ -59,6 +59,7 @@ class Daemon:
         self.store_fault = ""
         self._asking: asyncio.Task[None] | None = None
         bus.store.on_change = self._breaker_changed
+        bus.store.on_put = lambda draft: meter.took(draft.stored_size_bytes)
 
     async def converse(self, socket: Socket) -> None:
         """Serve one connection until it is over."""

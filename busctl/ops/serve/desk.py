@@ -21,7 +21,7 @@ from busctl.ops.trace import trace_of
 from busctl.ops.verify import verify
 from busctl.ports import AlertBook, Filter, Inspection, Journal, Traffic
 
-NOW_SECS, LOAD_SECS, HEALTH_SECS = 1.0, 30.0, 10.0
+NOW_SECS, FLOW_SECS, LOAD_SECS, HEALTH_SECS = 1.0, 3.0, 30.0, 10.0
 NOTICES = 100
 VERIFIED_AT_ONCE = 2
 
@@ -60,6 +60,10 @@ class Desk:
     def load(self) -> Load | None:
         return self._shared.latest("load", self._load, secs=LOAD_SECS)
 
+    async def look(self) -> None:
+        """For upkeep: have `load` known, and metrics with it. Raises the store's errors."""
+        await self._shared.get("load", self._load, secs=LOAD_SECS / 2)
+
     async def listing(self, wanted: Filter) -> Sequence[Envelope]:
         return await self._shared.get(wanted, lambda: self._bus.list(wanted), secs=NOW_SECS)
 
@@ -91,7 +95,11 @@ class Desk:
     async def verify(self, transaction_id: UUID, owner: str | None) -> Sequence[Finding]:
         await self._allow(transaction_id, owner)
         async with self._verifying:
-            return (await verify(self._bus, transaction_id)).findings
+            began = self._bus.clock.monotonic()
+            findings = (await verify(self._bus, transaction_id)).findings
+            seconds = self._bus.clock.monotonic() - began
+            self._daemon.meter.verified(not findings, seconds)
+            return findings
 
     async def health(self) -> Health:
         return await self._shared.get("health", self._from.look, secs=HEALTH_SECS)
@@ -109,12 +117,29 @@ class Desk:
             await self.envelope(transaction_id, owner)
 
     async def _now(self, window: Window, owner: str | None) -> Now:
-        ask = self._from
+        ask, flow = self._from, Flow(window, (), ())
         try:
-            return await top(self._bus, ask.traffic, ask.journal, ask.alerts, window, owner)
+            flow = await self._flow(window, owner)
+            return await top(self._bus, ask.journal, ask.alerts, flow, owner)
         except BusctlError as error:
-            return Now(Flow(window, (), ()), (), (), (), store_fault=error.message)
+            return Now(flow, (), (), (), store_fault=error.message)
+
+    async def _flow(self, window: Window, owner: str | None) -> Flow:
+        """The last one at once: a long window takes a while to sum, and its roll-up is written
+        every few seconds only. Nobody but the first waits for it."""
+        key, store = ("flow", window, owner), self._bus.store
+
+        async def ask() -> Flow:
+            return await store.guarded(self._from.traffic.flow(window, owner), store.reads)
+
+        known = self._shared.latest(key, ask, secs=FLOW_SECS)
+        if known is not None:
+            return known
+        fresh: Flow = await self._shared.get(key, ask, secs=FLOW_SECS)
+        return fresh
 
     async def _load(self) -> Load:
         store = self._bus.store
-        return await store.guarded(self._from.traffic.load(), store.reads)
+        found = await store.guarded(self._from.traffic.load(), store.reads)
+        self._daemon.meter.load(found, self._bus.clock.unix_ms() / 1000)
+        return found

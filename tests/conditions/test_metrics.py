@@ -1,0 +1,87 @@
+"""What a real daemon tells Prometheus: promtool takes it, and Grafana's queries; every metric that
+they name is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from tests.adapters.bus_sql import eventually
+from tests.cli.commands import busctl
+from tests.conditions.test_prometheus_rules import promtool
+from tests.docs.examples import DOCS
+from tests.docs.metrics_table import metrics
+from tests.e2e.daemons import Running, daemon, session
+
+GRAFANA = DOCS / "grafana" / "busctl.json"
+INTERVAL = re.compile(r"\$__rate_interval")
+
+
+def told(running: Running) -> str:
+    with urllib.request.urlopen(f"{running.url}/metrics", timeout=10) as response:
+        text: bytes = response.read()
+    return text.decode()
+
+
+def checked(text: str) -> None:
+    """promtool's own view of names, types and units."""
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+async def test_a_daemon_tells_what_it_and_its_store_do(database: str, tmp_path: Path) -> None:
+    await asyncio.to_thread(busctl, database, "cleanup", "-q")
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+        async with session(running) as client:
+            await client.call("text", {"value": "x" * 5000}, request_id="one-of-a-kind")
+            await client.call("blob", {"size_bytes": 2_000_000})
+
+        async def looked() -> bool:
+            return "busctl_last_cleanup_timestamp_seconds" in told(running)
+
+        await eventually(looked, "the daemon looks at its store")
+        text = told(running)
+    checked(text)
+    assert 'busctl_stored_bytes_bucket{le="1000.0"}' in text
+    assert "busctl_stored_bytes_count 2.0" in text
+    assert "busctl_pool_connections_limit 4.0" in text
+    assert re.search(r"^busctl_database_bytes [1-9]", text, re.MULTILINE)
+    assert "one-of-a-kind" not in text
+
+
+def test_a_cleanup_tells_how_it_went(database: str, tmp_path: Path) -> None:
+    target = tmp_path / "cleanup.prom"
+    assert busctl(database, "cleanup", "-q", "--dry-run", "--metrics-file", target).code == 0
+    assert not target.exists()
+    assert busctl(database, "cleanup", "-q", "--metrics-file", target).code == 0
+    checked(target.read_text())
+    assert "busctl_cleanup_ok 1.0" in target.read_text()
+    nowhere = busctl(database, "cleanup", "-q", "--metrics-file", tmp_path / "no" / "x.prom")
+    assert nowhere.code != 0 and "cannot be written" in nowhere.err
+
+
+def test_grafana_asks_what_prometheus_understands_and_the_daemon_tells(tmp_path: Path) -> None:
+    dashboard = json.loads(GRAFANA.read_text("utf-8"))
+    asked = [each["expr"] for panel in dashboard["panels"] for each in panel["targets"]]
+    assert len(asked) > 20
+    rules = [
+        {"record": f"grafana:query:{number}", "expr": INTERVAL.sub("5m", expr)}
+        for number, expr in enumerate(asked)
+    ]
+    groups = {"groups": [{"name": "grafana", "rules": rules}]}
+    (tmp_path / "queries.yml").write_text(json.dumps(groups))
+    promtool("check", "rules", "queries.yml", cwd=tmp_path)
+    known = {
+        sample
+        for one in metrics()
+        for sample in (one.name, f"{one.name}_total", f"{one.name}_bucket")
+    }
+    used = set(re.findall(r"\b(busctl_\w+)\b", " ".join(asked)))
+    assert used <= known, used - known
