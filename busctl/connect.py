@@ -32,7 +32,7 @@ from busctl.core.following import BATCH_MESSAGES
 from busctl.core.migration import State, standings
 from busctl.core.settings import Settings
 from busctl.ops import bus as operations
-from busctl.ops.following import ALL, Follower
+from busctl.ops.following import ALL, Follower, refuse_what_moves
 from busctl.ops.guarding import GuardedStore, NoStore
 from busctl.ops.quota import QuotaGuard
 from busctl.ports import Filter, Store
@@ -78,12 +78,15 @@ class Bus(operations.Bus):
     ) -> Follower:  # fmt: skip
         """A follower of that name: `async with bus.follow(name) as follower`, then `async for batch
         in follower.batches()` and `await follower.commit(batch)`. A new name begins with the oldest
-        message there is, unless `since` or `from_now` says otherwise."""
+        message there is, unless `since` or `from_now` says otherwise. Raises ConfigurationError for
+        filters that say more than type, tool, session, owner and since."""
         self.require_enabled(None)
+        wanted = filters or ALL
+        refuse_what_moves(wanted)
         inner = cast(PostgresStore, self.store.inner)
         feed = PostgresFeed(inner, timeout=self.settings.write_timeout_secs)
         return Follower(
-            feed, name, filters or ALL, clock=self.clock, since=since, from_now=from_now,
+            feed, name, wanted, clock=self.clock, since=since or wanted.since, from_now=from_now,
             most=most, bodies=bodies,
         )  # fmt: skip
 

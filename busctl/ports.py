@@ -259,6 +259,9 @@ class Feed(Protocol):
         """Hold on what is held; have it known for so long that somebody listens."""
 
     async def forget(self, follower: str) -> bool: ...
+    async def tidy(self) -> None:
+        """Forget those without a name of their own whose process has gone."""
+
     def ear(self) -> AbstractAsyncContextManager[Ear]: ...
 
 

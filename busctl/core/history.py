@@ -7,6 +7,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 from busctl.core.envelope import Envelope
 from busctl.core.ids import time_of
@@ -60,24 +61,40 @@ class _Tool:
     recent: deque[bytes] = field(default_factory=deque)
     times: Counter[bytes] = field(default_factory=Counter)
 
+    def remember(self, checksum: bytes) -> None:
+        self.recent.append(checksum)
+        self.times[checksum] += 1
+        if len(self.recent) > RECENT:
+            oldest = self.recent.popleft()
+            self.times[oldest] -= 1
+            if not self.times[oldest]:
+                del self.times[oldest]
+
 
 class Histories:
     """Of every tool, as far as this watcher has seen or was told it; the least recent go first."""
 
     def __init__(self) -> None:
         self._tools: OrderedDict[str, _Tool] = OrderedDict()
+        self._recalled: set[UUID] = set()
+
+    def recall(self, envelope: Envelope) -> None:
+        """Part of the history already; when it is its turn it is only judged."""
+        self.add(envelope)
+        self._recalled.add(envelope.transaction_id)
 
     def add(self, envelope: Envelope) -> list[Remark]:
         """What stands out in an answer, which then is part of the history."""
         tool = self._tool(envelope.labels.tool_name or "")
         size, latency = envelope.payload_size_bytes, latency_ms(envelope)
-        found = [
-            *_size(tool.sizes, size), *_latency(tool.latencies, latency),
-            *_repeated(tool, envelope.checksum),
-        ]  # fmt: skip
-        tool.sizes.add(size)
-        tool.latencies.add(latency)
-        return found
+        found = [*_size(tool.sizes, size), *_latency(tool.latencies, latency)]
+        if envelope.transaction_id in self._recalled:
+            self._recalled.discard(envelope.transaction_id)
+        else:
+            tool.sizes.add(size)
+            tool.latencies.add(latency)
+            tool.remember(envelope.checksum)
+        return [*found, *_repeated(tool, envelope.checksum)]
 
     def _tool(self, name: str) -> _Tool:
         tool = self._tools.get(name)
@@ -115,13 +132,6 @@ def _latency(latencies: Spread, latency: float) -> Iterator[Remark]:
 
 
 def _repeated(tool: _Tool, checksum: bytes) -> Iterator[Remark]:
-    tool.recent.append(checksum)
-    tool.times[checksum] += 1
-    if len(tool.recent) > RECENT:
-        oldest = tool.recent.popleft()
-        tool.times[oldest] -= 1
-        if not tool.times[oldest]:
-            del tool.times[oldest]
     times = tool.times[checksum]
     if times >= REPEATS:
         yield Remark(

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from busctl.core.diagnosis import Mode
-from busctl.core.errors import StoreUnreachable
+from busctl.core.errors import ConfigurationError, StoreUnreachable
 from busctl.core.following import (
     BATCH_MESSAGES,
     FIRST_PAUSE_SECS,
@@ -28,6 +28,17 @@ from busctl.ports import Clock, Draft, Ear, Feed, Filter
 ALL = Filter()
 
 log = logging.getLogger("busctl.follow")
+
+
+def refuse_what_moves(wanted: Filter) -> None:
+    """Raises ConfigurationError for a filter by what changes later, or that a follower has a place
+    for: it would be left out without a word."""
+    for name in ("status", "until", "after", "request_id"):
+        if getattr(wanted, name) is not None:
+            raise ConfigurationError(
+                f"A follower cannot filter by {name}.",
+                remedy="Filter by type, tool, session or owner, and look at the rest yourself.",
+            )
 
 
 class Follower:
@@ -134,6 +145,7 @@ class Follower:
 
     async def forget(self) -> bool:
         """Remove the follower: its name begins anew."""
+        await self._feed.tidy()
         return await self._feed.forget(self.name)
 
     async def _called(self, pause: float) -> bool:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from busctl.core.content import ContentScan
 from busctl.core.envelope import Envelope, MessageType, Status
 from busctl.core.errors import ClaimError, MessageCorrupt, StoreUnreachable
-from busctl.core.following import Batch, Followed
+from busctl.core.following import LONGEST_PAUSE_SECS, Batch, Followed
 from busctl.core.history import Histories
 from busctl.core.observation import Observation, Remark, Rule, Severity, Stage
 from busctl.ops.analysing import Analysed, Analyst
@@ -52,21 +52,22 @@ class Watcher:
         newest = await self._bus.list(Filter(limit=HISTORY_MESSAGES))
         for one in reversed(newest):
             if one.labels.message_type is MessageType.TOOL_RESPONSE:
-                self._histories.add(one)
+                self._histories.recall(one)
 
     async def watch(self, *, once: bool = False) -> AsyncIterator[Observation]:
         """Observations, each once it is stored; `once`, of what is there now."""
         async for batch in self._follower.batches(once=once):
             try:
                 part, found = await self._observed(batch)
-            except MessageCorrupt as error:
-                # Damaged or removed between two looks: it comes again, and is seen for what it is.
-                log.warning("looked at again", extra={"error": error.message})
-                continue
             except StoreUnreachable as error:
                 if once:
                     raise
                 log.warning("the store is away", extra={"error": error.message})
+                await asyncio.sleep(LONGEST_PAUSE_SECS)
+                continue
+            except ClaimError as error:
+                # Damaged or removed between two looks: it comes again, and is seen for what it is.
+                log.warning("looked at again", extra={"error": error.message})
                 continue
             if await self._follower.commit(part, self._drafts(found)):
                 for one in found:

@@ -69,3 +69,8 @@ select coalesce(sum((metadata -> 'analysis' ->> 'tokens')::bigint), 0)::bigint
 from bus.message_bus
 where message_type = 'watcher_observation' and metadata ? 'analysis'
   and created_at >= date_trunc('day', now(), 'UTC')
+
+-- name: follow_tidy :none
+delete from bus.watcher_cursor
+where starts_with(name, 'tail/') and moved_at < now() - interval '1 day'
+  and coalesce(listening_until, moved_at) < now()

@@ -13,8 +13,8 @@ from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
 from busctl.connect import Bus
 from busctl.core.diagnosis import Mode
-from busctl.core.envelope import Labels
-from busctl.core.errors import CursorForeign, CursorMoved
+from busctl.core.envelope import Labels, Status
+from busctl.core.errors import ConfigurationError, CursorForeign, CursorMoved
 from busctl.core.following import Batch
 from busctl.core.settings import Settings
 from busctl.ops.following import Follower
@@ -139,7 +139,7 @@ async def test_of_two_who_did_the_same_batch_one_is_undone(bus: Bus, settings: S
             first = await one.next()
             assert first is not None
             assert await other.next() is None
-            session.execute("update bus.watcher_cursor set held_until = now()")
+            session.execute("update bus.watcher_cursor set holder = 'gone', held_until = now()")
             second = await other.next()
             assert second is not None
             assert ids_of(second) == ids_of(first)
@@ -185,6 +185,27 @@ async def test_a_place_of_another_cluster_is_refused(bus: Bus, settings: Setting
     async with bus.follow("f", from_now=True) as anew:
         assert await drained(anew) == []
         assert await drained(anew) == []
+
+
+async def test_a_filter_by_what_changes_is_refused(bus: Bus) -> None:
+    for wanted in (Filter(status=Status.PENDING), Filter(request_id="1")):
+        with pytest.raises(ConfigurationError, match="cannot filter by"):
+            bus.follow("f", wanted)
+
+
+async def test_what_killed_tails_left_is_tidied(bus: Bus, settings: Settings) -> None:
+    with psycopg.connect(direct(bus_dsn(settings)), autocommit=True) as session:
+        for name in ("tail/old", "tail/new", "named"):
+            async with bus.follow(name) as follower:
+                await follower.next()
+        session.execute(
+            "update bus.watcher_cursor set moved_at = now() - interval '2 days' "
+            "where name <> 'tail/new'"
+        )
+        async with bus.follow("tail/mine") as follower:
+            await follower.forget()
+        left = session.execute("select name from bus.watcher_cursor order by name").fetchall()
+        assert left == [("named",), ("tail/new",)]
 
 
 async def test_how_it_is_woken_is_proved(bus: Bus, settings: Settings) -> None:

@@ -126,6 +126,18 @@ async def test_what_stands_out_of_a_tools_own_answers(bus: Bus) -> None:
     assert found == [("steady", "size_outlier"), ("fixed", "repeated")]
 
 
+async def test_what_is_recalled_counts_once(bus: Bus) -> None:
+    for _ in range(2):
+        await put(bus, b'{"answer": 42}')
+    async with bus.follow("w") as follower:
+        watcher = Watcher(bus, follower)
+        await watcher.recall()
+        assert not [one async for one in watcher.watch(once=True) if one.remarks]
+        await put(bus, b'{"answer": 42}')
+        (third,) = [one async for one in watcher.watch(once=True)]
+        assert [each.rule for each in third.remarks] == [Rule.REPEATED]
+
+
 async def test_only_chosen_rules(bus: Bus) -> None:
     await put(bus, b"")
     await put(bus, b'{"a": "b')

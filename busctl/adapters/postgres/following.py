@@ -132,6 +132,11 @@ class PostgresFeed:
             "bus_reader", lambda session: _touched(session, query, {"follower": follower})
         )
 
+    async def tidy(self) -> None:
+        """Remove what tails without a name have left that were killed."""
+        query = self._sql["follow_tidy"]
+        await self._store.as_role("bus_reader", lambda session: _touched(session, query, {}))
+
     def ear(self) -> Ear:
         """What hears of new messages: a connection of its own, made when it is first waited on."""
         return Ear(self._store)
