@@ -34,6 +34,7 @@ from busctl.core.retention import Contents, Holding
 from busctl.core.retention import Partition as Partition
 from busctl.core.token import Token
 from busctl.core.trace import Trace
+from busctl.core.watch import Watch
 
 
 class Clock(Protocol):
@@ -704,6 +705,8 @@ class Traffic(Protocol):
         """What flowed in the window, of one owner or (None) of all."""
 
     async def load(self) -> Load: ...
+    async def watch(self, limit: int) -> Watch:
+        """Followers, and at most so many of the newest observations and findings of a day."""
 
 
 class Desk(Protocol):
@@ -735,6 +738,9 @@ class Desk(Protocol):
 
     async def health(self) -> Health:
         """Every check but the canaries, as it was within the last ten seconds."""
+
+    async def watch(self) -> Watch:
+        """What followers and watchers have done."""
 
     async def notices(self) -> Sequence[Notice]:
         """The newest alerts raised and cleared, newest first."""

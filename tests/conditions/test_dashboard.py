@@ -3,6 +3,7 @@ and nothing of a payload is ever more than text."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import urllib.error
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import expect
 
+from tests.cli.commands import busctl
 from tests.conditions.browser import DESKTOP, PHONE, Browser, browsing
 from tests.e2e.daemons import TOKEN, Running, daemon, session
 from tests.gate import gate_to
@@ -102,6 +104,24 @@ async def test_what_a_tool_says_stays_text(database: str, tmp_path: Path) -> Non
             fine(browser)
 
 
+async def test_what_watchers_found_shows(database: str, tmp_path: Path) -> None:
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+        async with browsing() as browser, session(running, session_id=XSS) as client:
+            page = browser.page
+            empty = await client.call("text", {"value": ""})
+            watched = await asyncio.to_thread(busctl, database, "watch", "--once", "--name", "eye")
+            assert watched.code in (0, 1), watched.err
+            await browser.login(running)
+            await page.get_by_role("link", name="Watch").click()
+            followers = page.get_by_role("region", name="Table of followers")
+            await expect(followers.get_by_role("rowheader", name="eye")).to_be_visible()
+            seen = page.get_by_role("region", name="Table of observations")
+            await seen.get_by_role("link", name=empty["transaction_id"]).click()
+            heading = page.get_by_role("heading", name=empty["transaction_id"])
+            await expect(heading).to_be_visible()
+            fine(browser)
+
+
 async def test_only_who_has_logged_in_sees_and_only_their_own(
     database: str, tmp_path: Path
 ) -> None:
@@ -170,7 +190,7 @@ async def test_pages_fit_the_screen(
                 "fail", timeout=15_000
             )
             await page.screenshot(path=tmp_path / f"now-{name}.png", full_page=True)
-            for path in ("/", "/ui/messages?follow=1", "/ui/health"):
+            for path in ("/", "/ui/messages?follow=1", "/ui/watch", "/ui/health"):
                 await page.goto(running.url + path)
                 wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
                 assert await page.evaluate(wide) == 0, f"{path} is wider than the screen"

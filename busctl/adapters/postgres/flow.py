@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from psycopg.types.numeric import Int4
+
 from busctl.adapters.postgres.facts import PostgresFacts
 from busctl.adapters.postgres.pool import Row, Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
 from busctl.core.flow import Flow, Load, Step, ToolFlow, Window
+from busctl.core.watch import FollowerState, Observed, Remark, Watch
 
 READER, KEEPER = "bus_reader", "bus_janitor"
 PLAIN = 8
@@ -46,6 +49,20 @@ class PostgresTraffic:
                 [_tool(row) for row in tools],
                 fates.get("fell_back", 0),
                 fates.get("reconciled", 0),
+            )
+
+        return await self._store.as_role(READER, read)
+
+    async def watch(self, limit: int) -> Watch:
+        async def read(session: Session) -> Watch:
+            values = {"limit": Int4(limit)}
+            followers = await session.all(self._sql["watch_followers"])
+            observations = await session.all(self._sql["watch_observations"], values)
+            remarks = await session.all(self._sql["watch_findings"], values)
+            return Watch(
+                [FollowerState(*row) for row in followers],
+                [Observed(*row) for row in observations],
+                [Remark(*row) for row in remarks],
             )
 
         return await self._store.as_role(READER, read)

@@ -14,6 +14,7 @@ from busctl.core.finding import Finding
 from busctl.core.flow import Flow, Load, Now, Window
 from busctl.core.health import Health
 from busctl.core.trace import Trace
+from busctl.core.watch import Watch
 from busctl.ops.serve.daemon import Daemon
 from busctl.ops.serve.shared import Shared
 from busctl.ops.top import top
@@ -103,6 +104,12 @@ class Desk:
 
     async def health(self) -> Health:
         return await self._shared.get("health", self._from.look, secs=HEALTH_SECS)
+
+    async def watch(self) -> Watch:
+        store, ask = self._bus.store, self._from.traffic.watch
+        return await self._shared.get(
+            "watch", lambda: store.guarded(ask(NOTICES), store.reads), secs=HEALTH_SECS
+        )
 
     async def notices(self) -> Sequence[Notice]:
         ask = self._from.alerts.notices

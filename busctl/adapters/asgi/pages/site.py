@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from busctl.adapters.asgi.pages import events, health, message, messages, now
+from busctl.adapters.asgi.pages import events, health, message, messages, now, watch
 from busctl.adapters.asgi.pages.logins import Logins
 from busctl.adapters.asgi.pages.rendering import HEADERS, html, static, statics
 from busctl.adapters.asgi.problems import status_of
@@ -44,6 +44,7 @@ class Site:
             page("/ui/messages/{id}/preview", message.preview),
             page("/ui/messages/{id}/verify", message.verify),
             page("/ui/messages/{id}/download", self._download),
+            page("/ui/watch", watch.page),
             page("/ui/health", health.page),
             page("/ui/events", self._viewers.follow),
             Route("/ui/static/{name}", self._static, methods=["GET"]),

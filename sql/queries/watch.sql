@@ -1,0 +1,17 @@
+-- What dashboards show of followers and watchers.
+
+-- name: watch_followers :many
+select name, moved_at, waiting, lag, holder, listening from bus.followers order by name
+
+-- name: watch_observations :many
+-- The newest of a day: ids are times, so older partitions are not looked at.
+select transaction_id, created_at, observed, watcher, tool_name, ok, severity, findings
+from bus.watcher_observations
+where transaction_id >= bus.first_id(now() - interval '24 hours')
+order by transaction_id desc limit %(limit)b::integer
+
+-- name: watch_findings :many
+select observation, created_at, observed, watcher, tool_name, rule, severity, message
+from bus.watcher_findings
+where observation >= bus.first_id(now() - interval '24 hours')
+order by observation desc limit %(limit)b::integer
