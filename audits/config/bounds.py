@@ -38,6 +38,7 @@ _ASKING = listed("create complete completion chat generate invoke stream model m
 _PING = 16
 _FRAMED = frozenset({"serve", "connect", "unix_serve", "unix_connect", "WebSocketCommonProtocol"})
 _LEAST_SIZE, _LEAST_LEFT_OUT = 10_000.0, 1_000_000.0
+_DROPPED = listed("queue bytes upload attachment payload body")
 _BYTE = 255
 _SIZED = frozenset(["len", "length", "size", "bytes", "chars", "characters"])
 
@@ -107,8 +108,12 @@ def _assigned(source: Source, place: Place, value: float) -> Verdict | None:
     if scope in ("module", "class"):
         if scope == "class" and not is_upper(place):
             return None
+        if set(words(place.name)) & _DROPPED:
+            wanted = wanted | {COMPARED}  # what is beyond it is dropped or left out, not refused
         return Verdict(Kind.LIMIT, Confidence.MEDIUM, (f"a {scope} constant",), wanted)
     uses = local_uses(source, place)
+    if is_upper(place) and set(words(place.name)) & _DROPPED:
+        wanted = wanted | {COMPARED}
     if is_only_default(uses) or not uses & wanted:
         return None
     if value < 2 and is_retry(place.name):

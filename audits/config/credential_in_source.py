@@ -64,6 +64,12 @@ def shown(user: str, password: str, host: str) -> str:
     )
     BAD = (
         """
+PASSWORD = "hunter2-s3cret"
+
+def login(connect):
+    return connect("bus", PASSWORD)
+""",
+        """
 API_KEY = "sk-proj-Zk83hWq1LmC0pT7vXy2RbN5d"
 
 def client(connect):

@@ -77,6 +77,15 @@ def label(data: bytes) -> bytes:
     )
     BAD = (
         """
+QUEUE_LIMIT = 1000
+
+class Events:
+    def push(self, event):
+        self.queue.append(event)
+        while len(self.queue) > QUEUE_LIMIT:
+            self.queue.pop(0)
+""",
+        """
 import websockets
 
 async def serve(handler, settings):

@@ -31,6 +31,12 @@ class HardcodedTimeout(HardcodedRule):
 
     GOOD = (
         """
+def sign_in(page, stop):
+    page.fill("#name", "guest", timeout=10_000)
+    page.click("text=Join", timeout=15_000)
+    stop.close(timeout=30)
+""",
+        """
 import os
 import requests
 
@@ -103,6 +109,27 @@ def fetch(url):
 """,
     )
     BAD = (
+        """
+class Login:
+    def finish(self):
+        self.signed_in.wait(timeout=300)
+        return self.token
+""",
+        """
+import time
+
+RATE_LIMIT_SECONDS = 600
+
+def may_ask(last):
+    return time.time() - last >= RATE_LIMIT_SECONDS
+""",
+        """
+class Sandbox:
+    _snapshot_timeout = 60
+
+    def start(self, client):
+        return client.snapshot(timeout=self._snapshot_timeout)
+""",
         """
 import requests
 

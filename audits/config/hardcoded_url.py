@@ -66,6 +66,12 @@ def endpoint(given: str | None) -> str:
     )
     BAD = (
         """
+API = "https://api.example-corp.com/v1"
+
+def call(client, query):
+    return client.get(API + "/q", params={"q": query})
+""",
+        """
 BASE_URL = "https://api.model-vendor.ai/v1"
 
 async def complete(http, body):

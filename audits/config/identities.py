@@ -41,7 +41,10 @@ def judged_model(source: Source, place: Place, text: str) -> Verdict | None:
 
 def _counts(callee: str) -> bool:
     """`token_counter(model=…)` looks a table up: nobody is asked."""
-    return bool({"token", "tokens", "tokenizer", "encoding", "cost", "info"} & set(words(callee)))
+    return bool(
+        {"error", "failure", "token", "tokens", "tokenizer", "encoding", "cost", "info"}
+        & set(words(callee))
+    )
 
 
 def _requested(source: Source, place: Place) -> Verdict | None:

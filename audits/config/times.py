@@ -17,7 +17,7 @@ from audits.config.scopes import (
 from audits.config.uses import CLAMPED, COMPARED, COUNTED, DEFAULTING, PASSED, REJECTS, SLEPT
 from audits.config.values import number
 from audits.config.verdict import Verdict
-from audits.config.words import Kind, is_millis, kind_of, words
+from audits.config.words import Kind, is_millis, kind_of, listed, words
 from busctl.audit import Confidence, Source
 
 _USED = frozenset({PASSED, REJECTS, COMPARED, SLEPT, COUNTED})
@@ -25,6 +25,9 @@ _LEAST_SECONDS, _MOST_SECONDS = 1.0, 20 * 365 * 86_400.0
 # Shorter waits than these are the process's own rhythm, not patience with somebody.
 _LEAST_WAIT, _LEAST_FETCH, _LEAST_PROCESS = 5.0, 5.0, 60.0
 _LEAST_SOCKET = 2.0  # less is how often an accepting loop looks whether it should stop
+_LEAST_GIVEN_UP = 60.0  # so long one waits for a person or a peer
+_ENDING = listed("close stop shutdown drain join terminate kill disconnect cleanup teardown")
+_CLICKS = listed("click fill hover press tap check uncheck focus dblclick")
 _WAITING = frozenset(["wait_for", "timeout", "fail_after", "move_on_after", "start_timeout"])
 _WAIT_MODULES = frozenset({"asyncio", "anyio", "trio", "async_timeout", "curio"})
 
@@ -60,15 +63,28 @@ def _passed(source: Source, place: Place, value: float) -> Verdict | None:
         return None
     if peer == "remote":
         return Verdict(Kind.TIMEOUT, Confidence.HIGH, (f"{last_name(call)} waits for a peer",))
+    if _ends(source, call):
+        return None
     command = command_of(call)
     if peer == "process" or command is not None:
         needed = _LEAST_FETCH if command is not None and fetches(command) else _LEAST_PROCESS
         if value < needed or (command is not None and not fetches(command)):
             return None  # a local program with a line of its own: no data decides how long
         return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, ("bounds another program's run",))
+    waits = last_name(call) == "wait" and isinstance(call.func, ast.Attribute)
+    if waits and value >= _LEAST_GIVEN_UP:
+        return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, ("what is not there by then is given up",))
     if peer == "unknown" and "timeout" in words(place.name) and value >= _LEAST_WAIT:
         return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, (f"passed to {last_name(call)}",))
     return None
+
+
+def _ends(source: Source, call: ast.Call) -> bool:
+    """Waiting for something to end, or for a page to draw what is clicked next."""
+    said = set(words(last_name(call)))
+    function = source.function(call)
+    around = set(words(function.name)) if function is not None else set()
+    return bool(said & (_ENDING | _CLICKS)) or bool(around & _ENDING)
 
 
 def _waited(source: Source, place: Place, value: float) -> Verdict | None:
@@ -108,7 +124,9 @@ def _assigned(source: Source, place: Place, value: float) -> Verdict | None:
     if scope == "class":
         evidence = ("a class constant",)
         return (
-            Verdict(Kind.TIMEOUT, Confidence.MEDIUM, evidence, _USED) if is_upper(place) else None
+            Verdict(Kind.TIMEOUT, Confidence.MEDIUM, evidence, _USED)
+            if is_upper(place) or place.name.startswith("_")
+            else None
         )
     uses = local_uses(source, place)
     if is_only_default(uses) or not uses & (_USED - {SLEPT}) or CLAMPED in uses:

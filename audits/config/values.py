@@ -133,8 +133,12 @@ def is_secret_value(text: str) -> bool:
     return letters and (digits or odd or mixed) and not _is_name(text)
 
 
+# A digit within a word, as in "s3cret"; not in "k8s" or "i18n".
+_DISGUISED = re.compile(r"(?<![a-z])(?!k8s|i18n|l10n|x509|b64)[a-z]+\d[a-z]{2,}", re.IGNORECASE)
+
+
 def _is_name(text: str) -> bool:
     """`openai.api_key_2`, `OAUTH2_TOKEN`, `application/x-token`: words with at most two digits."""
     plain = all(each.isalnum() or each in "-_./:" for each in text)
-    split = any(each in "-_./:" for each in text)
+    split = any(each in "-_./:" for each in text) and not _DISGUISED.search(text)
     return plain and split and sum(map(str.isdigit, text)) <= 2 and len(text) < 40

@@ -29,12 +29,13 @@ _TIMES = listed(
     "timeout timeouts ttl interval delay expiry expires expire expiration backoff cooldown "
     "deadline keepalive lifetime heartbeat period"
 )
+_UNITS = frozenset(["seconds", "secs", "minutes", "hours"])
 # Shown, drawn, sampled or polled within the process: nobody operates these.
 _NOT_TIMES = listed(
     "poll polling refresh animation blink debounce spinner display render redraw tick frame ui "
     "hover scroll log logging print progress test env key name format field param default "
     "header connections count jitter warn warning monitor jwt buffer slack skew leeway margin "
-    "safety grace"
+    "safety grace idle drain factor multiplier"
 )
 _RETRIES = frozenset(["retry", "retries", "attempt", "attempts", "tries"])
 # "Retry after so long", "retry on these": no number of attempts.
@@ -84,7 +85,8 @@ def kind_of(name: str) -> Kind | None:
     said = frozenset(parts)
     if _secret(parts, said):
         return Kind.CREDENTIAL
-    if (said & _TIMES or said >= {"max", "wait"}) and not said & _NOT_TIMES:
+    lasts = said >= {"max", "wait"} or (said & {"limit", "lockout"} and said & _UNITS)
+    if (said & _TIMES or lasts) and not said & _NOT_TIMES:
         return Kind.TIMEOUT
     if _is_limit(said):
         return Kind.LIMIT
@@ -110,7 +112,11 @@ def _by_last(parts: tuple[str, ...], said: frozenset[str]) -> Kind | None:
         return None
     if last in _ADDRESSES or said >= {"bind", "address"} or said >= {"listen", "address"}:
         return Kind.ADDRESS
-    if last in _URLS or "_".join(parts[-2:]) in ("api_base", "base_url", "api_url"):
+    if (
+        last in _URLS
+        or parts == ("api",)
+        or "_".join(parts[-2:]) in ("api_base", "base_url", "api_url")
+    ):
         return Kind.URL
     if last in _MODELS or parts[-2:] == ("model", "name") or parts[-2:] == ("model", "id"):
         return Kind.MODEL
