@@ -25,6 +25,9 @@ class BlockingThroughCalls(Rule):
     )
     needs = NEEDS
     GOOD = (
+        "import subprocess\nimport sys\n\ndef opened(path):\n    if sys.platform == 'win32':\n"
+        "        subprocess.check_output(['start', path])\n\nasync def handle(path):\n"
+        "    opened(path)\n",
         "import asyncio\nimport requests\n\ndef rows(url):\n    return requests.get(url)\n\n"
         "async def handle(url):\n    return await asyncio.to_thread(rows, url)\n",
         "import time\n\ndef wait():\n    time.sleep(5)\n\ndef main():\n    wait()\n",

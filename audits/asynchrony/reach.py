@@ -24,6 +24,9 @@ _THIN = {
 }
 
 
+_PLATFORM = {"sys.platform", "os.name", "platform.system"}
+
+
 class Reach(Facts):
     """`blocks`: plain functions → the first call that blocks, and its line; `calls`: plain
     functions → project functions they call; `enters`: the calls of plain functions made in async
@@ -69,11 +72,16 @@ def _entry(source: Source, call: ast.Call, named: str) -> list[Any]:
 
 
 def _rare(source: Source, call: ast.Call, around: ast.AST) -> bool:
-    """Whether it runs only when something failed, or not on the loop's thread."""
+    """Whether it runs only when something failed, on some systems, or not on the loop's thread."""
     for outer in source.parents(call):
         if outer is around:
             return False
         if isinstance(outer, (ast.ExceptHandler, ast.Lambda)):
+            return True
+        if isinstance(outer, ast.If) and any(
+            isinstance(one, ast.Attribute) and source.dotted(one) in _PLATFORM
+            for one in ast.walk(outer.test)
+        ):
             return True
     return False
 

@@ -38,7 +38,7 @@ _ASKING = listed("create complete completion chat generate invoke stream model m
 _PING = 16
 _FRAMED = frozenset({"serve", "connect", "unix_serve", "unix_connect", "WebSocketCommonProtocol"})
 _LEAST_SIZE, _LEAST_LEFT_OUT = 10_000.0, 1_000_000.0
-_DROPPED = listed("queue bytes upload attachment payload body")
+_DROPPED = listed("queue upload attachment payload body inject")
 _BYTE = 255
 _SIZED = frozenset(["len", "length", "size", "bytes", "chars", "characters"])
 
@@ -104,21 +104,26 @@ def _assigned(source: Source, place: Place, value: float) -> Verdict | None:
         return None
     if value > _BYTE and (value + 1).is_integer() and log2(value + 1).is_integer():
         return None  # 65535: what a field holds
-    wanted = _RETRIED if is_retry(place.name) else _REFUSED
+    wanted = _wanted(place)
     if scope in ("module", "class"):
         if scope == "class" and not is_upper(place):
             return None
-        if set(words(place.name)) & _DROPPED:
-            wanted = wanted | {COMPARED}  # what is beyond it is dropped or left out, not refused
         return Verdict(Kind.LIMIT, Confidence.MEDIUM, (f"a {scope} constant",), wanted)
     uses = local_uses(source, place)
-    if is_upper(place) and set(words(place.name)) & _DROPPED:
-        wanted = wanted | {COMPARED}
     if is_only_default(uses) or not uses & wanted:
         return None
     if value < 2 and is_retry(place.name):
         return None  # a counter that begins
     return Verdict(Kind.LIMIT, Confidence.MEDIUM, (f"{place.name} is never set otherwise",))
+
+
+def _wanted(place: Place) -> frozenset[str]:
+    """The uses by which somebody's data is lost."""
+    if is_retry(place.name):
+        return _RETRIED
+    if is_upper(place) and set(words(place.name)) & _DROPPED:
+        return _REFUSED | {COMPARED}  # what is beyond it is dropped or left out, not refused
+    return _REFUSED
 
 
 def _kept(source: Source, place: Place) -> Verdict | None:

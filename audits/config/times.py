@@ -63,20 +63,27 @@ def _passed(source: Source, place: Place, value: float) -> Verdict | None:
         return None
     if peer == "remote":
         return Verdict(Kind.TIMEOUT, Confidence.HIGH, (f"{last_name(call)} waits for a peer",))
-    if _ends(source, call):
-        return None
+    return None if _ends(source, call) else _bounded(place, call, peer, value)
+
+
+def _bounded(place: Place, call: ast.Call, peer: str, value: float) -> Verdict | None:
+    """A wait for another program, for a person, or for somebody unknown."""
     command = command_of(call)
     if peer == "process" or command is not None:
-        needed = _LEAST_FETCH if command is not None and fetches(command) else _LEAST_PROCESS
-        if value < needed or (command is not None and not fetches(command)):
-            return None  # a local program with a line of its own: no data decides how long
-        return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, ("bounds another program's run",))
+        return _commanded(command, value)
     waits = last_name(call) == "wait" and isinstance(call.func, ast.Attribute)
     if waits and value >= _LEAST_GIVEN_UP:
         return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, ("what is not there by then is given up",))
     if peer == "unknown" and "timeout" in words(place.name) and value >= _LEAST_WAIT:
         return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, (f"passed to {last_name(call)}",))
     return None
+
+
+def _commanded(command: ast.List | ast.Tuple | None, value: float) -> Verdict | None:
+    needed = _LEAST_FETCH if command is not None and fetches(command) else _LEAST_PROCESS
+    if value < needed or (command is not None and not fetches(command)):
+        return None  # a local program with a line of its own: no data decides how long
+    return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, ("bounds another program's run",))
 
 
 def _ends(source: Source, call: ast.Call) -> bool:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from audits.callees import Functions, callees
 from audits.names import definitions, target
-from busctl.audit import Confidence, Facts, Finding, Project, Rule, Severity, Source, Span
+from busctl.audit import (
+    Confidence,
+    Facts,
+    Finding,
+    Project,
+    Rule,
+    Severity,
+    Source,
+    Span,
+    walk,
+)
+
+_TOLD = re.compile(
+    r"#\s*(?:type|pyright|mypy|ty|noqa)\b.*(?:unused-coroutine|reportUnusedCoroutine)"
+)
 
 
 class LeftCalls(Facts):
@@ -21,12 +36,36 @@ class LeftCalls(Facts):
         found: dict[str, list[list[Any]]] = {}
         for call in source.nodes(ast.Call):
             how = _how(source, call)
-            if how and (named := target(source, call)) and _may_be_async(source, named):
+            if (
+                how and (named := target(source, call)) and _may_be_async(source, named)
+                and not _is_meant(source, call)
+            ):  # fmt: skip
                 span = source.span(call)
                 place = [span.line, span.column, span.end_line, span.end_column]
                 row = [how, source.called(call), source.symbol(call), *place]
                 found.setdefault(named, []).append(row)
         return found or None
+
+
+def _is_meant(source: Source, call: ast.Call) -> bool:
+    """A type checker was told of it there, or it runs in the branch of a code base that is made
+    for both worlds where nothing is awaited: `if _IS_SYNC:`."""
+    if _TOLD.search(source.line(call.lineno)):
+        return True
+    inner: ast.AST = call
+    for around in source.parents(call):
+        if isinstance(around, ast.If) and inner in around.body and _asks_sync(around.test):
+            return True
+        inner = around
+    return False
+
+
+def _asks_sync(test: ast.expr) -> bool:
+    return any(
+        isinstance(node, (ast.Name, ast.Attribute))
+        and "sync" in getattr(node, "id", getattr(node, "attr", "")).lower().split("_")
+        for node in walk(test)
+    )
 
 
 class CoroutineNotAwaited(Rule):
@@ -49,6 +88,10 @@ class CoroutineNotAwaited(Rule):
         "import functools\n\n@functools.partial(run_in_loop)\nasync def save(row):\n"
         "    await db.insert(row)\n\ndef handle(row):\n    save(row)\n",
         "async def save(row):\n    await db.insert(row)\n\ndef handle(save, row):\n    save(row)\n",
+        "async def save(row):\n    await db.insert(row)\n\ndef handle(row):\n"
+        "    save(row)  # type: ignore[unused-coroutine]\n",
+        "async def save(row):\n    await db.insert(row)\n\ndef handle(row):\n"
+        "    if _IS_SYNC:\n        save(row)\n",
     )
     BAD = (
         "async def save(row):\n    await db.insert(row)\n\nasync def handle(row):\n    save(row)\n"

@@ -33,6 +33,7 @@ class TaskNeverExamined(Rule):
     )
     needs = (Functions,)
     GOOD = (
+        "import asyncio\n\ndef drop(response):\n    asyncio.create_task(response.aclose())\n",
         "import asyncio\n\nasync def save(row):\n    try:\n        await store(row)\n"
         "    except Exception:\n        log.exception('not saved')\n\n"
         "async def handle(row):\n    asyncio.create_task(save(row))\n",
@@ -105,9 +106,14 @@ class TaskNeverExamined(Rule):
         return None if finding.asks["held"] or any(each) else finding
 
 
+# What is closed in the background has nobody left to hurt.
+_CLOSES = {"close", "aclose", "wait_closed", "release", "disconnect"}
+
+
 def _held(source: Source, call: ast.Call) -> str:
     """ "dropped", the attribute that keeps it unasked, or "" when somebody may examine it."""
-    if not _starts(source, call) or _last(call.args[0]) in _CANNOT_FAIL:
+    last = _last(call.args[0]) if call.args else ""
+    if not _starts(source, call) or last in _CANNOT_FAIL or last in _CLOSES:
         return ""
     holder = source.parent(call)
     if isinstance(holder, ast.Expr):

@@ -11,6 +11,7 @@ from audits.truncation.words import is_error, is_label, is_payload, listed, shor
 from busctl.audit import Confidence, Finding, Rule, Severity, Source
 
 _CODECS = frozenset({"decode", "encode"})
+_OPENS = frozenset({"open", "read_text"})
 
 
 class LossyDecoding(Rule):
@@ -45,6 +46,19 @@ def slugify(text):
     )
     BAD = (
         """
+def read(path):
+    return open(path, errors="ignore").read()
+""",
+        """
+def read(path):
+    with open(path, errors="ignore") as file:
+        return file.read()
+""",
+        """
+def text_of(raw):
+    return raw.decode("utf-8", errors="replace")
+""",
+        """
 async def forward(body: bytes, websocket):
     await websocket.send_text(body.decode("utf-8", errors="ignore"))
 """,
@@ -67,24 +81,52 @@ def load_document(path):
                     yield found
 
     def _judged(self, source: Source, call: ast.Call, mode: str) -> Finding | None:
-        ends = destinations(source, call)
+        read = _read_from(source, call)
+        ends = [end for node in read for end in destinations(source, node)]
         end = next((each for each in ends if each.kind in OUTWARD), None)
         what = name_of(call.func.value) if isinstance(call.func, ast.Attribute) else ""
         payload = is_payload(what) or _becomes_payload(source, call, ends)
-        if end is None and payload:
+        answered = any(isinstance(source.parent(node), ast.Return) for node in read)
+        if end is None and (payload or answered):
             end = next((each for each in ends if each.kind in _ONWARD), None)
         if end is None:
             return None
         function = source.function(call)
         confidence, severity = _weight(mode, end, payload)
+        if end.kind not in OUTWARD and not payload:  # who calls may know that it is only shown
+            confidence = Confidence.LOW
+        coded = "encode" if _named(call) == "encode" else "decode"
         done = "drops" if mode == "ignore" else "replaces"
         return self.finding(
             source, call,
             f"{source.symbol(function) if function else 'The module'}() {done} the bytes of "
-            f"{what or 'a payload'} that do not {getattr(call.func, 'attr', 'decode')}, and the "
-            f"result is {end.kind}: who receives it cannot tell that it was changed.",
+            f"{what or 'a payload'} that do not {coded}, and the result is {end.kind}: "
+            "who receives it cannot tell that it was changed.",
             confidence=confidence, severity=severity, evidence=(f'errors="{mode}"',),
         )  # fmt: skip
+
+
+def _named(call: ast.Call) -> str:
+    """`encode`, `decode`, `open` …: what is called."""
+    return name_of(call.func).rpartition(".")[2]
+
+
+def _read_from(source: Source, call: ast.Call) -> list[ast.AST]:
+    """The calls that give the text: this one, or the `.read()` of the file that it opens."""
+    if _named(call) != "open":
+        return [call]
+    holder = source.parent(call)
+    if isinstance(holder, ast.Attribute):
+        return [read for read in [source.parent(holder)] if isinstance(read, ast.Call)]
+    opened = holder.optional_vars if isinstance(holder, ast.withitem) else None
+    around = source.parent(holder) if isinstance(holder, ast.withitem) else None
+    if not isinstance(opened, ast.Name) or around is None:
+        return []
+    return [
+        each for each in source.within(around, ast.Call)
+        if isinstance(each.func, ast.Attribute) and each.func.attr in ("read", "readlines")
+        and isinstance(each.func.value, ast.Name) and each.func.value.id == opened.id
+    ]  # fmt: skip
 
 
 def _becomes_payload(source: Source, call: ast.Call, ends: list[Destination]) -> bool:
@@ -107,9 +149,12 @@ def _weight(mode: str, end: Destination, payload: bool) -> tuple[Confidence, Sev
 
 def _mode(call: ast.Call) -> str:
     function = call.func
-    if not isinstance(function, ast.Attribute) or function.attr not in _CODECS:
-        return ""
-    given = [each.value for each in call.keywords if each.arg == "errors"] or call.args[1:2]
+    given = [each.value for each in call.keywords if each.arg == "errors"]
+    if not (isinstance(function, ast.Attribute) and function.attr in _CODECS):
+        if _named(call) not in _OPENS:
+            return ""
+    else:
+        given = given or call.args[1:2]
     value = given[0].value if given and isinstance(given[0], ast.Constant) else None
     return value if value in {"ignore", "replace"} else ""
 
@@ -130,7 +175,7 @@ def _spared(source: Source, call: ast.Call) -> bool:
 
 
 _NORMALISES = listed(
-    """slug ascii normal clean surrogate unicode decode header filename to_str to_text text_type
+    """slug ascii normal clean surrogate unicode header filename to_str to_text text_type
     strip filter url recover"""
 )
 
