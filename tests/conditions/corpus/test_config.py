@@ -11,7 +11,7 @@ from tests.conditions.corpus.literals import Label, findings, is_held_out, label
 
 CODES = {f"CF00{number}" for number in range(1, 8)}
 # What was reached, less a little: a fall below is a change for the worse.
-TUNED_ON = {"precision": 0.85, "recall": 0.92}
+TUNED_ON = {"precision": 0.88, "recall": 0.82}
 HELD_OUT = {"precision": 0.70, "recall": 0.73}
 Found = set[tuple[str, str, int]]
 
