@@ -30,6 +30,10 @@ class StoreGauges:
         self._pool_busy = Gauge(
             "busctl_pool_connections_busy", "Connections to the store in use.", registry=registry
         )
+        self._lag = Gauge(
+            "busctl_follower_lag_seconds", "Age of the oldest message before a follower.",
+            ["follower"], registry=registry,
+        )  # fmt: skip
         self._of_store: dict[str, Gauge] = {}
 
     def took(self, stored_bytes: int) -> None:
@@ -57,6 +61,10 @@ class StoreGauges:
                 "busctl_last_cleanup_timestamp_seconds", "When a cleanup last ended.",
                 now - load.cleanup_secs,
             )  # fmt: skip
+
+        self._lag.clear()
+        for name, seconds in load.followers.items():
+            self._lag.labels(name).set(seconds)
 
     def _set(self, name: str, told: str, value: float) -> None:
         if name not in self._of_store:

@@ -111,12 +111,12 @@ def _lines(flow: Flow, load: Load) -> list[str]:
         f"{flow.window.value}: {counted(total['messages'], 'message')}"
         f" ({total['messages'] / secs:.2f}/s), {show_size(total['payload_bytes'])}"
         f" ({show_size(total['stored_bytes'])} stored), {counted(total['errors'], 'error')},"
-        f" {total['deliveries']:,} redeemed, {flow.fell_back:,} fell back,"
+        f" {total['deliveries']:,} delivered, {flow.fell_back:,} fell back,"
         f" {flow.reconciled:,} reconciled",
         f"rate   {_bars([one.messages for one in steps])}",
         f"time   {_bars([one.mean_ms or 0 for one in steps])}",
         f"size   {_bars([one.largest_bytes or 0 for one in steps])}",
-        f"database {show_size(load.database_bytes)}, {load.pending:,} not yet redeemed",
+        f"database {show_size(load.database_bytes)}, {load.pending:,} not yet delivered",
     ]
 
 

@@ -119,6 +119,8 @@ class Load:
     looked_at: int
     oldest_secs: float
     cleanup_secs: float | None
+    followers: Mapping[str, float] = field(default_factory=dict)
+    """How far each follower is behind, in seconds, by name; the first hundred."""
 
 
 def flow_shape(flow: Flow) -> dict[str, Any]:

@@ -3,6 +3,10 @@
 -- name: watch_followers :many
 select name, moved_at, waiting, lag, holder, listening from bus.followers order by name
 
+-- name: watch_lags :many
+select name, extract(epoch from lag)::double precision from bus.followers
+order by name limit %(limit)b::integer
+
 -- name: watch_observations :many
 -- The newest of a day: ids are times, so older partitions are not looked at.
 select transaction_id, created_at, observed, watcher, tool_name, ok, severity, findings

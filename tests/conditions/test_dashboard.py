@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 import urllib.error
 import urllib.request
@@ -177,6 +178,8 @@ def foreign_login(running: Running) -> int:
 async def test_pages_fit_the_screen(
     database: str, tmp_path: Path, name: str, size: tuple[int, int], scheme: str
 ) -> None:
+    """PICTURES=docs/pictures makes those of the documentation anew."""
+    pictures = Path(os.environ.get("PICTURES", tmp_path))
     with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
         async with session(running, session_id="picture") as client:
             for each in range(12):
@@ -189,7 +192,7 @@ async def test_pages_fit_the_screen(
             await expect(page.get_by_role("region", name="Tools over 15m")).to_contain_text(
                 "fail", timeout=15_000
             )
-            await page.screenshot(path=tmp_path / f"now-{name}.png", full_page=True)
+            await page.screenshot(path=pictures / f"dashboard-{name}.png", full_page=True)
             for path in ("/", "/ui/messages?follow=1", "/ui/watch", "/ui/health"):
                 await page.goto(running.url + path)
                 wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -14,6 +14,7 @@ from busctl.core.flow import Flow, Load, Step, ToolFlow, Window
 from busctl.core.watch import FollowerState, Observed, Remark, Watch
 
 READER, KEEPER = "bus_reader", "bus_janitor"
+FOLLOWERS = 100
 PLAIN = 8
 """Columns of a tool before those that count by size."""
 
@@ -72,9 +73,14 @@ class PostgresTraffic:
         (quota,) = await facts.ask("health_quota")
         (backlog,) = await facts.ask("health_backlog")
         (expiry,) = await facts.ask("health_expiry")
+        values = {"limit": Int4(FOLLOWERS)}
+        behind = await self._store.as_role(
+            READER, lambda session: session.all(self._sql["watch_lags"], values)
+        )
+        lags: dict[str, float] = dict(behind)
         return Load(
             quota["bytes"], backlog["pending"], backlog["looked_at"], backlog["age"],
-            expiry["cleanup_age"],
+            expiry["cleanup_age"], lags,
         )  # fmt: skip
 
 
