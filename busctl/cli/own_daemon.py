@@ -28,14 +28,16 @@ async def own_daemon(
 ) -> AsyncIterator[tuple[str, str]]:
     """Address (http) and token of a daemon that runs for the time of the block.
 
-    It has the same store and rules, a token of its own, and keeps answers for an hour; `chosen`
-    are settings by their canonical names, over those. Raises DaemonUnreachable.
+    It has the same store and rules, a token of its own, and keeps answers for an hour. It does not
+    fall back: what is looked at is the way through the store. `chosen` are settings by their
+    canonical names, over those. Raises DaemonUnreachable.
     """
     token = secrets.token_urlsafe(32)
     own = {
         "BUSCTL_TOKEN": token,
         "MESSAGE_BUS_TTL_HOURS": "1",
         "MESSAGE_BUS_CLEANUP_INTERVAL_SECS": UPKEEP_SECS,
+        "MESSAGE_BUS_FALLBACK_TO_WEBSOCKET": "false",
     }
     with tempfile.TemporaryDirectory(prefix="busctl-daemon-") as name:
         environment = {**_inherited(settings), **own, **chosen}
