@@ -27,6 +27,7 @@ from busctl.core.following import BODY_BYTES, LEASE_SECS, Batch, Followed, Place
 from busctl.ports import Draft, Filter
 
 if TYPE_CHECKING:
+    from psycopg import abc
     from psycopg.pq.abc import PGresult
 
 CHANNEL = "bus_message"
@@ -42,6 +43,8 @@ class PostgresFeed:
         self._store = store
         self._timeout = timeout
         self._sql = queries()
+        # Without a connection: UTF-8, and times in UTC. Kept: it finds out once how types are read.
+        self._loading: abc.Transformer = Transformer()
         self._claim = call(self._sql["follow_claim"])
         self._move = call(self._sql["follow_commit"])
 
@@ -69,7 +72,7 @@ class PostgresFeed:
             found = await self._store.pool.call(self._claim, values, timeout=self._timeout)
         except CursorHeld:
             return None
-        return _batch(follower, found)
+        return _batch(follower, self._loading, found)
 
     async def commit(self, batch: Batch, messages: Sequence[tuple[Draft, bytes]] = ()) -> bool:
         if not messages:
@@ -193,10 +196,9 @@ def _place_values(batch: Batch) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _batch(follower: str, result: PGresult) -> Batch | None:
+def _batch(follower: str, loading: abc.Transformer, result: PGresult) -> Batch | None:
     if result.ntuples == 0:
         return None
-    loading = Transformer()  # without a connection: UTF-8, and times in UTC
     loading.set_pgresult(result, format=Format.BINARY)
     found = loading.load_rows(0, result.ntuples, tuple)
     moves, goal, complete, xid, seq, _ = found[-1][:_CONTROL]
