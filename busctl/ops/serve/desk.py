@@ -146,6 +146,7 @@ class Desk:
         return fresh
 
     async def _load(self) -> Load:
+        self._bus.require_enabled(None)
         store = self._bus.store
         found = await store.guarded(self._from.traffic.load(), store.reads)
         self._daemon.meter.load(found, self._bus.clock.unix_ms() / 1000)
