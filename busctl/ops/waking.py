@@ -14,6 +14,7 @@ LONGEST_GAP_SECS = 0.05
 """Where messages come without a pause, the gaps grow to this: followers then look in batches."""
 QUIET_SECS = 1.0
 """How long nobody is called after nobody listened."""
+CLOSE_SECS = 0.5
 FIRST_SECS = 0.2
 """A command that stores one message and leaves calls nobody; followers look by themselves, too."""
 
@@ -27,7 +28,7 @@ class Waking:
         self._store = store
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
-        self._more = False
+        self._more = self._calling = False
         self._quiet_until = clock.monotonic() + FIRST_SECS
 
     def stored(self) -> None:
@@ -36,16 +37,22 @@ class Waking:
             self._task = asyncio.create_task(self._wake())
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        task = self._task
+        if task is not None:
+            if self._calling:
+                # Cut off while it connects, it would leave half a connection behind.
+                await asyncio.wait([task], timeout=CLOSE_SECS)
+            task.cancel()
+            await asyncio.wait([task])
 
     async def _wake(self) -> None:
         try:
             gap = GAP_SECS
             while self._more:
-                self._more = False
-                if not await self._store.wake():
+                self._more, self._calling = False, True
+                heard = await self._store.wake()
+                self._calling = False
+                if not heard:
                     self._quiet_until = self._clock.monotonic() + QUIET_SECS
                     return
                 await asyncio.sleep(gap)
@@ -55,4 +62,4 @@ class Waking:
             log.info("followers not woken", extra={"error": error.message})
             self._quiet_until = self._clock.monotonic() + QUIET_SECS
         finally:
-            self._task = None
+            self._task, self._calling = None, False
