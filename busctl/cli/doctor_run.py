@@ -78,7 +78,7 @@ async def diagnose(loaded: Loaded) -> Diagnosis:
     texts: dict[str, Any] = {}
     async with surroundings(settings) as (around, store):
         if around.facts is not None and store is not None:
-            facts = PostgresFacts(store.pool, around.facts.line, settings.read_timeout_secs)
+            facts = PostgresFacts.of(store.pool, settings.read_timeout_secs)
             for name, ask in _of_store(facts).items():
                 sections[name] = await _told(ask)
             findings += _rights(sections["login"])

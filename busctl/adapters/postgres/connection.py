@@ -23,12 +23,21 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 CANCEL_SECONDS = 2.0
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
 class Connection(AsyncConnection[tuple[Any, ...]]):
     """An AsyncConnection whose statements inside `bulk()` are awaited in a thread."""
 
     _in_thread = False
+    encrypted = False
+    is_local = False
+    """How it was made: with TLS; without leaving this machine. Known after it is closed, too."""
+
+    def tell_line(self) -> None:
+        host = self.info.host
+        self.encrypted = bool(self.pgconn.ssl_in_use)
+        self.is_local = host.startswith("/") or host in LOCAL_HOSTS
 
     @contextmanager
     def bulk(self) -> Iterator[None]:

@@ -30,8 +30,7 @@ class PostgresFacts:
     """Implements `busctl.ports.Facts`, and the Schema of `busctl.ops.migrate`. Unlike a store it
     opens on a database without our schema, too: that is one of the things to be told."""
 
-    def __init__(self, pool: Pool, line: StoreLine, timeout: float) -> None:
-        self.line = line
+    def __init__(self, pool: Pool, timeout: float) -> None:
         self.pool = pool
         self._timeout = timeout
         self._sql = queries()
@@ -44,20 +43,32 @@ class PostgresFacts:
         """Connect. `timeout` (seconds) bounds one question. Raises StoreUnreachable,
         StoreTimeout and ConfigurationError (libpq cannot read the DSN)."""
         pool = Pool(dsn, size=pool_size, connect_timeout=connect_timeout, revive=revive)
-        began = time.monotonic()
         try:
-            line = await pool.run(lambda session: _line_of(session, began), timeout=timeout)
+            pooled = await pool.run(_is_pooled, timeout=timeout)
         except BaseException:
             await pool.close()
             raise
-        if line.pooled:
+        if pooled:
             pool.without_prepared_statements()
-        return cls(pool, line, timeout)
+        return cls(pool, timeout)
 
     @classmethod
     def of(cls, pool: Pool, timeout: float) -> PostgresFacts:
-        """On the connections of an open store, whose line is not asked about again."""
-        return cls(pool, StoreLine(0.0, pool.behind_pooler, True, True), timeout)
+        """On the connections of an open store."""
+        return cls(pool, timeout)
+
+    @property
+    def line(self) -> StoreLine:
+        """What the connection made last told; nothing that could be wrong before there was one."""
+        if self.pool.made is None:
+            return StoreLine(0.0, pooled=False, encrypted=False, is_local=True)
+        seconds, connection = self.pool.made
+        return StoreLine(
+            connect_ms=seconds * 1000,
+            pooled=self.pool.behind_pooler,
+            encrypted=connection.encrypted,
+            is_local=connection.is_local,
+        )
 
     async def ask(self, question: str) -> Sequence[Mapping[str, Any]]:
         role = "" if question in OWN else "; set local role bus_reader"
@@ -101,17 +112,9 @@ class PostgresFacts:
         return await self.pool.run(work, timeout=max(self._timeout, CATALOG_SECS))
 
 
-async def _line_of(session: Session, began: float) -> StoreLine:
-    connect_ms = (time.monotonic() - began) * 1000
+async def _is_pooled(session: Session) -> bool:
     (backend,) = await session.only("select pg_backend_pid()")
-    connection = session.connection
-    host = connection.info.host
-    return StoreLine(
-        connect_ms=connect_ms,
-        pooled=backend != connection.info.backend_pid,
-        encrypted=bool(connection.pgconn.ssl_in_use),
-        is_local=host.startswith("/") or host in {"localhost", "127.0.0.1", "::1", ""},
-    )
+    return bool(backend != session.connection.info.backend_pid)
 
 
 async def _rows(cursor: AsyncCursor[tuple[Any, ...]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ docs/decisions/0005-own-connection-pool.md.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -131,6 +132,8 @@ class Pool:
         self.prove: Prove | None = None
         self.prepare_threshold: int | None = 5
         self.behind_pooler = False
+        self.made: tuple[float, Connection] | None = None
+        """The connection that was made last, and the seconds that took."""
 
     @property
     def idle(self) -> int:
@@ -271,6 +274,7 @@ class Pool:
         return await self._connect_once()
 
     async def _connect_once(self) -> Session:
+        began = time.monotonic()
         try:
             connection = await Connection.connect(
                 self._dsn,
@@ -281,6 +285,8 @@ class Pool:
             )
         except psycopg.Error as error:
             raise not_connected(error) from error
+        connection.tell_line()
+        self.made = (time.monotonic() - began, connection)
         session = Session(connection)
         if self.prove is not None:
             await self._proved(session, self.prove)

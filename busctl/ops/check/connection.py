@@ -36,11 +36,11 @@ async def look(around: Surroundings) -> Seen:
     if around.facts is None:
         failure = around.failure or BusctlError("The store was not asked.")
         return Seen("The store cannot be reached.", faults=(*faults, _unreachable(around, failure)))
-    line = around.facts.line
     try:
         (row,) = await around.facts.ask("health_connection")
     except StoreUnreachable as error:  # a daemon's connections, while its store is away
         return Seen("The store cannot be reached.", faults=(*faults, _unreachable(around, error)))
+    line = around.facts.line  # now: a daemon's connection may have been made by the question
     if not (line.encrypted or line.is_local):
         told = "The connection leaves this machine without TLS."
         faults.append(Fault("connection.plain", Grade.WARNING, told))
