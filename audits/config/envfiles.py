@@ -15,6 +15,8 @@ _WORD = re.compile(r"(?<![A-Za-z0-9])_?[A-Z][A-Z0-9]*(?:_+[A-Z0-9]+)*_?(?![A-Za-
 _USE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _EXAMPLE = re.compile(r"(?:^|[._-])(?:example|sample|template|tpl|dist|defaults?)(?:[._-]|$)")
 _DOCUMENTS = (".md", ".rst", ".txt", ".mdx", ".adoc")
+_MANIFESTS = (".yaml", ".yml", ".json")
+"""What says which variables a program takes, and sets them as well: a chart, a compose file."""
 _TESTS = {"test", "tests", "testing", "fixtures"}
 _CODE = (".py", ".pyi", ".ipynb", ".lock")
 
@@ -55,6 +57,17 @@ def texts_of(project: Project) -> Texts:
     return made
 
 
+def _note_used(found: Texts, path: str, text: str) -> None:
+    """What a script, container or manifest reads and sets; a manifest documents it as well."""
+    found.used.update(_words(text))
+    found.used.update(_USE.findall(text))
+    if path.lower().endswith(_MANIFESTS) and not path.startswith("."):
+        for word in _words(text):
+            found.documents[word].append(path)
+    if len(text) < 200_000:
+        found.images += text.lower() + "\n"
+
+
 def _read(project: Project) -> Texts:
     found = Texts()
     for path, text in sorted(project.texts.items()):
@@ -74,10 +87,7 @@ def _read(project: Project) -> Texts:
             for word in _words(text):
                 found.documents[word].append(path)
         else:
-            found.used.update(_words(text))
-            found.used.update(_USE.findall(text))
-            if len(text) < 200_000:
-                found.images += text.lower() + "\n"
+            _note_used(found, path, text)
         if _is_requirements(name):
             found.images += text.lower() + "\n"
     return found
