@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import csv
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -94,7 +95,11 @@ def handlers_hit(text: str, lines: Iterable[int]) -> set[int]:
 def _spans(text: str) -> tuple[dict[int, tuple[int, int]], Mapping[int, list[int]]]:
     spans: dict[int, tuple[int, int]] = {}
     tries: defaultdict[int, list[int]] = defaultdict(list)
-    for node in ast.walk(ast.parse(text)):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of the labelled code: not ours to mend
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tree = ast.parse(text)
+    for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler):
             spans[node.lineno] = node.lineno, max(each.end_lineno or 0 for each in node.body)
         elif isinstance(node, (ast.Try, ast.TryStar)):
