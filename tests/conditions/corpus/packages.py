@@ -43,7 +43,8 @@ def _fetch(source: str, scratch: Path) -> Path:
         done = subprocess.run(
             [
                 sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", kind, ":all:",
-                "--dest", str(scratch), source,
+                # Read, not run: a package for a newer Python is looked at all the same.
+                "--ignore-requires-python", "--dest", str(scratch), source,
             ],
             capture_output=True, text=True, check=False, env={**os.environ, "PIP_NO_INPUT": "1"},
         )  # fmt: skip
