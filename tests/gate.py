@@ -18,11 +18,11 @@ PORT = 5432
 
 
 class Gate:
-    """Forwards a Unix socket to the server's, in a thread of its own. Shut, it refuses and cuts all
-    lines; stalled, it takes lines and carries nothing. `dsn` leads through it."""
+    """Forwards a Unix socket to the server's own address, in a thread of its own. Shut, it refuses
+    and cuts all lines; stalled, it takes lines and carries nothing. `dsn` leads through it."""
 
     def __init__(self, dsn: str, folder: Path) -> None:
-        self._upstream = address_of(dsn).unix_path
+        self._upstream = address_of(dsn)
         self._path = folder / f".s.PGSQL.{PORT}"
         self._server: asyncio.Server | None = None
         self._lines: set[asyncio.Task[None]] = set()
@@ -88,7 +88,12 @@ class Gate:
             writer.transport.abort()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, to_there = await asyncio.open_unix_connection(self._upstream)
+        path = self._upstream.unix_path
+        there, to_there = await (
+            asyncio.open_connection(self._upstream.host, self._upstream.port)
+            if path is None  # a pooler's
+            else asyncio.open_unix_connection(path)
+        )
         ways = [
             asyncio.ensure_future(self._carry(reader, to_there)),
             asyncio.ensure_future(self._carry(there, writer)),

@@ -64,6 +64,6 @@ async def test_a_transfer_longer_than_the_timeouts_arrives_whole(
         async with Bus.connect(settings) as bus:
             claim = await bus.put(payload)
             assert await bus.get(claim.transaction_id) == payload
-            assert bus.store.writes.state is State.CLOSED  # type: ignore[attr-defined]  # the guard's
-            assert bus.store.reads.state is State.CLOSED  # type: ignore[attr-defined]  # the guard's
-            assert bus.store.writes.failures == 0  # type: ignore[attr-defined]  # the guard's
+            assert bus.store.writes.state is State.CLOSED
+            assert bus.store.reads.state is State.CLOSED
+            assert bus.store.writes.failures == 0
