@@ -31,7 +31,9 @@ from busctl.ops.serve.fallback import Keeper
 from busctl.ops.serve.trail import Trail
 from busctl.ports import Answer
 from tests.adapters.bus_sql import sql
-from tests.gate import Gate
+from tests.gate import LOOSE_ENDS, Gate
+
+pytestmark = LOOSE_ENDS
 
 Result = TypeVar("Result")
 SIZES = (0, 1, 5_000, 70_000, 1 << 20, 2_500_000)

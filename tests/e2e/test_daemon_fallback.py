@@ -16,7 +16,9 @@ from uuid import UUID
 
 from tests.adapters.bus_sql import eventually, sql
 from tests.e2e.daemons import TOKEN, Running, daemon, environment, session
-from tests.gate import gate_to
+from tests.gate import LOOSE_ENDS, gate_to
+
+pytestmark = LOOSE_ENDS
 
 QUICK = {
     "MESSAGE_BUS_CIRCUIT_BREAKER_THRESHOLD": "2", "MESSAGE_BUS_CIRCUIT_BREAKER_TIMEOUT_SECS": "1",
