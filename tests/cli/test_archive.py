@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
@@ -81,6 +82,13 @@ def test_a_corrupt_message_ends_a_piped_export_by_name(database: str) -> None:
     assert busctl(None, "import", "-", "--dry-run", given=done.out).code == 1
 
 
+def stands_still(path: Path, *, above: int) -> bool:
+    """Whether it has all of the first message, and waits for the second."""
+    size = path.stat().st_size
+    time.sleep(0.2)
+    return size > above and path.stat().st_size == size
+
+
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_export_goes_on(database: str, tmp_path: Path, end: signal.Signals) -> None:
     first, second = put(database, noise(200_000)), put(database, noise(3_000_000))
@@ -89,7 +97,7 @@ def test_an_interrupted_export_goes_on(database: str, tmp_path: Path, end: signa
     with psycopg.connect(database) as blocker:
         blocker.execute("lock table bus.message_chunk in access exclusive mode")
         child = start(database, "export", target)
-        wait_for(lambda: partial.exists() and partial.stat().st_size > 200_000)
+        wait_for(lambda: partial.exists() and stands_still(partial, above=200_000))
         child.send_signal(end)
         _, said = child.communicate(timeout=60)
         assert child.returncode == (130 if end is signal.SIGINT else -end)
