@@ -71,7 +71,7 @@ class Pooler:
         if found is None:
             raise BusctlError("pgbouncer is not installed.")
         # It refuses to run as root, and the server's socket lets in its own user.
-        owner = os.stat(self._upstream.host).st_uid if os.geteuid() == 0 else None  # noqa: PTH116
+        owner = os.stat(self._upstream.host).st_uid if os.geteuid() == 0 else None  # noqa: PTH116  # str
         self._process = await asyncio.create_subprocess_exec(
             found, "-q", str(self._folder / "ini"), cwd="/", stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, user=owner,

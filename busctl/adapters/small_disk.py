@@ -31,7 +31,7 @@ def may_mount() -> bool:
         return False
     with tempfile.TemporaryDirectory(prefix="busctl-mount-") as folder:
         tried = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4096", "busctl-drill", folder],  # noqa: S607
+            ["mount", "-t", "tmpfs", "-o", "size=4096", "busctl-drill", folder],  # noqa: S607  # on PATH
             capture_output=True, check=False,
         )  # fmt: skip
         if tried.returncode == 0:

@@ -140,7 +140,7 @@ class FileSpool:
 
     def holds(self, transaction_id: UUID) -> bool:
         # Asked at every read, so without making a Path: a quarter of the time.
-        return os.path.exists(self._names(transaction_id))  # noqa: PTH110
+        return os.path.exists(self._names(transaction_id))  # noqa: PTH110  # as said
 
     def ids(self) -> Sequence[UUID]:
         return sorted(found for found, _ in self._files())
