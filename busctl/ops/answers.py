@@ -10,6 +10,7 @@ import itertools
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from busctl.core.errors import ToolFailed
@@ -79,7 +80,7 @@ async def answer_of(tool: str, result: object) -> Answer:
     """
     match result:
         case Answer(payload=None):
-            return Answer(None, _guarded(tool, result.pieces), result.content_type)
+            return replace(result, pieces=_guarded(tool, result.pieces))
         case Answer():
             return result
         case bytes():

@@ -7,7 +7,7 @@ import difflib
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from busctl.core.errors import ConfigurationError, ToolNotFound
 from busctl.core.toolset import Offer, Tool
 from busctl.ops.answers import answer_of, failed, in_thread
 from busctl.ops.tool_arguments import Arguments
-from busctl.ports import Answer, ToolInfo
+from busctl.ports import Answer, Call, ToolInfo
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 
@@ -44,21 +44,19 @@ class PythonTools:
         """Every tool, in the order of their names."""
         return [self._tools[name].info for name in sorted(self._tools)]
 
-    async def call(
-        self, name: str, arguments: Mapping[str, Any], note: Callable[[str], None]
-    ) -> Answer:
-        """Run a tool and give its answer as bytes. `note` is called in the event loop's thread.
+    async def call(self, call: Call) -> Answer:
+        """Run a tool and give its answer as bytes. `call.note` is called in the loop's thread.
 
         Cancelling stops an async tool; a sync one runs on in its thread, its answer unheard.
         Raises ToolNotFound, InvalidArguments and ToolFailed (from `Answer.pieces` too).
         """
-        tool = self._tools.get(name)
+        tool = self._tools.get(call.name)
         if tool is None:
-            raise self._not_found(name)
-        keywords = tool.arguments.check(arguments)
+            raise self._not_found(call.name)
+        keywords = tool.arguments.check(call.arguments)
         if tool.arguments.progress:
-            keywords[tool.arguments.progress] = _in_loop(note)
-        return await _run(name, functools.partial(tool.function, **keywords), tool.function)
+            keywords[tool.arguments.progress] = _in_loop(call.note)
+        return await _run(call.name, functools.partial(tool.function, **keywords), tool.function)
 
     def _add(self, name: str, function: Tool, offer: Offer) -> None:
         known = self._tools.get(name)

@@ -39,5 +39,7 @@ from busctl.ports.store import Sink as Sink
 from busctl.ports.store import Store as Store
 from busctl.ports.store import Stored as Stored
 from busctl.ports.tools import Answer as Answer
+from busctl.ports.tools import Bounds as Bounds
+from busctl.ports.tools import Call as Call
 from busctl.ports.tools import ToolHost as ToolHost
 from busctl.ports.tools import ToolInfo as ToolInfo

@@ -3,31 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import UUID
+
+from busctl.core.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one tool may take, where it differs from what the settings say for all: seconds for a
+    call, calls at a time, and the bytes up to which an answer travels inline."""
+
+    timeout_secs: float | None = None
+    concurrency: int | None = None
+    inline_max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolInfo:
-    """One tool as listed. `input_schema` is JSON Schema; `provider` names where it came from."""
+    """One tool as listed. `input_schema` is JSON Schema; `provider` names where it came from.
+
+    `extra` is what else a server of the Model Context Protocol says of it, by its names there
+    (title, annotations, outputSchema, icons, _meta).
+    """
 
     name: str
     description: str
     input_schema: Mapping[str, Any]
     provider: str
+    bounds: Bounds = Bounds()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool: what is asked, by whom, and under which id its answer will be stored.
+
+    `note` takes a word on how it goes, `advance` how far it is: done, and of how much if that is
+    known. Both may be called in the event loop's thread only. `meta` is what the client sent beside
+    the arguments (`_meta` of the Model Context Protocol).
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    principal: Principal
+    session_id: str
+    request_id: str
+    transaction_id: UUID
+    note: Callable[[str], None]
+    advance: Callable[[float, float | None], None]
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a tool answered, as bytes: exactly one of `payload` and `pieces` is set.
 
-    `declared_size` (bytes) is what the tool said its answer has, if it said so.
+    `declared_size` (bytes) is what the tool said its answer has, if it said so. `is_error`: the
+    tool itself calls it an error; it is stored as a message of that type, whole. `metadata` is kept
+    with the message.
     """
 
     payload: bytes | None
     pieces: AsyncIterator[bytes] | None
     content_type: str
     declared_size: int | None = None
+    is_error: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.payload is None) == (self.pieces is None):
@@ -39,8 +82,7 @@ class ToolHost(Protocol):
 
     def list_tools(self) -> Sequence[ToolInfo]: ...
 
-    async def call(
-        self, name: str, arguments: Mapping[str, Any], note: Callable[[str], None]
-    ) -> Answer:
-        """Run a tool; `note` tells how it goes. Raises ToolNotFound, InvalidArguments and, for any
-        other exception of the tool (from `pieces` too), ToolFailed."""
+    async def call(self, call: Call) -> Answer:
+        """Run a tool. Cancelling stops it where that can be done. Raises ToolNotFound,
+        InvalidArguments and, for any other exception of the tool (from `pieces` too), ToolFailed.
+        """

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -19,10 +20,11 @@ from pydantic import Field
 from busctl.adapters.toolmodules import load_tools
 from busctl.core import samples
 from busctl.core.errors import ConfigurationError, InvalidArguments, ToolFailed, ToolNotFound
+from busctl.core.principal import OPERATOR
 from busctl.core.toolset import Offer, Progress, ToolSet
 from busctl.ops.answers import encode_json
 from busctl.ops.tools import PythonTools
-from busctl.ports import Answer
+from busctl.ports import Answer, Call
 
 
 def host_of(value: object) -> PythonTools:
@@ -36,11 +38,17 @@ def returning(value: object) -> PythonTools:
     return host_of(tool)
 
 
+def call_of(
+    name: str, arguments: dict[str, Any], note: Callable[[str], None] = lambda text: None
+) -> Call:
+    return Call(name, arguments, OPERATOR, "s", "r", uuid4(), note, lambda done, of: None)
+
+
 async def answered(
     host: PythonTools, name: str = "tool", arguments: dict[str, Any] | None = None
 ) -> tuple[bytes, str]:
     """The whole answer of one call, and its content type."""
-    answer = await host.call(name, arguments or {}, lambda text: None)
+    answer = await host.call(call_of(name, arguments or {}))
     return await whole(answer), answer.content_type
 
 
@@ -361,7 +369,7 @@ async def test_progress_notes_arrive_in_the_loop(kind: str) -> None:
     assert host.list_tools()[0].input_schema["properties"] == {}
     seen: list[tuple[str, str]] = []
     answer = await host.call(
-        "tool", {}, lambda text: seen.append((text, threading.current_thread().name))
+        call_of("tool", {}, lambda text: seen.append((text, threading.current_thread().name)))
     )
     assert await whole(answer) == b"done"
     await asyncio.sleep(0)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -34,7 +34,7 @@ from busctl.ops.serve.context import concerning
 from busctl.ops.serve.fallback import Keeper, Kept
 from busctl.ops.serve.hops import Passage
 from busctl.ops.serve.limits import Limits
-from busctl.ports import Answer, Lease, Meter, Request, ToolHost
+from busctl.ports import Answer, Call, Lease, Meter, Request, ToolHost
 
 LEASE = timedelta(seconds=30)
 RENEW_SECS = 10.0
@@ -72,6 +72,18 @@ class Running:
     def session(self) -> tuple[str, str]:
         """Whose session it is: the label alone is the client's own text."""
         return self.principal.name, self.session_id
+
+    def call(self) -> Call:
+        """The call as the tool's host is told it."""
+        request = self.request
+        return Call(
+            request.name, request.arguments, self.principal, self.session_id, self.request_id,
+            self.transaction_id, self.say, self.advance,
+        )  # fmt: skip
+
+    def advance(self, done: float, of: float | None) -> None:
+        """Called by the tool, in the event loop's thread."""
+        self.note = f"{done:g}" if of is None else f"{done:g} of {of:g}"
 
     def say(self, note: str) -> None:
         """Called by the tool, from whatever thread it runs in."""
@@ -319,16 +331,15 @@ class Calls:
         return running.away if lately and isinstance(running.away, AWAY) else None
 
     async def _answer(self, running: Running) -> Answer:
-        request = running.request
         seconds = self._bus.settings.call_timeout_secs
         deadline = asyncio.get_running_loop().time() + seconds
         with _named(running, seconds):
             async with asyncio.timeout_at(deadline):
-                answer = await self._tools.call(request.name, request.arguments, running.say)
+                answer = await self._tools.call(running.call())
         if answer.pieces is None:
             return answer
         pieces = _until(answer.pieces, deadline, running, seconds)
-        return Answer(None, pieces, answer.content_type)
+        return replace(answer, pieces=pieces)
 
 
 @contextmanager

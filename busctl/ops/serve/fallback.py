@@ -13,7 +13,7 @@ from typing import IO
 from uuid import UUID
 
 from busctl.core.breaker import AWAY, FALLS_BACK, State
-from busctl.core.envelope import ClaimCheck, Compression, Labels, preview_of
+from busctl.core.envelope import ClaimCheck, Compression, Labels, MessageType, preview_of
 from busctl.core.errors import BusctlError, FileFailed, SpoolFull
 from busctl.core.journal import Kind
 from busctl.ops.bus import Bus
@@ -59,7 +59,7 @@ class Keeper:
         """When this returns, the answer is committed, or on this host's disk. `away`: the store
         has just failed so, and is not waited for once more. Raises what `Bus.put` raises; the
         store's errors only without a spool; SpoolFull."""
-        labels = replace(labels, content_type=answer.content_type)
+        labels = _labelled(labels, answer)
         if not self.bus.settings.enabled:
             return await self._passed(answer, labels, transaction_id)
         if answer.payload is not None:
@@ -143,6 +143,13 @@ class Keeper:
             preview_of(payload, labels.content_type),
         )  # fmt: skip
         return Kept(claim, payload, nowhere=True)
+
+
+def _labelled(labels: Labels, answer: Answer) -> Labels:
+    """What the answer itself adds: its content type, its metadata, that it is an error."""
+    kind = MessageType.ERROR if answer.is_error else labels.message_type
+    known = {**answer.metadata, **labels.metadata}
+    return replace(labels, content_type=answer.content_type, message_type=kind, metadata=known)
 
 
 @asynccontextmanager
