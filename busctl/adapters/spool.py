@@ -102,21 +102,29 @@ class FileSpool:
     def room(self) -> int:
         now = time.monotonic()
         if now - self._counted_at > COUNT_SECS:
-            self._used = sum(size for _, size in self._files()) + sum(
-                size for _, size in _sizes(self.path / ASIDE)
+            # What is being written, by us or by others, takes its room as well.
+            waiting = sum(
+                size for name, size in _sizes(self.path) if _id_of(name) or _is_partial(name)
             )
+            self._used = waiting + sum(size for _, size in _sizes(self.path / ASIDE))
             self._counted_at = now
         return self._max_bytes - self._used
 
-    def take_room(self, size: int, transaction_id: UUID) -> None:
-        """Raises SpoolFull unless there is room for so many bytes more."""
+    def take_room(self, size: int, transaction_id: UUID, begun: int) -> None:
+        """Raises SpoolFull unless there is room for so many bytes more of a message, `begun` of
+        which are written already."""
         if size > self.room():
             raise SpoolFull(
-                f"The spool {self.path} holds {self._used:,} bytes of at most "
-                f"{self._max_bytes:,}: {size:,} more of message {transaction_id} are not taken.",
+                f"The spool {self.path} holds {max(0, self._used - begun):,} bytes of at most "
+                f"{self._max_bytes:,}: message {transaction_id} of {begun + size:,} bytes or more "
+                "is not taken.",
                 transaction_id=transaction_id,
             )
         self._used += size
+
+    def give_room(self, size: int) -> None:
+        """What was taken is free again."""
+        self._used = max(0, self._used - size)
 
     def begin(self, partial: Path) -> IO[bytes]:
         """A file that grows beside its name, locked."""
@@ -148,12 +156,13 @@ class FileSpool:
     def extent(self) -> Extent:
         files = list(self._files())
         oldest = min((found for found, _ in files), default=None)
-        aside = sum(1 for _ in _sizes(self.path / ASIDE))
+        aside = [size for _, size in _sizes(self.path / ASIDE)]
         return Extent(
             len(files),
             sum(size for _, size in files),
             None if oldest is None else time_of(oldest),
-            aside,
+            len(aside),
+            sum(aside),
         )
 
     def sweep(self) -> int:
@@ -210,7 +219,7 @@ class FileSpool:
 
     def forget(self, transaction_id: UUID, size: int) -> None:
         """A file has left."""
-        self._used -= size
+        self.give_room(size)
         self._requests.pop(transaction_id, None)
 
     # --- inside ----------------------------------------------------------------------------
@@ -294,6 +303,7 @@ class _File:
         unique = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._partial = spool.path / f".{transaction_id}-{unique}{PARTIAL}"
         self._opened: IO[bytes] | None = None
+        self._taken = 0
 
     def __enter__(self) -> _File:
         return self
@@ -303,9 +313,12 @@ class _File:
             self._partial.unlink(missing_ok=True)
             with suppress(OSError):  # what could not be written was told when it was tried
                 self._opened.close()
+        self._spool.give_room(self._taken)
 
     def write(self, body: bytes) -> None:
-        self._spool.take_room(len(body), self._id)
+        size = len(body) + (0 if self._opened else len(spool_file.MAGIC))
+        self._spool.take_room(size, self._id, self._taken)
+        self._taken += size
         with self._naming():
             self._begun().write(body)
 
@@ -313,6 +326,7 @@ class _File:
         self.write(envelope)
         with self._naming():
             self._spool.settle(self._begun(), self._partial, self._id)
+        self._taken = 0  # it stays
 
     def _begun(self) -> IO[bytes]:
         if self._opened is None:
@@ -413,6 +427,10 @@ def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
             with suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False):
                     yield entry.name, entry.stat(follow_symlinks=False).st_size
+
+
+def _is_partial(name: str) -> bool:
+    return name.startswith(".") and name.endswith(PARTIAL)
 
 
 def _id_of(name: str) -> UUID | None:

@@ -23,7 +23,8 @@ from datetime import datetime, timedelta
 from typing import IO, Any
 from uuid import UUID
 
-from busctl.core.envelope import Chunk, Compression, Labels, MessageType
+from busctl.core.codec import chunk_count_of
+from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression, Labels, MessageType
 from busctl.ports import Draft, Waiting
 
 MAGIC = b"busctl-spool1\n"
@@ -162,10 +163,20 @@ def _leaf(shape: dict[str, Any]) -> Leaf:
     for size, raw_size, raw, stored in shape["chunks"]:
         pieces.append(Piece(offset, size, raw_size, bytes.fromhex(raw), bytes.fromhex(stored)))
         offset += size
-    if len(pieces) != draft.chunk_count:
-        raise ValueError(f"{len(pieces)} chunks of {draft.chunk_count}")
+    _require_plausible(draft, pieces)
     at = datetime.fromisoformat(shape["spooled_at"])
     return Leaf(Waiting(draft, at, shape["reason"], shape["daemon"]), pieces)
+
+
+def _require_plausible(draft: Draft, pieces: Sequence[Piece]) -> None:
+    """Readers expand a body up to the size that is declared for it: none may say more than the
+    store would take. Raises ValueError."""
+    wanted = chunk_count_of(draft.payload_size_bytes)
+    if not draft.chunk_count == len(pieces) == wanted:
+        raise ValueError(f"{len(pieces)} chunks of {draft.chunk_count}, not {wanted}")
+    for seq, piece in enumerate(pieces):
+        if piece.raw_size != min(CHUNK_BYTES, draft.payload_size_bytes - seq * CHUNK_BYTES):
+            raise ValueError(f"chunk {seq} of {piece.raw_size} bytes")
 
 
 def _created(draft: Draft) -> datetime:

@@ -15,12 +15,14 @@ from busctl.ports.store import Draft, Found, Request, Sink, Stored
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a spool holds. `aside` are files that were not stored and wait for a person."""
+    """What a spool holds. `aside` are files that were not stored and wait for a person; their
+    bytes take room in the spool, too."""
 
     messages: int
     size_bytes: int
     oldest: datetime | None
     aside: int
+    aside_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

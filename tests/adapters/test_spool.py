@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import os
 import stat
+import tracemalloc
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from busctl.adapters import spool_file
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.spool import FileSpool, path_of
 from busctl.connect import Bus
-from busctl.core.envelope import Labels
-from busctl.core.errors import MessageCorrupt, SpoolFull
+from busctl.core.codec import Encoder, chunk_count_of
+from busctl.core.envelope import Chunk, Compression, Labels
+from busctl.core.errors import MessageCorrupt, SpoolDamaged, SpoolFull
 from busctl.core.settings import Settings
 from busctl.ops.guarding import GuardedStore
 from busctl.ops.putting import Outgoing
 from busctl.ops.reconcile import Fate, ReconcileReport, look, reconcile, set_aside_old
-from busctl.ports import Request, Spool
+from busctl.ports import Draft, Request, Spool, Waiting
 from tests.adapters.bus_sql import MIB, new_id, sql
 
 LABELS = Labels(
@@ -245,12 +249,96 @@ async def test_what_has_waited_too_long_is_set_aside_without_a_store(
 async def test_a_full_spool_refuses_and_leaves_nothing_half_written(
     bus: Bus, tmp_path: Path
 ) -> None:
-    spool = FileSpool(tmp_path / "spool", 3 * MIB)
+    spool = FileSpool(tmp_path / "spool", 5 * MIB)
     away = spooling(bus, spool)
-    await away.put(os.urandom(2 * MIB))
-    with pytest.raises(SpoolFull, match="reconcile"):
-        await away.put(os.urandom(MIB + MIB // 2))
+    held = spool.path_of((await away.put(os.urandom(2 * MIB))).transaction_id).stat().st_size
+    for _ in range(2):  # what was begun in vain takes no room from the next one
+        with pytest.raises(SpoolFull, match="reconcile") as caught:
+            await away.put(os.urandom(4 * MIB))
+        assert f"holds {held:,} bytes of at most {5 * MIB:,}" in caught.value.message
+        assert f"of {3 * MIB + 14:,} bytes or more is not taken" in caught.value.message
     assert len(list(spool.path.iterdir())) == 1
+    await away.put(os.urandom(2 * MIB))
+
+
+async def test_what_is_being_written_takes_room_from_others(
+    bus: Bus, spool: FileSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count of the folder, in between, does not forget it."""
+    monkeypatch.setattr("busctl.adapters.spool.COUNT_SECS", 0.0)
+    before, room = spool.room(), []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            yield os.urandom(MIB)
+
+    sink = spool.sink("STORE_UNAVAILABLE", "d")
+
+    async def chunks() -> AsyncIterator[Chunk]:
+        async for piece in pieces():
+            room.append(before - spool.room())
+            yield Encoder(Compression.NONE).chunk(len(room) - 1, piece)
+
+    with pytest.raises(ZeroDivisionError):
+        await sink.put_chunks(new_id(0), chunks(), lambda: 1 // 0)  # type: ignore[arg-type,return-value]
+    assert room == [0, *(14 + seq * MIB for seq in range(1, 8))]
+    assert spool.room() == before
+
+
+@pytest.mark.parametrize("size", [0, 1000, 70_000, 2 * MIB])
+@pytest.mark.parametrize("compression", [Compression.ZSTD, Compression.GZIP])
+async def test_a_body_is_not_expanded_beyond_what_its_envelope_says(
+    bus: Bus, spool: FileSpool, size: int, compression: Compression
+) -> None:
+    """A crafted file: all digests of what lies there fit, and a few kilobytes are 300 MB."""
+    bomb, packer = io.BytesIO(), Encoder(compression)
+    for _ in range(300):
+        bomb.write(packer.encode(bytes(1_000_000)))
+    known = crafted(spool, bomb.getvalue(), size, compression)
+    away = spooling(bus, spool)
+    tracemalloc.start()
+    try:
+        with pytest.raises(MessageCorrupt, match=str(known)):
+            await away.get(known)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_an_envelope_may_not_declare_more_than_a_body_holds(
+    bus: Bus, spool: FileSpool
+) -> None:
+    """What is declared bounds what is expanded: so a row of 300 MB is damage, not a message."""
+    body = Encoder(Compression.ZSTD).encode(bytes(300_000_000))
+    known = crafted(spool, body, 300_000_000, Compression.ZSTD, chunks=0)
+    away = spooling(bus, spool)
+    with pytest.raises(SpoolDamaged, match="0 chunks of 0, not 287"):
+        await away.get(known)
+    assert [step.fate for step in (await drained(bus, spool)).steps] == [Fate.DAMAGED]
+
+
+def crafted(
+    spool: FileSpool, body: bytes, size: int, compression: Compression, chunks: int | None = None
+) -> UUID:
+    """A file whose digests are right and whose sizes need not be."""
+    known, digest = new_id(0), hashlib.sha256(body).digest()
+    count = chunk_count_of(size) if chunks is None else chunks
+    draft = Draft(
+        known, Labels(), size, digest, compression, len(body), digest, count,
+        timedelta(hours=1), datetime.now(UTC),
+    )  # fmt: skip
+    share = len(body) // max(1, count)
+    cuts = [*(share * seq for seq in range(count)), len(body)]
+    pieces = [
+        (last - first, min(MIB, size - seq * MIB), digest,
+         hashlib.sha256(body[first:last]).digest())
+        for seq, (first, last) in enumerate(zip(cuts, cuts[1:], strict=False))
+    ]  # fmt: skip
+    spool.path.mkdir(mode=0o700, exist_ok=True)
+    waiting = Waiting(draft, datetime.now(UTC), "STORE_UNAVAILABLE", "d")
+    envelope = spool_file.envelope_bytes(waiting, pieces if count else [])
+    spool.path_of(known).write_bytes(spool_file.MAGIC + body + envelope)
+    return known
 
 
 async def test_what_a_dead_writer_left_is_swept(bus: Bus, spool: FileSpool) -> None:
