@@ -21,6 +21,7 @@ from typing import IO, TypeVar
 from uuid import UUID
 
 from busctl.adapters import spool_file
+from busctl.adapters.aside import ASIDE, aside, known_sizes, sizes, sync_folder
 from busctl.adapters.spool_file import Damaged, Leaf
 from busctl.adapters.tokenfile import default_state_dir
 from busctl.core.dsn import store_key
@@ -35,7 +36,6 @@ Result = TypeVar("Result")
 
 SUFFIX = ".msg"
 PARTIAL = ".part"
-ASIDE = "aside"
 HOP = "spool"
 COUNT_SECS = 1.0
 """How long a count of what the folder holds is good for, our own writing added to it."""
@@ -104,9 +104,9 @@ class FileSpool:
         if now - self._counted_at > COUNT_SECS:
             # What is being written, by us or by others, takes its room as well.
             waiting = sum(
-                size for name, size in _sizes(self.path) if _id_of(name) or _is_partial(name)
+                size for name, size in sizes(self.path) if _id_of(name) or _is_partial(name)
             )
-            self._used = waiting + sum(size for _, size in _sizes(self.path / ASIDE))
+            self._used = waiting + sum(size for _, size in sizes(self.path / ASIDE))
             self._counted_at = now
         return self._max_bytes - self._used
 
@@ -138,7 +138,7 @@ class FileSpool:
         opened.flush()
         os.fsync(opened.fileno())
         partial.replace(self.path_of(transaction_id))
-        _sync_folder(self.path)
+        sync_folder(self.path)
 
     def path_of(self, transaction_id: UUID) -> Path:
         """The file of a message that waits."""
@@ -156,13 +156,13 @@ class FileSpool:
     def extent(self) -> Extent:
         files = list(self._files())
         oldest = min((found for found, _ in files), default=None)
-        aside = [size for _, size in _sizes(self.path / ASIDE)]
+        set_aside = [size for _, size in known_sizes(self.path)]
         return Extent(
             len(files),
             sum(size for _, size in files),
             None if oldest is None else time_of(oldest),
-            len(aside),
-            sum(aside),
+            len(set_aside),
+            sum(set_aside),
         )
 
     def sweep(self) -> int:
@@ -227,7 +227,7 @@ class FileSpool:
     def _files(self) -> Sequence[tuple[UUID, int]]:
         """Our own files: whatever else somebody has put there is left alone."""
         return [
-            (found, size) for name, size in _sizes(self.path) if (found := _id_of(name)) is not None
+            (found, size) for name, size in sizes(self.path) if (found := _id_of(name)) is not None
         ]
 
     def _read(
@@ -252,6 +252,20 @@ class FileSpool:
             except (SpoolDamaged, FileFailed):  # draining it says so
                 self._requests[found] = None
         return next((found for found, known in self._requests.items() if known == request), None)
+
+
+class OneFile(FileSpool):
+    """A single file that lies elsewhere, read as one that waits."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.parent, 0)
+        self._file = path
+
+    def path_of(self, transaction_id: UUID) -> Path:
+        return self._file
+
+    def holds(self, transaction_id: UUID) -> bool:
+        return True
 
 
 class _Writer:
@@ -396,37 +410,6 @@ class _Held:
     async def _chunks(self) -> AsyncIterator[Chunk]:
         for seq in range(len(self._leaf.pieces)):
             yield await asyncio.to_thread(self._chunk, seq)
-
-
-def aside(path: Path, why: str) -> Path:
-    """Move a file where it no longer waits: `aside/<id>.<why>`. Raises OSError."""
-    folder = path.parent / ASIDE
-    folder.mkdir(mode=0o700, exist_ok=True)
-    target = folder / f"{path.stem}.{why}"
-    path.replace(target)
-    _sync_folder(folder)
-    return target
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
-    """Names and sizes of the files in a folder, those left out that go meanwhile."""
-    try:
-        entries = os.scandir(folder)
-    except FileNotFoundError:
-        return
-    with entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):
-                if entry.is_file(follow_symlinks=False):
-                    yield entry.name, entry.stat(follow_symlinks=False).st_size
 
 
 def _is_partial(name: str) -> bool:

@@ -16,6 +16,7 @@ from busctl import __version__
 from busctl.cli import (
     alert,
     archive,
+    aside,
     audit,
     bench,
     call,
@@ -129,6 +130,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
 app.command()(cleanup.cleanup)
 app.command()(reconcile.reconcile)
+app.add_typer(aside.app, name="aside")
 app.command()(check.check)
 app.command()(doctor.doctor)
 app.command()(limits.limits)

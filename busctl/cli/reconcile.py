@@ -26,8 +26,9 @@ def reconcile(
     when the store is back, and this command does the same. Each message is stored under its own id
     with its own times, once: run it as often as you like, also beside a daemon. A damaged file, and
     one that has waited past MESSAGE_BUS_HORIZON_HOURS, is named and set aside in the folder's
-    `aside`, never deleted. Each database has a spool of its own; if another one waits (its address
-    was changed, say), a note names it. With --dry-run the store is not asked.
+    `aside`, never deleted: `busctl aside` lists, reads and removes what is there. Each database has
+    a spool of its own; if another one waits (its address was changed, say), a note names it. With
+    --dry-run the store is not asked.
 
     Exit 0 if nothing is left, 1 if a message was left or set aside (it says why), 3 if the store is
     away, 75 if another process is draining what is left.

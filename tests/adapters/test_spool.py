@@ -10,6 +10,7 @@ import stat
 import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -332,7 +333,7 @@ def crafted(
     pieces = [
         (last - first, min(MIB, size - seq * MIB), digest,
          hashlib.sha256(body[first:last]).digest())
-        for seq, (first, last) in enumerate(zip(cuts, cuts[1:], strict=False))
+        for seq, (first, last) in enumerate(pairwise(cuts))
     ]  # fmt: skip
     spool.path.mkdir(mode=0o700, exist_ok=True)
     waiting = Waiting(draft, datetime.now(UTC), "STORE_UNAVAILABLE", "d")

@@ -35,7 +35,8 @@ KINDS = {
         local=True,
     ),
     "spool.aside": Kind(
-        "Look at the files in the spool's folder `aside`: each says why it was not stored."
+        "Look at them with `busctl aside ls` on that host, save what is of use (`busctl aside "
+        "get`), then remove them (`busctl aside rm`)."
     ),
 }
 
@@ -56,9 +57,11 @@ async def look(around: Surroundings) -> Seen:
         faults.append(Fault(UNKNOWN, Grade.UNKNOWN, told, "spools of other hosts"))
     measures = [one for (host, _), row in spools.items() for one in _measures(host, row)]
     most = around.settings.spool_max_mb * 1_000_000
-    told = f"It has {here.size_bytes:,} of {most:,.0f} bytes"
+    used = here.size_bytes + here.aside_bytes
+    told = f"It has {used:,} of {most:,.0f} bytes"
+    told += f", {here.aside_bytes:,} of them set aside" if here.aside_bytes else ""
     subject = f"spool of {around.host}"
-    measures.append(Measure("spool.used_share", here.size_bytes / most, told, subject))
+    measures.append(Measure("spool.used_share", used / most, told, subject))
     faults += [
         Fault(
             "spool.aside",
