@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from busctl.core.breaker import AWAY, FALLS_BACK
@@ -39,10 +40,30 @@ from busctl.ports import Answer, Call, Lease, Meter, Request, ToolHost
 LEASE = timedelta(seconds=30)
 RENEW_SECS = 10.0
 FIRST_NOTE = "running"
+CANCELLED = "CANCELLED"
+"""The outcome of a call that its caller has cancelled, in the log and the metrics."""
 AWAY_SECS = 5.0
 """How long a store that gave no lease is taken to be away still."""
 
 log = logging.getLogger("busctl.serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one caller wants beyond the call itself. `meta` goes to the tool's host, `heard` is told
+    in the event loop's thread what the tool says of itself: how far it is, of how much, and a word;
+    None for what it does not say. Answers of up to `unkept_bytes` pass and are kept nowhere; None
+    keeps all."""
+
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    heard: Callable[[float | None, float | None, str | None], None] | None = None
+    unkept_bytes: int | None = None
+
+    def passes(self, answer: Answer) -> bool:
+        """Whether the answer is one of those that are kept nowhere."""
+        if self.unkept_bytes is None or answer.payload is None or answer.is_error:
+            return False
+        return len(answer.payload) <= self.unkept_bytes
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +77,7 @@ class Running:
     provider: str
     transaction_id: UUID
     began: float
+    terms: Terms = Terms()
     note: str = FIRST_NOTE
     stopping: bool = False
     spooled: bool = False
@@ -78,16 +100,20 @@ class Running:
         request = self.request
         return Call(
             request.name, request.arguments, self.principal, self.session_id, self.request_id,
-            self.transaction_id, self.say, self.advance,
+            self.transaction_id, self.say, self.advance, self.terms.meta,
         )  # fmt: skip
 
     def advance(self, done: float, of: float | None) -> None:
-        """Called by the tool, in the event loop's thread."""
+        """Called by the tool's host, in the event loop's thread."""
         self.note = f"{done:g}" if of is None else f"{done:g} of {of:g}"
+        if self.terms.heard is not None:
+            self.terms.heard(done, of, None)
 
     def say(self, note: str) -> None:
-        """Called by the tool, from whatever thread it runs in."""
+        """Called by the tool's host, in the event loop's thread."""
         self.note = note
+        if self.terms.heard is not None:
+            self.terms.heard(None, None, note)
 
 
 class Calls:
@@ -104,6 +130,7 @@ class Calls:
         self._daemon = daemon
         self._limits = Limits(bus.settings)
         self._running: dict[Request, Running] = {}
+        self._freed = asyncio.Event()
         self.draining = False
         self.abandoned = 0
 
@@ -112,9 +139,11 @@ class Calls:
         return self._limits.inflight
 
     def admit(
-        self, request: CallTool, request_id: str, session_id: str, principal: Principal
-    ) -> Running:
-        """Start a call, or join the one with this id that runs in this daemon already.
+        self, request: CallTool, request_id: str, session_id: str, principal: Principal,
+        terms: Terms = Terms(),
+    ) -> Running:  # fmt: skip
+        """Start a call, or join the one with this id that runs in this daemon already, on the
+        terms that it was started with.
 
         Raises DuplicateRequest, DrainingDaemon, ToolNotFound and OverCapacity; then nothing runs.
         """
@@ -130,7 +159,8 @@ class Calls:
         self._meter.inflight(self.inflight)
         clock = self._bus.clock
         return self._start(Running(
-            request, request_id, session_id, principal, provider, clock.new_id(), clock.monotonic()
+            request, request_id, session_id, principal, provider, clock.new_id(),
+            clock.monotonic(), terms,
         ))  # fmt: skip
 
     def _start(self, running: Running) -> Running:
@@ -142,6 +172,14 @@ class Calls:
             running.task = asyncio.create_task(self._run(running))
         running.task.add_done_callback(lambda _: self._ended(running))
         return running
+
+    async def freed(self) -> None:
+        """Wait until a call has ended: for whoever was told OverCapacity."""
+        await self._freed.wait()
+
+    def cancel(self, running: Running) -> None:
+        """End a call that nobody wants any more. What was stored of it by then stays."""
+        running.task.cancel()
 
     async def drain(self, seconds: float) -> None:
         """Take no more calls, let those running end, and end what takes longer than `seconds`."""
@@ -170,8 +208,9 @@ class Calls:
         del self._running[running.key]
         self._limits.release(running.provider, running.session)
         self._meter.inflight(self.inflight)
-        error = None if running.task.cancelled() else running.task.exception()
-        outcome = getattr(error, "error_code", getattr(error, "code", "OK"))
+        self._freed.set()
+        self._freed = asyncio.Event()
+        outcome = _outcome(running.task)
         seconds = self._bus.clock.monotonic() - running.began
         self._meter.call_ended(running.request.name, outcome, seconds)
         log.info(
@@ -301,6 +340,8 @@ class Calls:
         self._keeper.check_room()
         try:
             answer = await self._answer(running)
+            if running.terms.passes(answer):
+                return await self._keeper.passed(answer, labels, running.transaction_id)
             began = self._bus.clock.monotonic()
             passage = Passage(self._bus, self._meter, answer, running.transaction_id)
             try:
@@ -340,6 +381,14 @@ class Calls:
             return answer
         pieces = _until(answer.pieces, deadline, running, seconds)
         return replace(answer, pieces=pieces)
+
+
+def _outcome(task: asyncio.Task[Kept]) -> str:
+    """OK for an answer, else the code of the error."""
+    if task.cancelled():
+        return CANCELLED
+    error = task.exception()
+    return str(getattr(error, "error_code", getattr(error, "code", "OK")))
 
 
 @contextmanager

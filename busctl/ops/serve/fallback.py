@@ -59,9 +59,9 @@ class Keeper:
         """When this returns, the answer is committed, or on this host's disk. `away`: the store
         has just failed so, and is not waited for once more. Raises what `Bus.put` raises; the
         store's errors only without a spool; SpoolFull."""
-        labels = _labelled(labels, answer)
         if not self.bus.settings.enabled:
-            return await self._passed(answer, labels, transaction_id)
+            return await self.passed(answer, labels, transaction_id)
+        labels = _labelled(labels, answer)
         if answer.payload is not None:
             return await self._keep(answer.payload, labels, transaction_id, away)
         async with _whole(answer, self.bus.settings.max_payload_bytes) as source:
@@ -128,7 +128,9 @@ class Keeper:
         )
         return claim
 
-    async def _passed(self, answer: Answer, labels: Labels, transaction_id: UUID) -> Kept:
+    async def passed(self, answer: Answer, labels: Labels, transaction_id: UUID) -> Kept:
+        """The answer, kept nowhere. Raises PayloadTooLarge."""
+        labels = _labelled(labels, answer)
         most = self.bus.settings.max_payload_bytes
         payload = answer.payload
         if payload is None:
