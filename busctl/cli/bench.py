@@ -36,6 +36,7 @@ def bench(
     memory: Annotated[
         bool, typer.Option(help="Measure peak memory of one streamed payload, the largest size.")
     ] = True,
+    report: options.Report = None,
     as_json: options.Json = False,
     env_file: options.EnvFile = None,
     sets: options.Set = None,
@@ -70,16 +71,20 @@ def bench(
       busctl bench --sizes 10MB,100MB --contents json --json
       busctl bench --sizes 10MB --paths claim,websocket,http
       busctl bench --sizes 1KB --paths store --rtt-ms 30
+      busctl bench --quick --report bench.html
     """
     from busctl.cli import bench_run
     from busctl.cli.bench_table import lines_of
     from busctl.cli.lists import names_of
-    from busctl.cli.running import emit_json, run, settings_for
+    from busctl.cli.reporting import check_report, write_report
+    from busctl.cli.running import emit_json, run, settings_for, versioned
+    from busctl.ops.bench.page import page_of
 
     settings = settings_for(env_file, sets)
     if memory_probe is not None:
         emit_json({"memory": run(bench_run.probe(settings, memory_probe))})
         return
+    check_report(report)
     wanted = bench_run.Wanted(
         plan=bench_run.plan_of(
             sizes or (QUICK_SIZES if quick else DEFAULT_SIZES), contents, paths, repeat, quick
@@ -91,9 +96,12 @@ def bench(
     child_args = [f"--set={one}" for one in sets or []]
     if env_file is not None:
         child_args.append(f"--env-file={env_file}")
-    report, store = run(bench_run.measure(settings, wanted, child_args))
+    found, store = run(bench_run.measure(settings, wanted, child_args))
+    shape = {"store": store, "rtt_ms": rtt_ms, **found.shape()}
+    if report is not None:
+        write_report(report, page_of(versioned(shape)), quiet=as_json)
     if as_json:
-        emit_json({"store": store, "rtt_ms": rtt_ms, **report.shape()})
+        emit_json(shape)
         return
-    for line in lines_of(report, rtt_ms):
+    for line in lines_of(found, rtt_ms):
         typer.echo(line)

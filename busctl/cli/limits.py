@@ -24,6 +24,7 @@ def limits(
     max_bytes: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Do not go beyond this payload.")
     ] = None,
+    report: options.Report = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     env_file: options.EnvFile = None,
@@ -43,15 +44,18 @@ def limits(
 
     \b
     Examples:
-      busctl limits -o docs/limits.md
+      busctl limits -o docs/limits.md --report limits.html
       busctl limits --paths store,claim --max-bytes 50MB --json
       busctl limits -s MESSAGE_BUS_MAX_PAYLOAD_MB=400
     """
     from busctl.cli import limits_run
-    from busctl.cli.running import emit_json, run, say, settings_for
+    from busctl.cli.reporting import check_report, write_report
+    from busctl.cli.running import emit_json, run, say, settings_for, versioned
     from busctl.core.errors import FileFailed
+    from busctl.ops.limits_page import page_of
 
     settings = settings_for(env_file, sets)
+    check_report(report)
     wanted = limits_run.wanted_of(settings, sizes=sizes, paths=paths, max_bytes=max_bytes)
     found = run(limits_run.measure(settings, wanted, quiet=quiet or as_json))
     if output is not None:
@@ -61,6 +65,8 @@ def limits(
             raise FileFailed(f"{output} cannot be written: {error.strerror}.") from error
         if not quiet:
             say(f"wrote {output}.")
+    if report is not None:
+        write_report(report, page_of(versioned(found.shape())), quiet=quiet or as_json)
     if as_json:
         emit_json(found.shape())
     elif output is None:

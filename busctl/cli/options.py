@@ -24,4 +24,10 @@ Set = Annotated[
         help="Set one setting for this run, over environment and file (repeatable).",
     ),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE.html", help="Write a page with plots there, one file on its own."
+    ),
+]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Transaction id, as `busctl ls` prints it.")]

@@ -90,7 +90,12 @@ def say(text: str) -> None:
 
 def emit_json(shape: Mapping[str, Any]) -> None:
     """One JSON document on stdout, `version` first."""
-    print(json.dumps({"version": SHAPE_VERSION, **shape}, default=_plain, ensure_ascii=False))
+    print(json.dumps(versioned(shape), default=_plain, ensure_ascii=False))
+
+
+def versioned(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON shape as it is printed."""
+    return {"version": SHAPE_VERSION, **shape}
 
 
 def _plain(value: object) -> object:

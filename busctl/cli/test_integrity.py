@@ -38,6 +38,7 @@ def integrity(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the test messages in the store for an hour.")
     ] = False,
+    report: options.Report = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     env_file: options.EnvFile = None,
@@ -73,23 +74,30 @@ def integrity(
       busctl test-integrity
       busctl test-integrity --sizes 1KB,50MB --contents json --paths claim,http
       busctl test-integrity --find-max --sizes 10MB --contents random
+      busctl test-integrity --find-max --report integrity.html
       busctl test-integrity --url http://127.0.0.1:8765 --paths claim --json
     """
     from busctl.cli import integrity_run
-    from busctl.cli.running import emit_json, run, say, settings_for
+    from busctl.cli.reporting import check_report, write_report
+    from busctl.cli.running import emit_json, run, say, settings_for, versioned
+    from busctl.ops.integrity.page import page_of
 
     settings = settings_for(env_file, sets)
     wanted = integrity_run.wanted_of(
         settings, sizes=sizes, contents=contents, paths=paths, concurrency=concurrency,
         keep=keep, url=url, find_max=find_max, max_bytes=max_bytes,
     )  # fmt: skip
-    report, left_behind = run(integrity_run.measure(settings, wanted, quiet=quiet or as_json))
+    check_report(report)
+    found, left_behind = run(integrity_run.measure(settings, wanted, quiet=quiet or as_json))
+    if report is not None:
+        page = page_of(versioned(found.shape()), found.summary())
+        write_report(report, page, quiet=quiet or as_json)
     if as_json:
-        emit_json(report.shape())
-    elif not quiet or report.exit_code:
-        for line in integrity_run.lines_of(report, only_wrong=quiet):
+        emit_json(found.shape())
+    elif not quiet or found.exit_code:
+        for line in integrity_run.lines_of(found, only_wrong=quiet):
             typer.echo(line)
     if left_behind and not quiet:
         say(f"{left_behind:,} test messages stay in the store; they expire by themselves.")
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
+    if found.exit_code:
+        raise typer.Exit(found.exit_code)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.cli.commands import busctl
 from tests.docs.examples import DOCS
 
@@ -55,3 +57,10 @@ def test_wrong_command_lines() -> None:
     assert busctl(away, "limits", "--paths", "air").code == 2
     assert busctl(away, "limits", "--max-bytes", "much").code == 2
     assert busctl(away, "limits").code == 3
+
+
+@pytest.mark.parametrize("command", ["bench", "test-integrity", "limits"])
+def test_a_report_that_cannot_be_written_is_refused_at_once(tmp_path: Path, command: str) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/none"
+    done = busctl(away, command, "--report", tmp_path / "none" / "report.html")
+    assert done.code == 1 and f"there is no folder {tmp_path / 'none'}." in done.err
