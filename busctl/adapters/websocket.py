@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from busctl.adapters import tokenfile
 from busctl.adapters.websocket_fetch import Memory, Receipt, Sink
 from busctl.adapters.websocket_line import PARSED_IN_PLACE, Call, Line, Noted
+from busctl.core.address import url_of
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import (
     BusctlError,
@@ -316,13 +317,6 @@ class BusClient(Line):
         except BusctlError as error:
             receipt.fail(error)
             self._forget(receipt)
-
-
-def url_of(settings: Settings) -> str:
-    """The daemon's WebSocket address as a client of the same configuration calls it."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # not bound here
-    scheme = "ws" if settings.tls_cert is None else "wss"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}/"
 
 
 async def _opened(url: str, max_message_bytes: int) -> ClientConnection:

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from busctl.adapters import embedded, tokenfile
@@ -23,6 +24,7 @@ from busctl.adapters.spool import FileSpool
 from busctl.adapters.sqlfiles import migrations, snapshot
 from busctl.cli import alert_run
 from busctl.connect import Bus, open_facts
+from busctl.core.address import url_of
 from busctl.core.alert import ALERTS, Notice
 from busctl.core.comparison import Comparison
 from busctl.core.errors import BusctlError, DaemonUnreachable
@@ -60,7 +62,8 @@ async def surroundings(
 def around_store(settings: Settings, store: PostgresStore) -> Surroundings:
     """What checks ask from inside a daemon, on its own connections. No canaries are sent."""
     facts = PostgresFacts.of(store.pool, settings.read_timeout_secs)
-    return _around(settings, facts, None, store)
+    # Its own row is in the store; it need not ask itself.
+    return replace(_around(settings, facts, None, store), daemon=_nobody)
 
 
 async def alerted(
@@ -101,6 +104,7 @@ def _around(
         free_bytes=_free_bytes,
         spool=partial(_spool, settings),
         undelivered=partial(alert_run.undelivered, settings, store),
+        daemon=partial(_daemon_health, settings),
         folders=_folders(settings),
     )
 
@@ -135,6 +139,24 @@ def _free_bytes(folder: Path) -> int:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+# --- the daemon of this configuration ----------------------------------------------------------
+
+
+async def _daemon_health(settings: Settings) -> Mapping[str, Any]:
+    url = url_of(settings)
+    if nobody := await absence(url):
+        return await _nobody(nobody)
+    # Here: loading it takes longer than all the checks that need no daemon.
+    from busctl.adapters.daemon_health import health_of
+
+    patience = settings.read_timeout_secs + DIAL_SECS
+    return await health_of(url.replace("ws", "http", 1), timeout=patience)
+
+
+async def _nobody(why: str = "") -> Mapping[str, Any]:
+    raise DaemonUnreachable(why)
 
 
 # --- canaries ----------------------------------------------------------------------------------
@@ -181,7 +203,7 @@ class _Daemon:
 async def _daemon_paths(stack: AsyncExitStack, settings: Settings, clock: SystemClock) -> _Daemon:
     # Here: loading them takes longer than all the checks that need no daemon.
     from busctl.adapters.http_redemption import HttpRedemption
-    from busctl.adapters.websocket import BusClient, url_of
+    from busctl.adapters.websocket import BusClient
 
     url = url_of(settings)
     if nobody := await absence(url):

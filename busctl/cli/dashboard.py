@@ -30,8 +30,8 @@ def dashboard(
     import webbrowser
 
     from busctl.adapters import tokenfile
-    from busctl.adapters.websocket import url_of
     from busctl.cli.running import emit_json, run, say, settings_for
+    from busctl.core.address import url_of
 
     settings = settings_for(env_file, sets)
     url = url_of(settings).replace("ws", "http", 1)

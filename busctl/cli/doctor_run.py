@@ -100,6 +100,7 @@ def _of_store(facts: PostgresFacts) -> dict[str, Asked]:
             "mode": (await prove_mode(facts.pool)).value,
             "encrypted": facts.line.encrypted,
             "stays on this machine": facts.line.is_local,
+            "left open": facts.line.unverified or "nothing",
             "connect_ms": round(facts.line.connect_ms, 1),
         }
 

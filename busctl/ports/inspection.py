@@ -13,12 +13,14 @@ from busctl.core.fsck import Inspected, Orphan
 @dataclass(frozen=True, slots=True)
 class StoreLine:
     """The connection to the store: what connecting took in ms, whether a pooler answers in place
-    of the server, whether it is encrypted, and whether it leaves this machine."""
+    of the server, whether it is encrypted, and whether it leaves this machine. `unverified` says
+    what it leaves open there, "" if nothing."""
 
     connect_ms: float
     pooled: bool
     encrypted: bool
     is_local: bool
+    unverified: str = ""
 
 
 class Facts(Protocol):

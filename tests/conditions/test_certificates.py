@@ -13,9 +13,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from busctl.adapters.postgres.tls import SUPABASE_ROOTS, secured
+from busctl.cli.check_run import surroundings
 from busctl.connect import Bus, store_dsn
 from busctl.core.errors import BusctlError, ConfigurationError, StoreUntrusted
 from busctl.core.settings import Settings
+from busctl.ops.check import CHECKS, check, kinds_of
 from tests.conditions.commands import busctl
 from tests.conditions.hosted import HOST, PASSWORD, Hosted
 
@@ -98,8 +100,19 @@ async def test_another_server_is_refused_by_name(hosted: Hosted, migrated: str, 
 
 async def test_what_is_said_is_done(hosted: Hosted, migrated: str) -> None:
     """`require` encrypts without asking whom; it is told (core/tls.py), not forbidden."""
-    async with Bus.connect(settings(hosted.dsn(database=migrated, sslmode="require"))) as bus:
+    chosen = settings(hosted.dsn(database=migrated, sslmode="require"))
+    async with Bus.connect(chosen) as bus:
         assert (await bus.put(b"x")).payload_size_bytes == 1
+    assert await told_of_the_line(chosen) == {"connection.unverified"}
+    verified = settings(hosted.dsn(database=migrated), hosted.authority.root)
+    assert await told_of_the_line(verified) == set()
+
+
+async def told_of_the_line(chosen: Settings) -> set[str]:
+    wanted = [one for one in CHECKS if one.name == "connection"]
+    async with surroundings(chosen) as (around, _):
+        health = await check(wanted, around, kinds_of(wanted))
+    return {one.kind for each in health.judgements for one in each.findings}
 
 
 @pytest.mark.parametrize("host", [HOST, "localhost"])
@@ -116,6 +129,7 @@ async def test_a_server_without_tls_is_refused(hosted: Hosted, migrated: str, ho
         disabled = settings(hosted.dsn(database=migrated, sslmode="disable"))
         async with Bus.connect(disabled) as bus:
             assert (await bus.put(b"x")).payload_size_bytes == 1
+        assert await told_of_the_line(disabled) == {"connection.plain"}
     finally:
         hosted.switch_tls("on")
 

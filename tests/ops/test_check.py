@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -191,13 +192,46 @@ async def test_this_hosts_spool_is_looked_at_even_without_the_store(tmp_path: Pa
 
 async def test_what_is_switched_off_is_never_silent(database: str) -> None:
     health = await looked(
-        database, "connection", "spool", "integrity",
+        database, "connection", "breaker", "spool", "integrity",
         enabled=False, fallback_to_websocket=False, checksum_enabled=False,
     )  # fmt: skip
     assert found(health) == {
-        ("connection.disabled", "CRITICAL"), ("spool.off", "WARNING"),
+        ("connection.disabled", "CRITICAL"), ("breaker.disabled", "CRITICAL"),
+        ("spool.off", "WARNING"),
         ("integrity.checksum_off", "WARNING"), ("integrity.not_tried", "UNKNOWN"),
     }  # fmt: skip
+
+
+async def test_a_daemon_that_stores_nothing_is_asked_itself(database: str) -> None:
+    """It writes no row, whoever looks has the bus switched on, and the store knows of nobody."""
+    with daemon(database, MESSAGE_BUS_ENABLED="false") as running:
+        health = await looked(database, "breaker", port=running.port)
+        assert found(health) == {("breaker.disabled", "CRITICAL")}
+        (one,) = health.judgements[0].findings
+        assert one.subject.endswith(f":{running.process.pid}")
+        away = await looked("postgresql://nobody@127.0.0.1:1/none", "breaker", port=running.port)
+        assert found(away) == {("breaker.disabled", "CRITICAL"), ("breaker.unknown", "UNKNOWN")}
+    assert found(await looked(database, "breaker", port=running.port)) == set()
+
+
+async def test_a_daemon_that_is_well_is_counted_once(database: str) -> None:
+    with daemon(database) as running:
+        while await sql(database, "select count(*) from bus.daemon") == [(0,)]:
+            await asyncio.sleep(0.05)
+        health = await looked(database, "breaker", port=running.port)
+    assert (found(health), health.judgements[0].summary) == (set(), "1 of 1 breakers closed.")
+
+
+async def test_another_program_at_the_port_is_no_daemon(database: str) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+        writer.close()
+
+    server = await asyncio.start_server(other, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert found(await looked(database, "breaker", port=port)) == set()
 
 
 async def test_a_database_over_its_budget(database: str) -> None:

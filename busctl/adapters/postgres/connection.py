@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection, waiting
 
+from busctl.core import tls
+
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
@@ -32,12 +34,15 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
     _in_thread = False
     encrypted = False
     is_local = False
-    """How it was made: with TLS; without leaving this machine. Known after it is closed, too."""
+    unverified = ""
+    """How it was made: with TLS; without leaving this machine; what is not known of the other end.
+    Known after it is closed, too."""
 
     def tell_line(self) -> None:
         host = self.info.host
         self.encrypted = bool(self.pgconn.ssl_in_use)
         self.is_local = host.startswith("/") or host in LOCAL_HOSTS
+        self.unverified = tls.unverified(self.info.get_parameters())
 
     @contextmanager
     def bulk(self) -> Iterator[None]:

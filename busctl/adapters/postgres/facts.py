@@ -68,6 +68,7 @@ class PostgresFacts:
             pooled=self.pool.behind_pooler,
             encrypted=connection.encrypted,
             is_local=connection.is_local,
+            unverified=connection.unverified,
         )
 
     async def ask(self, question: str) -> Sequence[Mapping[str, Any]]:

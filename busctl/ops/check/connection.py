@@ -15,6 +15,10 @@ KINDS = {
     "connection.plain": Kind(
         "Remove sslmode from DATABASE_URL: verify-full is the default off this machine."
     ),
+    "connection.unverified": Kind(
+        "Remove sslmode from DATABASE_URL, or write verify-full; BUSCTL_SSLROOTCERT names the "
+        "certificate of an authority of your own."
+    ),
     "connection.connect_ms": Kind(
         "Use a server or pooler nearer by; look at its load and at name resolution.",
         Threshold(3000, 10000, "ms"),
@@ -44,6 +48,8 @@ async def look(around: Surroundings) -> Seen:
     if not (line.encrypted or line.is_local):
         told = "The connection leaves this machine without TLS."
         faults.append(Fault("connection.plain", Grade.WARNING, told))
+    elif line.unverified:
+        faults.append(Fault("connection.unverified", Grade.WARNING, line.unverified))
     share = row["used"] / max(1, row["slots"])
     way = "through a pooler" if line.pooled else "direct"
     cover = "TLS" if line.encrypted else "no TLS"

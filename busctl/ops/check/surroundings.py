@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from busctl.core.alert import Notice
 from busctl.core.comparison import Comparison
@@ -30,7 +31,8 @@ class Surroundings:
     says why. `schema` compares the schema with what was shipped; `send_canaries` sends samples
     and removes them again; `free_bytes` is the free space of the disk that holds a path;
     `spool` gives this host's spool, its folder and what is in it; `undelivered` are the alerts
-    that a sink did not take."""
+    that a sink did not take. `daemon` is what the daemon of this configuration says of itself; it
+    raises DaemonUnreachable when none answers."""
 
     settings: Settings
     clock: Clock
@@ -42,6 +44,7 @@ class Surroundings:
     free_bytes: Callable[[Path], int]
     spool: Callable[[], tuple[str, Extent]]
     undelivered: Callable[[], Awaitable[Sequence[Notice]]]
+    daemon: Callable[[], Awaitable[Mapping[str, Any]]]
     folders: Sequence[Path] = ()
     """Where this deployment writes on this machine: its spool, its embedded store."""
 
