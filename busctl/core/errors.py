@@ -349,6 +349,16 @@ class InvalidArguments(BusctlError):
     default_remedy = "See the tool's inputSchema in `list_tools`."
 
 
+class FileRefused(BusctlError):
+    """A file that a call names is not taken. `reason` says by one word why: `core/manifest.py`."""
+
+    code = "FILE_REFUSED"
+
+    def __init__(self, message: str, *, reason: str, remedy: str) -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason
+
+
 class OverCapacity(BusctlError):
     """As many calls as allowed are running already; `retry_after` is in seconds."""
 

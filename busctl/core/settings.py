@@ -68,6 +68,9 @@ Hosts = Annotated[
 Tools = Annotated[
     tuple[str, ...], BeforeValidator(values.split), AfterValidator(values.check_tools)
 ]
+Folders = Annotated[
+    tuple[str, ...], BeforeValidator(values.split), AfterValidator(values.check_folders)
+]
 Lower = BeforeValidator(values.lower)
 
 
@@ -518,6 +521,21 @@ class Settings(BaseSettings):
         "Python callables the daemon offers as tools, besides those installed as busctl.tools.",
         "a comma-separated list of module:attribute",
     )
+    file_roots: Folders = _setting(
+        (),
+        "Files",
+        "BUSCTL_FILE_ROOTS",
+        "Folders below which calls may name files; without any, every file is refused.",
+        "a comma-separated list of folders, each written in full; not / itself",
+    )
+    file_max_mb: Number = _setting(
+        100.0,
+        "Files",
+        "BUSCTL_FILE_MAX_MB",
+        "Largest file taken, in MB of 1,000,000 bytes.",
+        ge=0.000001,
+        le=10000,
+    )
     alert_webhook_url: WebAddress = _setting(
         None,
         "Alerts",
@@ -678,6 +696,11 @@ class Settings(BaseSettings):
     def max_payload_bytes(self) -> int:
         """The largest payload taken, in bytes."""
         return round(self.max_payload_mb * MB)
+
+    @property
+    def file_max_bytes(self) -> int:
+        """The largest file taken, in bytes."""
+        return round(self.file_max_mb * MB)
 
     @property
     def ttl(self) -> timedelta:

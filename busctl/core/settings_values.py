@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Callable
 from ipaddress import ip_address
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import SecretStr
 
@@ -122,6 +122,15 @@ def check_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_origins(value: tuple[str, ...]) -> tuple[str, ...]:
     return _each(value, lambda entry: _ORIGIN.fullmatch(entry) is not None)
+
+
+def check_folders(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Folders written in full, none of them the root of the file system."""
+    return _each(value, lambda entry: entry.isprintable() and _is_folder(PurePosixPath(entry)))
+
+
+def _is_folder(path: PurePosixPath) -> bool:
+    return path.is_absolute() and ".." not in path.parts and len(path.parts) > 1
 
 
 def check_tools(value: tuple[str, ...]) -> tuple[str, ...]:

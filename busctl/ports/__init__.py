@@ -13,6 +13,11 @@ from busctl.ports.daemon import TokenGuard as TokenGuard
 from busctl.ports.daemon import Tokens as Tokens
 from busctl.ports.desk import Desk as Desk
 from busctl.ports.desk import Traffic as Traffic
+from busctl.ports.files import Extracted as Extracted
+from busctl.ports.files import Extractor as Extractor
+from busctl.ports.files import FileHost as FileHost
+from busctl.ports.files import Files as Files
+from busctl.ports.files import ReadFile as ReadFile
 from busctl.ports.following import Ear as Ear
 from busctl.ports.following import Feed as Feed
 from busctl.ports.following import Model as Model
