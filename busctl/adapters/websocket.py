@@ -31,7 +31,7 @@ from busctl.core.errors import (
     ProtocolError,
     Unauthorized,
 )
-from busctl.core.protocol import DEFAULT_MAX_MESSAGE_BYTES, RECEIVED, Close
+from busctl.core.protocol import CLAIM, DEFAULT_MAX_MESSAGE_BYTES, RECEIVED, TYPED, Close
 from busctl.core.replies import (
     CallResult,
     read_claim,
@@ -197,7 +197,7 @@ class BusClient(Line):
         try:
             await self._send(
                 "hello", token=token, max_message_bytes=max_message_bytes,
-                accepts=["claim"] if accepts_claims else [],
+                accepts=[CLAIM, TYPED] if accepts_claims else [TYPED],
                 **({} if session_id is None else {"session_id": session_id}),
             )  # fmt: skip
             async with asyncio.timeout(GREET_SECS):

@@ -29,6 +29,8 @@ PART_HEADER_BYTES = 24
 MAX_LABEL_CHARS = 256
 """Most characters of a request id, a session id and a tool's name."""
 CLAIM = "claim"
+TYPED = "typed"
+"""What a client says that it accepts: any answer as one output, by its `content_type`."""
 RECEIVED = "received"
 """What a daemon says in `hello_ack` that it accepts: reports of what has come."""
 MAX_RECEIPTS = 500
@@ -55,12 +57,13 @@ class Close(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """`token` is "" when none was given."""
+    """`token` is "" when none was given. `as_blocks`: it goes by no content types."""
 
     token: str
     session_id: str | None
     accepts_claims: bool
     max_message_bytes: int
+    as_blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,7 @@ def _hello(fields: _Fields) -> Hello:
         session_id=fields.label("session_id"),
         accepts_claims=CLAIM in accepts,
         max_message_bytes=fields.size("max_message_bytes", 1) or DEFAULT_MAX_MESSAGE_BYTES,
+        as_blocks=CLAIM not in accepts and TYPED not in accepts,
     )
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from busctl.core.content_type import MCP_RESULT, is_text, plain
 from busctl.core.errors import PayloadTooLarge
+from busctl.core.mcp_result import outputs_of
 
 
 class Route(Enum):
@@ -17,10 +19,12 @@ class Route(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What one client takes: claim checks or not, and how many bytes in one frame."""
+    """What one client takes: claim checks or not, and how many bytes in one frame. `as_blocks`: it
+    knows no content types, and is told a result of several blocks as several outputs."""
 
     accepts_claims: bool
     max_message_bytes: int
+    as_blocks: bool = False
 
 
 def route(size_bytes: int, reader: Reader, inline_max_bytes: int) -> Route:
@@ -54,18 +58,20 @@ def too_large(size_bytes: int, reader: Reader) -> PayloadTooLarge:
     )
 
 
-def outputs(payload: bytes, content_type: str) -> list[dict[str, Any]]:
-    """The payload as the dialect's `outputs`: text when it is text in UTF-8, base64 otherwise."""
+def outputs(payload: bytes, content_type: str, *, as_blocks: bool = False) -> list[dict[str, Any]]:
+    """The payload as the dialect's `outputs`: text when it is text in UTF-8, base64 otherwise.
+
+    `as_blocks` tells a kept result of the Model Context Protocol by its blocks, for clients that
+    know no content types; otherwise it is one text, whose bytes are those the checksum is of.
+    """
+    if as_blocks and plain(content_type) == MCP_RESULT:
+        blocks = outputs_of(payload)
+        if blocks is not None:
+            return blocks
     text = _text(payload) if is_text(content_type) else None
     if text is not None:
         return [{"type": "text", "text": text}]
     return [{"type": "blob", "data": base64.b64encode(payload).decode("ascii")}]
-
-
-def is_text(content_type: str) -> bool:
-    """Whether the type promises text: text/*, application/json and types ending in +json."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind.startswith("text/") or kind == "application/json" or kind.endswith("+json")
 
 
 def _text(payload: bytes) -> str | None:

@@ -13,12 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from busctl.core.content_type import BYTES, JSON, TEXT
 from busctl.core.errors import ToolFailed
 from busctl.ports import Answer
-
-TEXT = "text/plain; charset=utf-8"
-BYTES = "application/octet-stream"
-JSON = "application/json"
 
 BATCH_BYTES = 1 << 20
 """How much of a generator one step in a thread collects."""

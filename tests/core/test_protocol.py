@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busctl.core import protocol
+from busctl.core.content_type import is_text
 from busctl.core.errors import CallFailed, OverCapacity, PayloadTooLarge
 from busctl.core.protocol import (
     CallTool,
@@ -31,7 +32,7 @@ from busctl.core.protocol import (
     parse,
     step_for,
 )
-from busctl.core.route import Reader, Route, is_text, outputs, route, route_encoded
+from busctl.core.route import Reader, Route, outputs, route, route_encoded
 
 ID = "01a204ee-8d54-75dc-9784-fcb95fe5d3bb"
 RECEIPT = {"transaction_id": ID, "size": 3, "checksum": "AB" * 32, "ok": True}
@@ -42,7 +43,7 @@ def frame(op: str, **fields: object) -> str:
 
 
 def test_hello_has_defaults_and_passes_over_what_it_does_not_know() -> None:
-    assert parse(frame("hello")) == Hello("", None, False, 32 * 1024 * 1024)
+    assert parse(frame("hello")) == Hello("", None, False, 32 * 1024 * 1024, as_blocks=True)
     said = parse(
         frame(
             "hello", token="t", session_id="s", accepts=["smoke", "claim"],

@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from busctl.tools import Progress, ToolSet
+from busctl.core.mcp_result import payload_of
+from busctl.tools import Answer, Progress, ToolSet
 
 tools = ToolSet()
 
@@ -42,6 +43,20 @@ async def stream(pieces: int, piece_bytes: int) -> AsyncIterator[bytes]:
 @tools.tool
 def fail(words: str) -> str:
     raise ValueError(words)
+
+
+@tools.tool
+def refuse(words: str, times: int = 1) -> Answer:
+    """An answer that the tool itself calls an error."""
+    return Answer((words * times).encode(), None, "text/plain; charset=utf-8", is_error=True)
+
+
+@tools.tool
+def blocks(is_error: bool = False) -> Answer:
+    """A result of the Model Context Protocol: a text and an image."""
+    image = {"type": "image", "data": "iVBORw0K", "mimeType": "image/png"}
+    kept = payload_of({"content": [{"type": "text", "text": "seen"}, image], "isError": is_error})
+    return Answer(kept.body, None, kept.content_type, is_error=kept.is_error)
 
 
 @tools.tool

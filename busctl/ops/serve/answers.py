@@ -19,7 +19,7 @@ from busctl.core.errors import (
     StoreUnreachable,
 )
 from busctl.ops.bus import Bus
-from busctl.ops.serve.fallback import Keeper, Kept
+from busctl.ops.serve.fallback import ERROR_OF, TOOL, Keeper, Kept
 from busctl.ports import Answer
 
 log = logging.getLogger("busctl.serve")
@@ -59,8 +59,8 @@ async def keep_error(
 async def recall(bus: Bus, transaction_id: UUID, tool: str, digest: str) -> Kept:
     """The stored answer of a request that was made before.
 
-    Raises CallFailed if that answer was an error, DuplicateRequest if it was another call, and
-    the outcomes of reading.
+    Raises CallFailed if that answer was an error of the daemon, DuplicateRequest if it was another
+    call, and the outcomes of reading.
     """
     envelope = await bus.stat(transaction_id)
     labels = envelope.labels
@@ -68,9 +68,9 @@ async def recall(bus: Bus, transaction_id: UUID, tool: str, digest: str) -> Kept
         raise DuplicateRequest(
             f"This request_id was used for another call (of {labels.tool_name})."
         )
-    if labels.message_type is MessageType.ERROR:
+    if labels.message_type is MessageType.ERROR and labels.metadata.get(ERROR_OF) != TOOL:
         raise _told_again(transaction_id, await bus.get(transaction_id))
-    return Kept(envelope.claim(), None)
+    return Kept(envelope.claim(), None, metadata=labels.metadata)
 
 
 def _told_again(transaction_id: UUID, payload: bytes) -> BusctlError:

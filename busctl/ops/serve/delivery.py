@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from busctl.core.errors import PayloadTooLarge
+from busctl.core.envelope import MessageType
+from busctl.core.errors import CallFailed, PayloadTooLarge
 from busctl.core.hops import SENT, Hop, measured
-from busctl.core.protocol import encode
+from busctl.core.mcp_result import text_in
+from busctl.core.protocol import encode, error_shape
 from busctl.core.route import Reader, Route, outputs, route, route_encoded
 from busctl.ops.bus import Bus
 from busctl.ops.serve.fallback import Kept
@@ -18,6 +20,8 @@ from busctl.ports import Delivery
 
 THREAD_BYTES = 64 * 1024
 """Larger answers are encoded in a thread, so that other sessions do not wait."""
+JSON_GROWTH = 6
+"""How many characters one byte may take in a frame: a control character is \\u00XX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,14 @@ async def frame_for(bus: Bus, kept: Kept, request_id: str, reader: Reader) -> Re
     Raises PayloadTooLarge with the id of the stored answer, and the outcomes of reading it.
     """
     claim = kept.claim
+    if claim.message_type is MessageType.ERROR:
+        return await _error(bus, kept, request_id, reader)
     if kept.nowhere:
         return await _only_whole(kept, request_id, reader)
     try:
         way = route(claim.payload_size_bytes, reader, bus.settings.inline_max_bytes)
         if way is Route.INLINE:
-            frame = await _whole(bus, kept, request_id)
+            frame = await _whole(bus, kept, request_id, reader)
             if route_encoded(_length(frame.text), reader) is Route.INLINE:
                 return frame
     except PayloadTooLarge as error:
@@ -68,10 +74,33 @@ def record(bus: Bus, kept: Kept, frame: ResultFrame) -> None:
         bus.deliveries.add(delivery, spooled=kept.claim.spooled)
 
 
+async def _error(bus: Bus, kept: Kept, request_id: str, reader: Reader) -> ResultFrame:
+    """An answer that the tool itself calls an error: small ones in full, others by their id."""
+    claim = kept.claim
+    size = claim.payload_size_bytes
+    seen: dict[str, Any] = {}
+    way = Route.CLAIM
+    if size <= min(bus.settings.inline_max_bytes, reader.max_message_bytes // JSON_GROWTH):
+        payload = kept.payload
+        if payload is None:
+            payload = await bus.get(claim.transaction_id)
+        way, seen = Route.INLINE, measured(size, sha256(payload).hexdigest())
+        message = text_in(payload, claim.content_type) or f"The tool failed ({size:,} bytes)."
+    else:
+        message = (
+            f"The tool answered with an error of {size:,} bytes, which is stored: {claim.preview}… "
+            "Redeem it by its id."
+        )
+    stored = None if kept.nowhere else claim.transaction_id
+    told = CallFailed(message, transaction_id=stored, remedy="")
+    text = encode("call_tool_res", request_id=request_id, error=error_shape(told))
+    return ResultFrame(text, way, seen)
+
+
 async def _only_whole(kept: Kept, request_id: str, reader: Reader) -> ResultFrame:
     """With the bus switched off there is no other way."""
     payload = kept.payload or b""
-    frame = await asyncio.to_thread(_result, kept, payload, request_id, hashed=False)
+    frame = await asyncio.to_thread(_result, kept, payload, request_id, reader, hashed=False)
     size = _length(frame.text)
     if size > reader.max_message_bytes:
         raise PayloadTooLarge(
@@ -82,24 +111,25 @@ async def _only_whole(kept: Kept, request_id: str, reader: Reader) -> ResultFram
     return frame
 
 
-async def _whole(bus: Bus, kept: Kept, request_id: str) -> ResultFrame:
+async def _whole(bus: Bus, kept: Kept, request_id: str, reader: Reader) -> ResultFrame:
     payload = kept.payload
     if payload is None:
         payload = await bus.get(kept.claim.transaction_id)
+    hashed = bus.settings.trace_hops
     if len(payload) <= THREAD_BYTES:
-        return _result(kept, payload, request_id, hashed=bus.settings.trace_hops)
-    return await asyncio.to_thread(
-        _result, kept, payload, request_id, hashed=bus.settings.trace_hops
-    )
+        return _result(kept, payload, request_id, reader, hashed=hashed)
+    return await asyncio.to_thread(_result, kept, payload, request_id, reader, hashed=hashed)
 
 
-def _result(kept: Kept, payload: bytes, request_id: str, *, hashed: bool) -> ResultFrame:
+def _result(
+    kept: Kept, payload: bytes, request_id: str, reader: Reader, *, hashed: bool
+) -> ResultFrame:
     fields: dict[str, Any] = {
         "request_id": request_id,
         "transaction_id": str(kept.claim.transaction_id),
         "checksum": kept.claim.checksum,
         "content_type": kept.claim.content_type,
-        "outputs": outputs(payload, kept.claim.content_type),
+        "outputs": outputs(payload, kept.claim.content_type, as_blocks=reader.as_blocks),
     }
     if kept.claim.spooled:
         fields["spooled"] = True

@@ -6,10 +6,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import IO
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
 from uuid import UUID
 
 from busctl.core.breaker import AWAY, FALLS_BACK, State
@@ -26,18 +26,23 @@ log = logging.getLogger("busctl.serve")
 
 LEAST_ROOM_BYTES = 64 * 1024
 """With less room than that, and no store, no tool is run: its answer would be lost."""
+ERROR_OF = "error_of"
+TOOL = "tool"
+"""The metadata that tells a tool's own error, whose payload is the tool's, from the daemon's."""
 ASK_SECS = 1.0
 """How long a store that has just failed is asked whether it has the message after all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer that is kept: its claim, and its bytes if they are at hand still. `nowhere`: the
-    bus is switched off, and the claim redeems nothing."""
+    """An answer that is kept: its claim, its bytes if they are at hand still, and its metadata.
+    `nowhere`: it passed only, and the claim redeems nothing. One of type error is what the tool
+    itself calls an error; other errors are raised."""
 
     claim: ClaimCheck
     payload: bytes | None
     nowhere: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Keeper:
@@ -81,16 +86,17 @@ class Keeper:
     ) -> Kept:  # fmt: skip
         payload = source if isinstance(source, bytes) else None
         if away is not None and self.spool is not None:
-            return Kept(await self._spool(source, labels, transaction_id, away), payload)
+            claim = await self._spool(source, labels, transaction_id, away)
+            return Kept(claim, payload, metadata=labels.metadata)
         try:
-            return Kept(await _put(self.bus, source, labels, transaction_id), payload)
+            claim = await _put(self.bus, source, labels, transaction_id)
         except FALLS_BACK as error:
             if self.spool is None:
                 raise
-            known = await self._known_after_all(transaction_id, error)
-            if known is not None:
-                return Kept(known, payload)
-            return Kept(await self._spool(source, labels, transaction_id, error), payload)
+            claim = await self._known_after_all(transaction_id, error) or await self._spool(
+                source, labels, transaction_id, error
+            )
+        return Kept(claim, payload, metadata=labels.metadata)
 
     async def _known_after_all(self, transaction_id: UUID, error: BusctlError) -> ClaimCheck | None:
         """The claim if the message was stored and only its acknowledgement got lost."""
@@ -144,13 +150,15 @@ class Keeper:
             self.bus.clock.now(), labels.message_type, labels.content_type,
             preview_of(payload, labels.content_type),
         )  # fmt: skip
-        return Kept(claim, payload, nowhere=True)
+        return Kept(claim, payload, nowhere=True, metadata=labels.metadata)
 
 
 def _labelled(labels: Labels, answer: Answer) -> Labels:
     """What the answer itself adds: its content type, its metadata, that it is an error."""
     kind = MessageType.ERROR if answer.is_error else labels.message_type
     known = {**answer.metadata, **labels.metadata}
+    if answer.is_error:
+        known[ERROR_OF] = TOOL
     return replace(labels, content_type=answer.content_type, message_type=kind, metadata=known)
 
 

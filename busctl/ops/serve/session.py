@@ -144,7 +144,7 @@ class Session:
 
     async def _welcome(self, hello: Hello) -> None:
         self.id = hello.session_id or str(self._daemon.bus.clock.new_id())
-        self._reader = Reader(hello.accepts_claims, hello.max_message_bytes)
+        self._reader = Reader(hello.accepts_claims, hello.max_message_bytes, hello.as_blocks)
         self._state = State.OPEN
         takes = [protocol.RECEIVED] if self._daemon.settings.trace_hops else []
         await self._send(
