@@ -246,7 +246,7 @@ async def database15(server15: embedded.Server) -> str:
 
 @pytest.fixture
 def settings(database: str) -> Settings:
-    return Settings(database_url=database)  # type: ignore[arg-type]  # pydantic makes it secret
+    return Settings(database_url=database)
 
 
 @pytest.fixture

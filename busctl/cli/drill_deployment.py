@@ -105,7 +105,7 @@ class ThrowAway:
 
     def _settings(self) -> Settings:
         """Of our own look at the store: straight to it."""
-        return Settings(database_url=self.dsn)  # type: ignore[arg-type]  # pydantic makes it secret
+        return Settings(database_url=self.dsn)
 
     async def _refuse_foreign_messages(self) -> None:
         foreign = await self._saboteur.foreign_messages()

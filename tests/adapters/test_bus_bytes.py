@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -115,8 +116,8 @@ async def test_any_range_is_the_slice(bus: Bus, data: st.DataObject) -> None:
     assert b"".join(streamed) == payload[offset:stop]
 
 
-async def _put_once(bus: Bus, payload: bytes):  # type: ignore[no-untyped-def]
-    known = bus.__dict__.setdefault("known", {})
+async def _put_once(bus: Bus, payload: bytes) -> UUID:
+    known: dict[bytes, UUID] = bus.__dict__.setdefault("known", {})
     if payload not in known:
         known[payload] = (await bus.put(payload)).transaction_id
     return known[payload]

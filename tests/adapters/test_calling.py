@@ -108,7 +108,7 @@ async def test_a_call_that_takes_too_long_is_given_up(pool: Pool, database: str)
 async def test_a_server_that_stops_answering_times_out(
     database: str, server: embedded.Server
 ) -> None:
-    quick = Settings(database_url=direct(database), read_timeout_secs=0.3)  # type: ignore[arg-type]
+    quick = Settings(database_url=direct(database), read_timeout_secs=0.3)
     async with Bus.connect(quick) as bus:
         claim = await bus.put(b"x")
         (pid,) = bus.store.inner.pool.backend_pids  # type: ignore[attr-defined]  # PostgresStore has one

@@ -63,7 +63,7 @@ class Model(RuleBasedStateMachine):
 
     async def _connect(self) -> None:
         chosen = Settings(
-            database_url=self.gate.dsn,  # type: ignore[arg-type]  # pydantic makes it secret
+            database_url=self.gate.dsn,
             circuit_breaker_threshold=2, circuit_breaker_timeout_secs=BREAKER_SECS,
             connect_timeout_secs=2,
         )  # fmt: skip

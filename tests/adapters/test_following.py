@@ -41,7 +41,7 @@ async def drained(follower: Follower) -> list[UUID]:
 
 
 async def put(bus: Bus, count: int, **labels: str) -> list[UUID]:
-    chosen = Labels(**labels)  # type: ignore[arg-type]
+    chosen = Labels(**labels)  # type: ignore[arg-type]  # the keywords of Labels, untyped
     return [(await bus.put(os.urandom(20), chosen)).transaction_id for _ in range(count)]
 
 

@@ -80,7 +80,7 @@ class Site:
 
 @pytest.fixture
 async def site(database: str) -> AsyncIterator[Site]:
-    settings = Settings(database_url=database, token=TOKEN, port=0)  # type: ignore[arg-type]
+    settings = Settings(database_url=database, token=TOKEN, port=0)
     async with Bus.connect(settings) as bus:
         guard, meter = Guard(settings), metrics.Metrics("test")
         daemon = Daemon(bus, PythonTools([]), guard, meter, name="test")

@@ -57,7 +57,7 @@ async def clean(dsn: str, **options: object) -> CleanupReport:
 
 async def run(retention: PostgresRetention, **options: object) -> CleanupReport:
     chosen = {"keep_events": 30 * DAY, "clock": SystemClock(), **options}
-    return await cleanup(retention, **chosen)  # type: ignore[arg-type]
+    return await cleanup(retention, **chosen)  # type: ignore[arg-type]  # the keywords of cleanup, untyped
 
 
 @asynccontextmanager
@@ -102,7 +102,7 @@ async def put(
 ) -> UUID:  # fmt: skip
     """A message made at `moment` that expired long ago, or expires at `ends`."""
     message = an_id(moment)
-    settings = Settings(database_url=dsn, compression="none")  # type: ignore[arg-type]
+    settings = Settings(database_url=dsn, compression="none")
     async with Bus.connect(settings) as bus:
         await bus.put(payload, transaction_id=message)
     expires = ends or moment + timedelta(minutes=1)
@@ -115,7 +115,7 @@ async def put(
 
 
 async def stored(dsn: str) -> set[UUID]:
-    return {row[0] for row in await ask(dsn, "select transaction_id from bus.message_bus")}  # type: ignore[misc]
+    return {row[0] for row in await ask(dsn, "select transaction_id from bus.message_bus")}  # type: ignore[misc]  # rows of one id
 
 
 async def events(dsn: str, message: UUID) -> list[str]:
@@ -137,14 +137,14 @@ async def test_a_whole_expired_partition_leaves_with_its_chunks_and_one_event(ds
     assert partition_of(old) not in await tables(dsn)
     assert partition_of(old).replace("_bus_", "_chunk_") not in await tables(dsn, "message_chunk")
     after = await ask(dsn, "select pg_database_size(current_database())")
-    assert int(before[0][0]) - int(after[0][0]) > 2_500_000  # type: ignore[call-overload]
+    assert int(before[0][0]) - int(after[0][0]) > 2_500_000  # type: ignore[call-overload]  # a row of one number
     detail = await ask(
         dsn,
         "select transaction_id, detail from bus.message_event "
         "where kind = 'expired' and detail ? 'partition'",
     )
     assert len(detail) == 1
-    assert detail[0][1]["rows"] == 2 and detail[0][1]["partition"] == partition_of(old)  # type: ignore[index]
+    assert detail[0][1]["rows"] == 2 and detail[0][1]["partition"] == partition_of(old)  # type: ignore[index]  # a row of one JSON object
     assert await events(dsn, small) == await events(dsn, large) == ["stored"]
 
 
@@ -230,7 +230,7 @@ async def test_old_events_and_orphan_chunk_partitions_go(dsn: str) -> None:
 
 async def test_events_stay_as_long_as_their_messages(dsn: str) -> None:
     old = past(40 * DAY)
-    settings = Settings(database_url=dsn, horizon_hours=24 * 60)  # type: ignore[arg-type]
+    settings = Settings(database_url=dsn, horizon_hours=24 * 60)
     message = an_id(old)
     async with Bus.connect(settings) as bus:
         await bus.put(b"kept", transaction_id=message)
@@ -330,7 +330,7 @@ async def test_a_message_that_turns_up_during_a_detach_comes_back(dsn: str) -> N
     assert await stored(dsn) == set()
     report = await clean(dsn)
     assert report.ok and report.messages == 0
-    settings = Settings(database_url=dsn)  # type: ignore[arg-type]
+    settings = Settings(database_url=dsn)
     async with Bus.connect(settings) as bus:
         assert len(await bus.get(live)) == 2_000_000
     checks = await ask(
@@ -493,7 +493,7 @@ async def test_nothing_live_is_lost_beside_writers(dsn: str) -> None:
     for days in (2, 3, 4, 5):
         for _ in range(3):
             await put(dsn, past(days * DAY))
-    settings = Settings(database_url=dsn)  # type: ignore[arg-type]
+    settings = Settings(database_url=dsn)
     claims: list[UUID] = []
     stop = asyncio.Event()
 

@@ -98,7 +98,7 @@ async def test_files_are_for_their_owner_and_one_to_a_message(bus: Bus, spool: F
 
 def test_each_store_has_a_spool_of_its_own(tmp_path: Path) -> None:
     def path(dsn: str | None) -> Path:
-        return path_of(Settings(state_dir=tmp_path, database_url=dsn))  # type: ignore[arg-type]
+        return path_of(Settings(state_dir=tmp_path, database_url=dsn))
 
     dsns = [None, "postgresql://me@a/x", "postgresql://me@b/x", "postgresql://me@a/y"]
     assert len({path(dsn) for dsn in dsns}) == 4
@@ -281,7 +281,7 @@ async def test_what_is_being_written_takes_room_from_others(
             yield Encoder(Compression.NONE).chunk(len(room) - 1, piece)
 
     with pytest.raises(ZeroDivisionError):
-        await sink.put_chunks(new_id(0), chunks(), lambda: 1 // 0)  # type: ignore[arg-type,return-value]
+        await sink.put_chunks(new_id(0), chunks(), lambda: 1 // 0)  # type: ignore[arg-type,return-value]  # must never be called
     assert room == [0, *(14 + seq * MIB for seq in range(1, 8))]
     assert spool.room() == before
 

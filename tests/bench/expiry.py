@@ -106,7 +106,7 @@ async def measure(dsn: str, rows: int, *, quiet_seconds: float = QUIET_SECONDS) 
     await fill(dsn, rows)
     live = await ids(dsn, "pinned or expires_at > now() + interval '10 minutes'")
     size, position = "select pg_database_size(current_database())", "select pg_current_wal_lsn()"
-    settings = Settings(database_url=dsn)  # type: ignore[arg-type]  # pydantic makes it secret
+    settings = Settings(database_url=dsn)
     before, start = await number(dsn, size), (await ask(dsn, position))[0][0]
     async with writing(settings) as puts:
         await asyncio.sleep(quiet_seconds)

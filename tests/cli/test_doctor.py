@@ -71,7 +71,7 @@ def test_a_store_that_is_away_and_a_wrong_configuration() -> None:
 async def test_a_bundle_holds_no_secret_and_no_payload(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with Bus.connect(Settings(database_url=database)) as bus:  # type: ignore[arg-type]  # pydantic makes it secret
+    async with Bus.connect(Settings(database_url=database)) as bus:
         await bus.put(f"{MARK}-payload".encode())
     planted = {
         "BUSCTL_TOKEN": f"{MARK}-token-0123456789",

@@ -11,7 +11,7 @@ from busctl.core.settings import Settings
 
 
 async def main(dsn: str) -> None:
-    settings = Settings(database_url=dsn)  # type: ignore[arg-type]  # pydantic makes it secret
+    settings = Settings(database_url=dsn)
     async with Bus.connect(settings) as bus, bus.follow("log", most=20) as follower:
         async for batch in follower.batches():
             try:

@@ -26,7 +26,7 @@ PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=\n]+)-----END CER
 
 
 def settings(dsn: str, root: Path | None = None) -> Settings:
-    return Settings(database_url=dsn, sslrootcert=root)  # type: ignore[arg-type]  # pydantic converts
+    return Settings(database_url=dsn, sslrootcert=root)
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ async def test_pages_fit_the_screen(
             for each in range(12):
                 await client.call("text", {"value": "x" * 40 ** (each % 3 + 1)})
             await client.call("fail", {"words": "no"})
-        async with browsing(size=size, scheme=scheme) as browser:  # type: ignore[arg-type]
+        async with browsing(size=size, scheme=scheme) as browser:  # type: ignore[arg-type]  # scheme is a str here, a Literal there
             page = browser.page
             await browser.login(running)
             await expect(page.locator(".u-wrap")).to_have_count(3)

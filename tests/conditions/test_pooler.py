@@ -54,11 +54,11 @@ def dsn(hosted: Hosted, pooler: Pooler) -> str:
 
 
 async def test_many_clients_share_two_connections(hosted: Hosted, pooler: Pooler, dsn: str) -> None:
-    settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root, pool_max_size=2)  # type: ignore[arg-type]
+    settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root, pool_max_size=2)
     payloads = [sample("random", SIZES[n % len(SIZES)], n) for n in range(MESSAGES)]
     async with AsyncExitStack() as stack:
         buses = [await stack.enter_async_context(Bus.connect(settings)) for _ in range(CLIENTS)]
-        assert all(bus.store.inner.pool.behind_pooler for bus in buses)  # type: ignore[attr-defined]
+        assert all(bus.store.inner.pool.behind_pooler for bus in buses)  # type: ignore[attr-defined]  # the PostgreSQL store behind the port
         claims = await asyncio.gather(
             *(buses[n % CLIENTS].put(payload) for n, payload in enumerate(payloads))
         )
@@ -116,7 +116,7 @@ def test_commands(hosted: Hosted, dsn: str, words: tuple[str, ...]) -> None:
 
 async def test_stored_messages_are_inspected_through_it(hosted: Hosted, dsn: str) -> None:
     """As the owner that is no superuser: server-side digests, structure, marking, traces."""
-    settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root)  # type: ignore[arg-type]
+    settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root)
     async with Bus.connect(settings) as bus:
         whole = (await bus.put(sample("json", 2_500_000))).transaction_id
         damaged = (await bus.put(sample("random", 2_500_000))).transaction_id
@@ -147,7 +147,7 @@ async def test_a_session_pooler_is_taken_for_a_transaction_pooler(hosted: Hosted
     """It announces numbers of its own too; to prepare nothing is right through either."""
     with pooled(hosted.dsn(), authority=hosted.authority, mode="session") as pooler:
         chosen = make_conninfo(dsn, port=pooler.port)
-        settings = Settings(database_url=chosen, sslrootcert=hosted.authority.root)  # type: ignore[arg-type]
+        settings = Settings(database_url=chosen, sslrootcert=hosted.authority.root)
         async with Bus.connect(settings) as bus:
             assert bus.store.inner.pool.behind_pooler  # type: ignore[attr-defined]  # the adapter's own
             for payload in (b"x", sample("random", 3_000_000)):

@@ -135,7 +135,7 @@ async def test_a_statement_that_the_server_ends_has_a_name(hosted: Hosted) -> No
     dsn = hosted.project("slow")
     busctl(hosted, dsn, "migrate", "up")
     hosted.run("alter role postgres in database slow set statement_timeout = '300ms'")
-    settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root)  # type: ignore[arg-type]
+    settings = Settings(database_url=dsn, sslrootcert=hosted.authority.root)
     async with Bus.connect(settings) as bus:
         with psycopg.connect(hosted.admin("slow")) as holder:
             holder.execute("lock table bus.message_bus in access exclusive mode")

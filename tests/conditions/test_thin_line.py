@@ -60,7 +60,7 @@ async def test_a_transfer_longer_than_the_timeouts_arrives_whole(
     payload = sample(kind, 20_000_000 if kind == "random" else 40_000_000)  # type: ignore[arg-type]  # a Kind
     async with thin_line(database, tmp_path) as dsn:
         # A chunk takes 0.4 s, the whole 8 s each way (JSON packed: a fifth of that).
-        settings = Settings(database_url=dsn, write_timeout_secs=2, read_timeout_secs=2)  # type: ignore[arg-type]  # pydantic makes it secret
+        settings = Settings(database_url=dsn, write_timeout_secs=2, read_timeout_secs=2)
         async with Bus.connect(settings) as bus:
             claim = await bus.put(payload)
             assert await bus.get(claim.transaction_id) == payload

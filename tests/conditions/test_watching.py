@@ -41,7 +41,7 @@ def watching(dsn: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
 async def test_each_message_is_observed_once_although_it_is_killed(
     database: str,
 ) -> None:
-    async with Bus.connect(Settings(database_url=database)) as bus:  # type: ignore[arg-type]
+    async with Bus.connect(Settings(database_url=database)) as bus:
         stop, chance = asyncio.Event(), random.Random(3)
 
         async def write() -> int:
@@ -76,7 +76,7 @@ async def test_each_message_is_observed_once_although_it_is_killed(
 
 
 async def test_a_large_message_is_observed_in_bounded_memory(database: str, tmp_path: Path) -> None:
-    async with Bus.connect(Settings(database_url=database)) as bus:  # type: ignore[arg-type]
+    async with Bus.connect(Settings(database_url=database)) as bus:
         source = tmp_path / "large"
         source.write_bytes(sample("json", LARGE))
         claim = await bus.put_file(source, Labels(content_type="application/json"))
@@ -95,7 +95,7 @@ async def test_a_large_message_is_observed_in_bounded_memory(database: str, tmp_
 async def test_it_keeps_up(database: str) -> None:
     """500 small messages a second: what waits stays bounded, and in the end nothing does."""
     with psycopg.connect(database, autocommit=True) as session, watching(database):
-        async with Bus.connect(Settings(database_url=database)) as bus:  # type: ignore[arg-type]
+        async with Bus.connect(Settings(database_url=database)) as bus:
             await bus.put(b"first", Labels(tool_name="t"))
             await observed(session, 1)
             most, began = 0, time.monotonic()

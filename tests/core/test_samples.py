@@ -100,6 +100,6 @@ DIGESTS = {
 
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="unknown kind"):
-        samples.pieces("nonsense", 1)  # type: ignore[arg-type]
+        samples.pieces("nonsense", 1)  # type: ignore[arg-type]  # the fault under test
     with pytest.raises(ValueError, match="cannot have -1 bytes"):
         samples.pieces("zeros", -1)

@@ -265,7 +265,7 @@ def test_apprise_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ConfigurationError, match=r"not installed\. Install busctl\[alerts\]"):
-        sinks_of(Settings(alert_apprise_urls="json://x"))  # type: ignore[arg-type]  # pydantic makes it secret
+        sinks_of(Settings(alert_apprise_urls="json://x"))
 
 
 async def test_a_damaged_file_is_named(tmp_path: Path, receiver: Receiver) -> None:

@@ -82,7 +82,7 @@ async def test_sessions_over_the_limit_are_told_to_come_again(running: Running) 
 
 
 async def test_redemptions_over_the_limit_are_503(running: Running, crowd_dsn: str) -> None:
-    async with Bus.connect(Settings(database_url=crowd_dsn)) as bus:  # type: ignore[arg-type]
+    async with Bus.connect(Settings(database_url=crowd_dsn)) as bus:
         claim = await bus.put(os.urandom(30_000_000))
     head = f"GET /messages/{claim.transaction_id} HTTP/1.1\r\nHost: localhost\r\n"
     head += f"Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"

@@ -40,7 +40,7 @@ def served(server: embedded.Server, open_folder: Path) -> Iterator[Served]:
 
 
 def settings(served: Served) -> Settings:
-    return Settings(database_url=served.dsn)  # type: ignore[arg-type]  # pydantic makes it secret
+    return Settings(database_url=served.dsn)
 
 
 async def trail(served: Served, transaction_id: Any, *kinds: str) -> list[Event]:

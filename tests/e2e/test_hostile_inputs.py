@@ -71,7 +71,7 @@ async def test_labels_neither_forge_log_lines_nor_steer_terminals(running: Runni
 
 
 async def test_a_content_type_is_no_place_for_headers(dsn: str, running: Running) -> None:
-    async with Bus.connect(Settings(database_url=dsn)) as bus:  # type: ignore[arg-type]
+    async with Bus.connect(Settings(database_url=dsn)) as bus:
         for evil in ("text/plain\r\nX-Evil: 1", "text/plain\n\nbody", "text/\u0440lain", "\x1b/x"):
             claim = await bus.put(b"bytes", Labels(content_type=evil))
             reply = await asyncio.to_thread(

@@ -30,7 +30,7 @@ def busctl(dsn: str, *words: str, **settings: str) -> subprocess.CompletedProces
 
 
 async def make(bus: Bus, name: str, scopes: str, ttl: timedelta | None = None) -> NewToken:
-    return await create(PostgresTokens(bus.store.inner), name, scopes, ttl)  # type: ignore[arg-type]
+    return await create(PostgresTokens(bus.store.inner), name, scopes, ttl)  # type: ignore[arg-type]  # the PostgreSQL store behind the port
 
 
 @pytest.fixture

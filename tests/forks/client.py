@@ -53,7 +53,7 @@ class Forked(subprocess.Popen[AnyStr]):
 
     _told: socket.socket
 
-    def _execute_child(  # type: ignore[no-untyped-def]
+    def _execute_child(  # type: ignore[no-untyped-def]  # subprocess's own private signature
         self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, startupinfo,
         creationflags, shell, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite,
         restore_signals, gid, gids, uid, umask, start_new_session, process_group,
@@ -75,7 +75,7 @@ class Forked(subprocess.Popen[AnyStr]):
             socket.send_fds(_server(), [sent], [*streams, teller.fileno()])
         self.pid = pickle.loads(self._told.recv(100))
         self._child_created = True
-        self._close_pipe_fds(  # type: ignore[attr-defined]
+        self._close_pipe_fds(  # type: ignore[attr-defined]  # private to subprocess
             p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite
         )
 
@@ -92,7 +92,7 @@ class Forked(subprocess.Popen[AnyStr]):
         if self.returncode is None:
             pid, status = self._try_wait(os.WNOHANG)
             if pid:
-                self._handle_exitstatus(status)  # type: ignore[attr-defined]
+                self._handle_exitstatus(status)  # type: ignore[attr-defined]  # private to subprocess
         return self.returncode
 
 

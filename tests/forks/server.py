@@ -106,9 +106,9 @@ def _become(request: Request, streams: list[int]) -> None:
     os.environ.update(environment)
     time.tzset()
     sys.argv[:] = argv
-    sys.stdin = sys.__stdin__ = _reopened(0, "r")  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _reopened(1, "w")  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _reopened(2, "w")  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = _reopened(0, "r")  # type: ignore[misc]  # typeshed has these as Final
+    sys.stdout = sys.__stdout__ = _reopened(1, "w")  # type: ignore[misc]  # typeshed has these as Final
+    sys.stderr = sys.__stderr__ = _reopened(2, "w")  # type: ignore[misc]  # typeshed has these as Final
 
 
 def _reopened(number: int, mode: str) -> io.TextIOWrapper:
@@ -137,7 +137,7 @@ def _code_of_main() -> int:
 
 def _end(code: int) -> NoReturn:
     """Python's own ending, without taking to pieces the modules that this process shares."""
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()  # type: ignore[attr-defined]  # private to threading
     atexit._run_exitfuncs()
     gc.collect()  # objects that complain when they go
     sys.stdout.flush()

@@ -156,7 +156,7 @@ async def test_a_busy_or_slow_model_is_asked_again(
 
 async def test_a_model_that_refuses_is_said(bus: Bus, play: Callable[[Answer], Server]) -> None:
     for status, asked in ((401, 1), (500, 4)):
-        server = play(lambda _, status=status: (status, {}, ""))  # type: ignore[misc]
+        server = play(lambda _, status=status: (status, {}, ""))  # type: ignore[misc]  # mypy infers no type for a lambda with a default
         await put(bus, "text")
         (one,) = await analysed(bus, server)
         assert one.analysis == {"tokens": 0}

@@ -32,7 +32,7 @@ async def other(server: embedded.Server, tmp_path: Path) -> AsyncIterator[Bus]:
     """A second bus, on a store of its own."""
     name = f"other_{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16]}"
     dsn = await make_database(server, name)
-    async with Bus.connect(Settings(database_url=dsn)) as connected:  # type: ignore[arg-type]  # pydantic makes it secret
+    async with Bus.connect(Settings(database_url=dsn)) as connected:
         yield connected
 
 

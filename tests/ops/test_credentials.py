@@ -38,7 +38,7 @@ class Desk:
     """Credentials on a store of their own, with a clock to move."""
 
     def __init__(self, store: PostgresStore, folder: Path) -> None:
-        settings = Settings(token=OWN, state_dir=folder)  # type: ignore[arg-type]
+        settings = Settings(token=OWN, state_dir=folder)
         self.clock = MovedClock()
         self.tokens = PostgresTokens(store)
         self.credentials = Credentials(Guard(settings), self.tokens, settings, self.clock)

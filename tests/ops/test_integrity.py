@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
@@ -179,7 +179,9 @@ async def test_a_busy_daemon_is_asked_again(bus: Bus) -> None:
     assert row.verdict is Verdict.IDENTICAL
 
 
-def _attempt(carries: Callable[[int], bool], asked: list[int], note: str = ""):  # type: ignore[no-untyped-def]
+def _attempt(
+    carries: Callable[[int], bool], asked: list[int], note: str = ""
+) -> Callable[[int], Awaitable[Comparison]]:
     async def attempt(size: int) -> Comparison:
         asked.append(size)
         case = Case("json", size, 0)

@@ -185,7 +185,7 @@ def test_it_must_be_meant() -> None:
     for arguments in (["1MB"], ["many", "--yes"]):
         done = busctl(away, "cleanup", "--max-db-bytes", *arguments)
         assert done.code == 2 and not done.out
-    assert json.dumps(Settings(db_max_bytes="500MB").db_max_bytes) == "500000000"  # type: ignore[arg-type]  # pydantic converts
+    assert json.dumps(Settings(db_max_bytes="500MB").db_max_bytes) == "500000000"
     with pytest.raises(ValueError, match="WARN"):
         Settings(quota_warn_share=0.99)
 

@@ -360,7 +360,7 @@ async def test_progress_notes_arrive_in_the_loop(kind: str) -> None:
         tell("half")
         return "done"
 
-    def generator(progress) -> Iterator[str]:  # type: ignore[no-untyped-def]
+    def generator(progress) -> Iterator[str]:  # type: ignore[no-untyped-def]  # untyped on purpose: found by its name alone
         progress("half")
         yield "done"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import psycopg
@@ -69,7 +70,7 @@ async def test_one_step_down_and_up_at_a_time(migrated: str) -> None:
 async def test_hosted_owner_uses_the_bus_and_nobody_else_got_in(hosted: str) -> None:
     await up(hosted)
     await assert_as_shipped(hosted)
-    async with Bus.connect(Settings(database_url=hosted)) as bus:  # type: ignore[arg-type]
+    async with Bus.connect(Settings(database_url=hosted)) as bus:
         for payload in (b"x", b"\x00\xff" * 1_000_000):
             claim = await bus.put(payload)
             assert await bus.get(claim.transaction_id) == payload
@@ -124,18 +125,18 @@ async def test_unknown_target_is_refused_and_named(migrated: str) -> None:
 
 
 async def test_schema_missing_outdated_and_newer_are_told(empty: str) -> None:
-    def connecting() -> object:
-        return Bus.connect(Settings(database_url=empty))  # type: ignore[arg-type]
+    def connecting() -> AbstractAsyncContextManager[Bus]:
+        return Bus.connect(Settings(database_url=empty))
 
     with pytest.raises(SchemaMissing, match="migrate up"):
-        await connecting().__aenter__()  # type: ignore[attr-defined]
+        await connecting().__aenter__()
     await up(empty)
     await down(empty, migrations()[-2].version)
     with pytest.raises(SchemaOutdated, match="migrate up"):
-        await connecting().__aenter__()  # type: ignore[attr-defined]
+        await connecting().__aenter__()
     await up(empty)
     run(empty, "insert into bus.migration values ('29990101000000', 'later', repeat('0', 64))")
-    for refused in (connecting().__aenter__, lambda: up(empty)):  # type: ignore[attr-defined]
+    for refused in (connecting().__aenter__, lambda: up(empty)):
         with pytest.raises(SchemaOutdated, match="Upgrade busctl"):
             await refused()
     with pytest.raises(SchemaOutdated, match="cannot undo"):
