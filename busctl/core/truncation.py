@@ -173,6 +173,14 @@ class TruncationScan:
             yield Suspicion("truncated_by_marker", {"marker": found.name, "place": place})
 
 
+def begins_as_json(head: bytes, *, declared: bool) -> bool:
+    """Whether a payload that begins so is JSON as far as the eye reaches (4 KiB): declared so, or a
+    text that begins with an object or array, and read by the parser without a fault."""
+    start = head[:64].removeprefix(_BOM).lstrip(_SPACE)
+    likely = bool(start) and (declared or start[:1] in (b"{", b"["))
+    return likely and _judge(head[:GATE_BYTES]) is not _Json.OTHER
+
+
 class Brackets:
     """Whether JSON is inside a string, an object or an array at its end: strings are taken out,
     what opens and closes is counted."""
