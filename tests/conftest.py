@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from busctl.adapters.postgres.migrator import Migrator
 from busctl.connect import Bus
 from busctl.core.settings import Settings
 from tests.pooling import Pooler, pooled
+from tests.providers.played import Played
+from tests.providers.site import SITES
 
 DEBIAN_BIN = Path("/usr/lib/postgresql/15/bin")
 ROOM_BYTES = 8_000_000_000  # several test processes, two servers each
@@ -254,3 +256,20 @@ async def bus(settings: Settings) -> AsyncIterator[Bus]:
     """A bus on a database of its own."""
     async with Bus.connect(settings) as connected:
         yield connected
+
+
+@pytest.fixture
+def play() -> Iterator[Callable[[str], Played]]:
+    """Plays a provider (kimi, glm, zai) for a test, which fails when a request was not of the form
+    that the provider's documents say."""
+    started: list[Played] = []
+
+    def start(name: str) -> Played:
+        started.append(Played(SITES[name]))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+    faults = [f"{one.site.name}: {fault}" for one in started for fault in one.faults]
+    assert not faults, "\n".join(faults)

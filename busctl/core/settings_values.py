@@ -86,6 +86,18 @@ def check_web_address(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def check_base(value: str) -> str:
+    """The address of an API, before the paths of its methods; no user, query or fragment."""
+    value = value.rstrip("/")
+    if not _WEB.fullmatch(value) or any(mark in value for mark in "?#@"):
+        raise ValueError("is not an address such as https://host/path")
+    return value
+
+
+def check_optional_base(value: str | None) -> str | None:
+    return None if value is None else check_base(value)
+
+
 def check_addresses(value: SecretStr | None) -> SecretStr | None:
     """Several addresses of any scheme, with spaces between them."""
     if value is not None and not all(
