@@ -359,6 +359,43 @@ class FileRefused(BusctlError):
         self.reason = reason
 
 
+class UpstreamUnavailable(BusctlError):
+    """The upstream server is not there just now: nothing was run. `retry_after` is in seconds."""
+
+    code = "UPSTREAM_UNAVAILABLE"
+    exit_code = 3
+    default_remedy = "It is started again by itself; the daemon's log has its standard error."
+
+    def __init__(self, message: str, *, retry_after: float, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class UpstreamFailed(ToolFailed):
+    """The upstream server answered with an error of JSON-RPC, or ended before it had answered.
+    `rpc_code` is the error's number, None where the server gave none."""
+
+    def __init__(
+        self, message: str, *, rpc_code: int | None = None, remedy: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.rpc_code = rpc_code
+
+
+class ResourceNotFound(BusctlError):
+    """No upstream server has a resource of this URI."""
+
+    code = "RESOURCE_NOT_FOUND"
+    default_remedy = "List the resources with `resources/list`."
+
+
+class PromptNotFound(BusctlError):
+    """No upstream server has a prompt of this name."""
+
+    code = "PROMPT_NOT_FOUND"
+    default_remedy = "List the prompts with `prompts/list`."
+
+
 class OverCapacity(BusctlError):
     """As many calls as allowed are running already; `retry_after` is in seconds."""
 

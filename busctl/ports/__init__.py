@@ -48,3 +48,7 @@ from busctl.ports.tools import Bounds as Bounds
 from busctl.ports.tools import Call as Call
 from busctl.ports.tools import ToolHost as ToolHost
 from busctl.ports.tools import ToolInfo as ToolInfo
+from busctl.ports.upstreams import Condition as Condition
+from busctl.ports.upstreams import Offering as Offering
+from busctl.ports.upstreams import Upstreams as Upstreams
+from busctl.ports.upstreams import UpstreamState as UpstreamState

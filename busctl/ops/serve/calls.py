@@ -25,6 +25,7 @@ from busctl.core.errors import (
     DuplicateRequest,
     ToolFailed,
     ToolNotFound,
+    UpstreamUnavailable,
 )
 from busctl.core.principal import Principal
 from busctl.core.protocol import CallTool
@@ -351,8 +352,8 @@ class Calls:
             finally:
                 await passage.measured()
             passage.accepted(kept.claim)
-        except answers.UNKEPT:
-            raise
+        except (*answers.UNKEPT, UpstreamUnavailable):
+            raise  # nothing to keep: nothing has run, or nothing takes it
         except BusctlError as error:
             raise await answers.keep_error(
                 self._keeper, error, labels, running.transaction_id

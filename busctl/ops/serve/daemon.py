@@ -18,7 +18,7 @@ from busctl.ops.serve.calls import Calls
 from busctl.ops.serve.fallback import Keeper
 from busctl.ops.serve.session import Session
 from busctl.ops.serve.trail import Trail
-from busctl.ports import Extent, Meter, Socket, TokenGuard, ToolHost
+from busctl.ports import Extent, Meter, Socket, TokenGuard, ToolHost, Upstreams
 
 log = logging.getLogger("busctl.serve")
 
@@ -38,10 +38,12 @@ class Daemon:
     daemons may share one store, each under a `name` of its own."""
 
     def __init__(
-        self, bus: Bus, tools: ToolHost, guard: TokenGuard, meter: Meter, *, name: str
-    ) -> None:
+        self, bus: Bus, tools: ToolHost, guard: TokenGuard, meter: Meter, *, name: str,
+        upstreams: Upstreams | None = None,
+    ) -> None:  # fmt: skip
         self.bus = bus
         self.tools = tools
+        self.upstreams = upstreams
         self.guard = guard
         self.meter = meter
         self.settings: Settings = bus.settings

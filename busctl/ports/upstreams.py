@@ -1,0 +1,77 @@
+"""Servers of the Model Context Protocol behind the daemon, and what they offer besides tools.
+
+Resources, prompts and results are objects of the protocol by its own names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Condition(StrEnum):
+    """How an upstream server is."""
+
+    STARTING = "starting"
+    READY = "ready"
+    WAITING = "waiting"
+    """It failed or ended, and is started again after a while."""
+    STOPPED = "stopped"
+
+
+class Offering(StrEnum):
+    """What an upstream server offers lists of."""
+
+    TOOLS = "tools"
+    RESOURCES = "resources"
+    PROMPTS = "prompts"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamState:
+    """One upstream as it is: `error` says why it is not ready, `since_secs` for how long it is as
+    it is. `pid` is the process of one that is a command; `starts` counts its starts."""
+
+    name: str
+    condition: Condition
+    since_secs: float
+    starts: int
+    tools: int
+    protocol: str | None = None
+    pid: int | None = None
+    error: str | None = None
+
+
+class Upstreams(Protocol):
+    """All upstream servers of one daemon. What one of them cannot be asked for just now is missing
+    from lists; asking for a thing of it raises UpstreamUnavailable."""
+
+    async def settled(self) -> None:
+        """Wait until every server has told what it offers, has failed once, or its time to start
+        is over."""
+
+    def states(self) -> Sequence[UpstreamState]: ...
+
+    def watch(self, heard: Callable[[Offering], None]) -> Callable[[], None]:
+        """Call `heard` in the event loop's thread whenever a list has changed, until the returned
+        function is called."""
+
+    async def list_resources(self) -> Sequence[Mapping[str, Any]]: ...
+    async def list_resource_templates(self) -> Sequence[Mapping[str, Any]]: ...
+
+    async def read_resource(self, uri: str) -> Mapping[str, Any]:
+        """The result of `resources/read`. Raises ResourceNotFound for an URI that no server lists
+        and no template fits, UpstreamFailed with the server's own error."""
+
+    async def list_prompts(self) -> Sequence[Mapping[str, Any]]: ...
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        """The result of `prompts/get`. Raises PromptNotFound, and UpstreamFailed with the server's
+        own error."""
+
+    async def complete(
+        self, ref: Mapping[str, Any], argument: Mapping[str, str], context: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        """The result of `completion/complete`. Raises as the two above."""
