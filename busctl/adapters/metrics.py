@@ -89,6 +89,10 @@ class Metrics:
             "busctl_reconciled", "Messages drained from the spool, by fate.", ["fate"],
             registry=own,
         )  # fmt: skip
+        self._refused = Counter(
+            "busctl_refused", "Clients turned away, such as those with a wrong token.",
+            ["via", "reason"], registry=own,
+        )  # fmt: skip
         self._holds = StoreGauges(own)
         Gauge("busctl_build_info", "Version.", ["version"], registry=own).labels(version).set(1)
         self._tools: set[str] = set()
@@ -153,6 +157,9 @@ class Metrics:
 
     def reconciled(self, outcome: str) -> None:
         self._reconciled.labels(outcome).inc()
+
+    def refused(self, via: str, reason: str) -> None:
+        self._refused.labels(via, reason).inc()
 
     def render(self) -> bytes:
         """The text exposition."""

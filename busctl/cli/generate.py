@@ -27,30 +27,45 @@ EnvFile = Annotated[
 @app.command()
 def cron(
     schedule: Schedule = "17 * * * *",
+    alert: Annotated[
+        bool, typer.Option("--alert", help="Print a line that raises and clears alerts, too.")
+    ] = False,
+    alert_schedule: Annotated[
+        str, typer.Option(metavar="CRON", help="When that one runs, with --alert.")
+    ] = "*/5 * * * *",
     env_file: EnvFile = None,
     as_json: options.Json = False,
 ) -> None:
-    """Print a crontab line that runs `busctl cleanup`.
+    """Print a crontab line that runs `busctl cleanup`, with --alert one of `busctl check --alert`.
 
     All paths in it are absolute: cron has a short PATH and none of your environment, so the
     settings must be in the file. It prints nothing while all is well, so cron mails only trouble.
-    --json prints {line, schedule, env_file}.
+    A daemon looks and alerts by itself (BUSCTL_ALERT_INTERVAL_SECS): --alert is for a host without
+    one, or for looking at a daemon from elsewhere. --json prints line, schedule, env_file,
+    alert_line and alert_schedule (null without --alert).
 
     \b
     Examples:
       busctl generate cron --env-file /etc/busctl/env
+      busctl generate cron --env-file /etc/busctl/env --alert
       (crontab -l; busctl generate cron --env-file ~/bus.env) | crontab -
       busctl generate cron --schedule "*/30 * * * *"
     """
     from busctl.cli.running import emit_json
-    from busctl.ops.generate import crontab_line
+    from busctl.ops.generate import alert_line, crontab_line
 
     file = _chosen(env_file)
     line = crontab_line(own_command(), file, schedule)
+    looking = alert_line(own_command(), file, alert_schedule) if alert else None
     if as_json:
-        emit_json({"line": line, "schedule": schedule, "env_file": file})
-    else:
-        print(line)
+        emit_json({
+            "line": line, "schedule": schedule, "env_file": file, "alert_line": looking,
+            "alert_schedule": alert_schedule if alert else None,
+        })  # fmt: skip
+        return
+    print(line)
+    if looking:
+        print(looking)
 
 
 @app.command()

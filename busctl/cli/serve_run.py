@@ -95,7 +95,7 @@ def _app(daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics, desk: Desk) 
             meter.pool(pool.size, pool.busy)
         return meter.render(), metrics.CONTENT_TYPE
 
-    health = asgi.Health(daemon.health, rendered)
+    health = asgi.Health(daemon.health, rendered, daemon.refused)
     return asgi.make_app(daemon.settings, daemon.converse, daemon.bus, guard, meter, health, desk)
 
 

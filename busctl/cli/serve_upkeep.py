@@ -128,7 +128,7 @@ async def say_goodbye(daemon: Daemon) -> None:
     store = daemon.bus.store
     try:
         await store.guarded(journal.daemon_left(daemon.name), store.writes)
-        await store.guarded(daemon.trail.write(journal), store.writes)
+        await store.guarded(daemon.trail.write(journal, last=True), store.writes)
     except BusctlError as error:
         # Whoever looks at the journal sees that it was not seen any more.
         log.warning("the journal was not told", extra={"error": error.message})

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     SPOOL_REFUSED = "spool_refused"
     SPOOL_DAMAGED = "spool_damaged"
     SPOOL_EXPIRED = "spool_expired"
+    CLIENTS_REFUSED = "clients_refused"
     EVENTS_DROPPED = "events_dropped"
     ALERT_RAISED = "alert_raised"
     ALERT_CLEARED = "alert_cleared"

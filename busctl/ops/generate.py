@@ -12,6 +12,7 @@ from busctl.core.errors import ConfigurationError
 
 HOURLY = "17 * * * *"
 """Not on the hour, when everything else runs."""
+OFTEN = "*/5 * * * *"
 STATE = Path("/var/lib/busctl")
 _FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
 _NICKNAMES = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@reboot"})
@@ -53,10 +54,19 @@ class Service:
 def crontab_line(command: Sequence[str], env_file: Path | None, schedule: str) -> str:
     """One line for `crontab -e`. `command` begins with an absolute path: cron's PATH is short, and
     systemd owns a /usr/bin/busctl. Raises ConfigurationError for what cron cannot hold."""
+    return _line(schedule, [*command, "cleanup", "--quiet"], env_file)
+
+
+def alert_line(command: Sequence[str], env_file: Path | None, schedule: str) -> str:
+    """As `crontab_line`, of what raises and clears alerts. Findings go nowhere: cron would mail
+    them at each run, where stderr tells of an alert once."""
+    return _line(schedule, [*command, "check", "--quiet", "--alert"], env_file) + " >/dev/null"
+
+
+def _line(schedule: str, words: list[str], env_file: Path | None) -> str:
     check_schedule(schedule)
-    line = shlex.join(_with_env_file([*command, "cleanup", "--quiet"], env_file))
     # cron turns an unescaped % into a newline, quoted or not.
-    return f"{schedule} {line}".replace("%", "\\%")
+    return f"{schedule} {shlex.join(_with_env_file(words, env_file))}".replace("%", "\\%")
 
 
 def check_schedule(schedule: str) -> None:

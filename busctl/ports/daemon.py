@@ -80,6 +80,9 @@ class Meter(Protocol):
     def spool(self, messages: int, size_bytes: int, aside: int) -> None: ...
     def fell_back(self, reason: str, size_bytes: int) -> None: ...
     def reconciled(self, outcome: str) -> None: ...
+    def refused(self, via: str, reason: str) -> None:
+        """Somebody was turned away: at the door of the WebSocket, of HTTP or of the dashboard."""
+
     def load(self, load: Load, now: float) -> None:
         """What the store holds, at the Unix time `now`."""
 

@@ -84,7 +84,9 @@ async def site(database: str) -> AsyncIterator[Site]:
     async with Bus.connect(settings) as bus:
         guard, meter = Guard(settings), metrics.Metrics("test")
         daemon = Daemon(bus, PythonTools([]), guard, meter, name="test")
-        health = asgi.Health(daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE))
+        health = asgi.Health(
+            daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE), daemon.refused
+        )
         app = asgi.make_app(
             settings, daemon.converse, bus, guard, meter, health, serve_desk.desk(daemon)
         )

@@ -40,6 +40,30 @@ def test_the_crontab_line_works_without_environment(
         assert under_cron(line, tmp_path).returncode == 75  # so it did work on that database
 
 
+def test_the_line_that_alerts_is_silent_until_there_is_one(database: str, tmp_path: Path) -> None:
+    settings, told = tmp_path / "bus.env", tmp_path / "told"
+    settings.write_text(
+        f"DATABASE_URL={database}\nBUSCTL_PORT=0\nBUSCTL_STATE_DIR={tmp_path}\n"
+        f"BUSCTL_ALERT_RAISE_LOOKS=1\nBUSCTL_ALERT_COMMAND=/usr/bin/tee -a {told}\n"
+    )
+    done = busctl(None, "generate", "cron", "--env-file", settings, "--alert")
+    _, line = done.text.splitlines()
+    assert line.startswith("*/5 * * * * ") and line.endswith(">/dev/null")
+    assert busctl(None, "generate", "cron", "--env-file", settings, "--alert", "--json").json[
+        "alert_line"
+    ] == line  # fmt: skip
+    ran = under_cron(line, tmp_path)
+    assert (ran.returncode, ran.stdout, ran.stderr, told.exists()) == (0, "", "", False)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table bus.stray partition of bus.message_bus default")
+    ran = under_cron(line, tmp_path)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "alert raised: partitions.default" in ran.stderr
+    assert "partitions.default" in told.read_text()
+    again = under_cron(line, tmp_path)
+    assert (again.returncode, again.stdout, again.stderr) == (1, "", "")
+
+
 def test_percent_signs_are_escaped_for_cron(tmp_path: Path) -> None:
     line = crontab_line(["/opt/50%/busctl"], Path("/etc/a%b"), "*/5 1-3 * * mon")
     assert line == r"*/5 1-3 * * mon /opt/50\%/busctl cleanup --quiet --env-file /etc/a\%b"

@@ -210,3 +210,33 @@ def test_the_command_line(database: str) -> None:
         assert wrong.returncode == 2, wrong.stderr
         assert said in wrong.stderr
         assert secret not in wrong.stderr
+
+
+async def test_who_is_turned_away_is_counted_and_one_event_a_minute(
+    database: str, running: Running
+) -> None:
+    """As many tries as somebody likes: the journal has one line of them, with how many."""
+    for _ in range(3):
+        assert await refused(running, "a-wrong-token-0123456789") == 4003
+    assert redeem(running, "a-wrong-token-0123456789", UUID(int=7 << 76))[0] == 401
+    request = urllib.request.Request(
+        f"{running.url}/ui/login", data=b"token=a-wrong-token", headers={"Origin": running.url}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request, timeout=30)
+    with urllib.request.urlopen(f"{running.url}/metrics", timeout=30) as reply:
+        metrics = reply.read().decode()
+    for via, count in (("websocket", 3), ("http", 1), ("dashboard", 1)):
+        assert f'busctl_refused_total{{reason="unauthorized",via="{via}"}} {count}.0' in metrics
+    query = "select detail from bus.system_event where kind = 'clients_refused' order by seq"
+    while not (told := await sql(database, query)):
+        await asyncio.sleep(0.1)
+    for _ in range(2):
+        await refused(running, "another-wrong-token-0123456789")
+    first = sum(detail["clients"] for (detail,) in told)
+    assert running.stop() == 0
+    (one,), (rest,) = await sql(database, query)
+    assert one["clients"] == first
+    assert one["clients"] + rest["clients"] == 7
+    assert rest["reasons"].get("websocket unauthorized", 0) >= 2
+    assert "wrong-token" not in str((one, rest)) + running.log

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,7 +21,7 @@ from busctl.adapters.asgi.pages import Logins, Site
 from busctl.adapters.asgi.problems import problem_of
 from busctl.adapters.asgi.redemption import Redemption
 from busctl.adapters.asgi.socket import StarletteSocket
-from busctl.core.errors import BusctlError
+from busctl.core.errors import BusctlError, Unauthorized
 from busctl.core.principal import Scope
 from busctl.core.settings import Settings
 from busctl.ports import Desk, Meter, Reading, Socket, TokenGuard
@@ -29,10 +30,12 @@ from busctl.ports import Desk, Meter, Reading, Socket, TokenGuard
 @dataclass(frozen=True, slots=True)
 class Health:
     """What the probes ask: `ready` the daemon's health with the store asked now (`store` is "ok"
-    or not, `draining`), `metrics` the text exposition and its content type."""
+    or not, `draining`), `metrics` the text exposition and its content type. `refused` is told of
+    each client that is turned away: by which door, and why."""
 
     ready: Callable[[], Awaitable[dict[str, Any]]]
     metrics: Callable[[], tuple[bytes, str]]
+    refused: Callable[[str, str], None]
 
 
 def make_app(
@@ -67,10 +70,17 @@ def make_app(
         text, content_type = health.metrics()
         return Response(text, headers={"Content-Type": content_type})
 
+    async def problem(_: Request, error: Exception) -> Response:
+        if not isinstance(error, BusctlError):
+            raise error
+        if isinstance(error, Unauthorized):
+            health.refused("http", error.code.lower())
+        return problem_of(error)
+
     redemption = Redemption(reading, guard, meter, log_all=settings.log_all_operations)
     logins = Logins(
         guard, lifetime_secs=round(settings.login_hours * 3600),
-        secure=settings.tls_cert is not None,
+        secure=settings.tls_cert is not None, refused=partial(health.refused, "dashboard"),
     )  # fmt: skip
     site = Site(desk, logins, redemption)
     return Starlette(
@@ -92,11 +102,5 @@ def make_app(
                 redemptions=settings.max_redemptions,
             ),
         ],
-        exception_handlers={BusctlError: _problem},
+        exception_handlers={BusctlError: problem},
     )  # fmt: skip
-
-
-async def _problem(_: Request, error: Exception) -> Response:
-    if not isinstance(error, BusctlError):
-        raise error
-    return problem_of(error)

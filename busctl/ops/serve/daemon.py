@@ -118,6 +118,11 @@ class Daemon:
         level = logging.INFO if breaker.state is State.CLOSED else logging.WARNING
         log.log(level, "breaker %s", breaker.state, extra=detail)
 
+    def refused(self, via: str, reason: str) -> None:
+        """Count a client that was turned away."""
+        self.meter.refused(via, reason)
+        self.trail.count_refusal(via, reason)
+
     async def check_tokens(self) -> int:
         """End the sessions whose token was revoked or has expired; how many there were."""
         principals = {session.principal for session in self.sessions}

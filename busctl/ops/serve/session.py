@@ -153,6 +153,7 @@ class Session:
 
     async def _turn_away(self, code: Close, reason: str) -> bool:
         log.warning("hello refused", extra={"close_code": int(code), "reason": reason})
+        self._daemon.refused("websocket", code.name.lower())
         await self._send("hello_ack", ok=False, error=reason, protocol=protocol.PROTOCOL)
         await self._socket.close(code, reason[:120])
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from busctl.core.journal import Kind, SystemEvent
@@ -12,6 +12,8 @@ from busctl.ports import Clock, Journal
 MOST = 10_000
 """Events that wait; when there are more the oldest go, and an event says how many."""
 BATCH = 500
+REFUSALS_EVERY = timedelta(minutes=1)
+"""Refused clients are one event in that time: whoever tries tokens must not fill the journal."""
 
 
 class Trail:
@@ -25,6 +27,9 @@ class Trail:
         self._fallen: Counter[str] = Counter()
         self._fallen_bytes = 0
         self._fallen_since: datetime | None = None
+        self._refused: Counter[str] = Counter()
+        self._refused_since: datetime | None = None
+        self._refused_told: datetime | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -42,9 +47,15 @@ class Trail:
         self._fallen[reason] += 1
         self._fallen_bytes += size_bytes
 
-    async def write(self, journal: Journal) -> None:
-        """Write what waits, oldest first. Raises the store's errors; nothing is lost then."""
-        self._sum_up()
+    def count_refusal(self, via: str, reason: str) -> None:
+        """One client was turned away; many of them are one event, with how many and why."""
+        self._refused_since = self._refused_since or self._clock.now()
+        self._refused[f"{via} {reason}"] += 1
+
+    async def write(self, journal: Journal, *, last: bool = False) -> None:
+        """Write what waits, oldest first; the `last` time also what is written once in a while
+        only. Raises the store's errors; nothing is lost then."""
+        self._sum_up(last=last)
         while self._waiting:
             batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
             await journal.record_system_events(batch)
@@ -53,7 +64,7 @@ class Trail:
                 if self._waiting and self._waiting[0] is one:
                     self._waiting.popleft()
 
-    def _sum_up(self) -> None:
+    def _sum_up(self, *, last: bool) -> None:
         if self._fallen:
             detail = {
                 "messages": self._fallen.total(), "bytes": self._fallen_bytes,
@@ -61,6 +72,17 @@ class Trail:
             }  # fmt: skip
             self._fallen, self._fallen_bytes, self._fallen_since = Counter(), 0, None
             self.note(Kind.FELL_BACK, **detail)
+        self._sum_up_refusals(last=last)
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             self.note(Kind.EVENTS_DROPPED, events=dropped)
+
+    def _sum_up_refusals(self, *, last: bool) -> None:
+        now, told = self._clock.now(), self._refused_told
+        if self._refused and (last or told is None or now - told >= REFUSALS_EVERY):
+            detail = {
+                "clients": self._refused.total(), "reasons": dict(self._refused),
+                "since": str(self._refused_since),
+            }  # fmt: skip
+            self._refused, self._refused_since, self._refused_told = Counter(), None, now
+            self.note(Kind.CLIENTS_REFUSED, **detail)

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -34,8 +35,13 @@ class _Login:
 class Logins:
     """Handles by their SHA-256: what is in memory opens nothing."""
 
-    def __init__(self, guard: TokenGuard, *, lifetime_secs: int, secure: bool) -> None:
+    def __init__(
+        self, guard: TokenGuard, *, lifetime_secs: int, secure: bool,
+        refused: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        """`refused` is told why a login was not let in."""
         self._guard = guard
+        self._refused = refused
         self._lifetime = lifetime_secs
         self._secure = secure
         self._known: OrderedDict[bytes, _Login] = OrderedDict()
@@ -59,6 +65,7 @@ class Logins:
             raise OverCapacity(f"Too many logins at once: try again in {wait:.1f} s.")
         principal = await self._guard.identify(token) if token else None
         if principal is None:
+            self._refused(Unauthorized.code.lower())
             raise Unauthorized("The token is wrong.")
         principal.require(Scope.READ)
         self.logout(request, response)
