@@ -65,6 +65,7 @@ def cleanup(
     a six-hour span has expired, its partition is dropped, which returns the space to the disk at
     once. Elsewhere rows go in small batches that stop no writer; their space is reused by the
     database. Rows whose partition is dropped within hours are left for that: nobody can read them.
+    Past --keep-events go the audit trail, system events, and tokens that were revoked or expired.
 
     --max-db-bytes is for a database that is about to be full: messages that have not expired are
     lost, those of partitions that were delivered whole first, then those that expire soonest;
@@ -77,7 +78,7 @@ def cleanup(
 
     --json prints: ok, dry_run, messages, payload_bytes, returned_bytes, reusable_bytes,
     rows_deleted, partitions_dropped (partition, rows, payload_bytes, returned_bytes),
-    partitions_made, partitions_checked, requests_deleted, system_events_deleted,
+    partitions_made, partitions_checked, requests_deleted, system_events_deleted, tokens_deleted,
     left (partition, why, detail), seconds; with --max-db-bytes also shrunk (limit, before, after,
     ok, dry_run, messages, undelivered, payload_bytes, returned_bytes, reusable_bytes, partitions,
     pinned, in_use).
@@ -201,5 +202,10 @@ def summary(report: CleanupReport) -> str:
         lines.append(
             f"{would} {counted(report.requests_deleted, 'old request record')}; "
             f"made {counted(report.partitions_made, 'partition')} ahead."
+        )
+    if report.system_events_deleted or report.tokens_deleted:
+        lines.append(
+            f"{would} {counted(report.system_events_deleted, 'old system event')} and "
+            f"{counted(report.tokens_deleted, 'ended token')}."
         )
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from busctl.core import retention as plan
 from busctl.core.errors import LockHeld, StoreTimeout
 from busctl.core.retention import Action, Partition
-from busctl.ports import Clock, Deleted, Dropped, Retention
+from busctl.ports import Clock, Deleted, Dropped, Forgotten, Retention
 
 AHEAD = timedelta(days=1)
 """How far into the future partitions are made."""
@@ -67,6 +67,7 @@ class CleanupReport:
     partitions_made: int = 0
     requests_deleted: int = 0
     system_events_deleted: int = 0
+    tokens_deleted: int = 0
     partitions_checked: int = 0
     left: tuple[Left, ...] = ()
     seconds: float = 0.0
@@ -138,8 +139,7 @@ class _Run:
             await self._delete_rows(partition, now)
         await self._drop_remains(now)
         await self._delete_requests(now)
-        forgotten = await self.retention.expire_journal(now - self.keep_events)
-        self.report = replace(self.report, system_events_deleted=forgotten)
+        self._count_forgotten(await self.retention.forget(now - self.keep_events))
         done = self._finished()
         await self.retention.record_run(
             {"messages": done.messages, "seconds": done.seconds, "ok": done.ok}
@@ -261,10 +261,8 @@ class _Run:
         ]:  # fmt: skip
             self._count_drop(partition.name, Dropped(0, 0, partition.size_bytes))
         requests = await self.retention.count_requests(now)
-        forgotten = await self.retention.count_journal(now - self.keep_events)
-        self.report = replace(
-            self.report, requests_deleted=requests, system_events_deleted=forgotten
-        )
+        self.report = replace(self.report, requests_deleted=requests)
+        self._count_forgotten(await self.retention.count_forgettable(now - self.keep_events))
         return self._finished()
 
     async def _would_drop(self, group: Sequence[Partition], now: datetime) -> Dropped:
@@ -300,6 +298,11 @@ class _Run:
         )
         if gone.rows:
             self._tell(f"{name}: {gone.rows} messages deleted")
+
+    def _count_forgotten(self, gone: Forgotten) -> None:
+        self.report = replace(
+            self.report, system_events_deleted=gone.system_events, tokens_deleted=gone.tokens
+        )
 
     def _leave(self, partition: str, why: Why, detail: str) -> None:
         known = self.report

@@ -29,6 +29,7 @@ from busctl.ports.inspection import StoreLine as StoreLine
 from busctl.ports.retention import Admission as Admission
 from busctl.ports.retention import Deleted as Deleted
 from busctl.ports.retention import Dropped as Dropped
+from busctl.ports.retention import Forgotten as Forgotten
 from busctl.ports.retention import Retention as Retention
 from busctl.ports.spool import Extent as Extent
 from busctl.ports.spool import Held as Held

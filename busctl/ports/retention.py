@@ -42,6 +42,14 @@ class Admission(Protocol):
         """Measure now what `admit` goes by; in bytes. Raises the store's errors."""
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many of what ended long ago were deleted."""
+
+    system_events: int
+    tokens: int
+
+
 class Retention(Protocol):
     """What cleanup asks of the store. Each call is short and stands for itself. All of them work
     where the database is read-only by default. `now` is the run's own moment: what expires after
@@ -74,10 +82,12 @@ class Retention(Protocol):
 
     async def count_requests(self, now: datetime) -> int: ...
     async def delete_requests(self, now: datetime, batch: int) -> int: ...
-    async def count_journal(self, before: datetime) -> int: ...
-    async def expire_journal(self, before: datetime) -> int:
-        """Delete system events older than that, and daemons not seen for a day; counts the
-        events."""
+    async def count_forgettable(self, before: datetime) -> Forgotten:
+        """What `forget` would delete."""
+
+    async def forget(self, before: datetime) -> Forgotten:
+        """Delete system events older than that, tokens that were revoked or expired before it, and
+        daemons not seen for a day."""
 
     async def ensure_partitions(self, first: datetime, last: datetime) -> int: ...
 

@@ -35,17 +35,6 @@ where at >= %(after_time)b::timestamptz
   and (%(kinds)b::text[] is null or kind = any (%(kinds)b::text[]))
 order by at desc, seq desc limit %(limit)b::integer
 
--- name: journal_expired :one
-select count(*) from bus.system_event where at < %(before)b::timestamptz
-
--- name: journal_expire :one
-with gone as (
-    delete from bus.system_event where at < %(before)b::timestamptz returning 1
-), silent as (
-    delete from bus.daemon where seen_at < now() - interval '1 day'
-)
-select count(*) from gone
-
 -- name: message_reconciled :one
 select bus.message_reconciled(
     %(id)b, %(fell_back)b::timestamptz, %(hop)b, %(detail)b, %(reconciled_hop)b,

@@ -135,6 +135,14 @@ with gone as (
     returning 1)
 select count(*) from gone
 
+-- name: forgettable_count :one
+select (select count(*) from bus.system_event where at < %(before)b::timestamptz),
+       (select count(*) from bus.token
+        where least(revoked_at, expires_at) < %(before)b::timestamptz)
+
+-- name: forget :one
+select system_events, tokens from bus.forget(%(before)b::timestamptz)
+
 -- name: upkeep_done :one
 insert into bus.upkeep (task, at, detail) values (%(task)b, now(), %(detail)b)
 on conflict (task) do update set at = excluded.at, detail = excluded.detail

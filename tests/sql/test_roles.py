@@ -109,7 +109,9 @@ MAY: list[tuple[str, set[str]]] = [
     ("update bus.token set revoked_at = now()", {J, H}),
     ("update bus.token set revoked_at = null, scopes = '{admin}'", NOBODY),
     ("update bus.token set digest = sha256('x')", NOBODY),
-    ("delete from bus.token", NOBODY),
+    ("delete from bus.token", {J, H}),  # of those that have ended: the policy, not the grant
+    ("select * from bus.forget(now())", {J, H}),
+    ("select * from bus.cleanup_messages()", {J, H}),
     ("truncate bus.token", NOBODY),
     # alerts
     ("select from bus.alert", {W, R, J, H}),

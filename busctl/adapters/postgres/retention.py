@@ -24,7 +24,7 @@ from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
 from busctl.core.errors import StoreTimeout
 from busctl.core.retention import Contents, Holding
-from busctl.ports import Deleted, Dropped, Partition
+from busctl.ports import Deleted, Dropped, Forgotten, Partition
 
 Result = TypeVar("Result")
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
@@ -130,11 +130,11 @@ class PostgresRetention:
     async def delete_requests(self, now: datetime, batch: int) -> int:
         return int((await self._one("request_delete", {"now": now, "batch": Int4(batch)}))[0])
 
-    async def count_journal(self, before: datetime) -> int:
-        return int((await self._one("journal_expired", {"before": before}))[0])
+    async def count_forgettable(self, before: datetime) -> Forgotten:
+        return Forgotten(*await self._one("forgettable_count", {"before": before}))
 
-    async def expire_journal(self, before: datetime) -> int:
-        return int((await self._one("journal_expire", {"before": before}))[0])
+    async def forget(self, before: datetime) -> Forgotten:
+        return Forgotten(*await self._one("forget", {"before": before}))
 
     async def database_bytes(self) -> int:
         return int((await self._one("database_bytes"))[0])
