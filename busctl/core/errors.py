@@ -396,6 +396,24 @@ class PromptNotFound(BusctlError):
     default_remedy = "List the prompts with `prompts/list`."
 
 
+class ConversationBusy(BusctlError):
+    """Another turn of the conversation is being answered."""
+
+    code = "CONVERSATION_BUSY"
+    default_remedy = "Wait for its answer: the turns of a conversation follow one another."
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ContextExceeded(BusctlError):
+    """What a call gives the model is over its context."""
+
+    code = "CONTEXT_EXCEEDED"
+    default_remedy = "Ask for less at a time, or name a model with a larger context."
+
+
 class OverCapacity(BusctlError):
     """As many calls as allowed are running already; `retry_after` is in seconds."""
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from busctl.core.file_kind import FileKind
 from busctl.core.manifest import Reason
+from busctl.core.provider import Profile
 
 KINDS = {
     FileKind.OFFICE: "an office document", FileKind.IMAGE: "an image",
@@ -37,6 +38,18 @@ class FileTerms:
     max_bytes: int = 0
     suffixes: frozenset[str] = field(default_factory=frozenset)
     lasts: timedelta | None = None
+
+    @classmethod
+    def of(cls, profile: Profile) -> FileTerms:
+        """The terms that a profile states."""
+        files = profile.files
+        if files is None or files.extract is None:
+            return cls(profile.name)
+        purpose = files.purposes[files.extract]
+        lasts = None if files.keep_days is None else timedelta(days=files.keep_days)
+        return cls(
+            profile.name, files.extract, purpose.max_bytes, frozenset(purpose.suffixes), lasts
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -106,3 +107,27 @@ def name_of(path: str) -> str:
 def manifest_json(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """All entries in the order in which the call names its files."""
     return [entry.as_json() for entry in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyKey:
+    """Which copy: of which content (SHA-256, 32 bytes), with which provider, under whose key (its
+    digest) and for which purpose."""
+
+    sha256: bytes
+    provider: str
+    account: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of a file at a provider, as the store knows it."""
+
+    key: CopyKey
+    file_id: str
+    name: str
+    size: int
+    uploaded_at: datetime
+    seen_at: datetime
+    expires_at: datetime | None

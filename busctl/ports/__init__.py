@@ -5,6 +5,10 @@ from busctl.ports.alerting import AlertBook as AlertBook
 from busctl.ports.alerting import AlertSink as AlertSink
 from busctl.ports.alerting import Journal as Journal
 from busctl.ports.clock import Clock as Clock
+from busctl.ports.conversations import Conversations as Conversations
+from busctl.ports.conversations import Floor as Floor
+from busctl.ports.conversations import Spoken as Spoken
+from busctl.ports.conversations import Thread as Thread
 from busctl.ports.daemon import Meter as Meter
 from busctl.ports.daemon import Readable as Readable
 from busctl.ports.daemon import Reading as Reading
@@ -13,11 +17,13 @@ from busctl.ports.daemon import TokenGuard as TokenGuard
 from busctl.ports.daemon import Tokens as Tokens
 from busctl.ports.desk import Desk as Desk
 from busctl.ports.desk import Traffic as Traffic
+from busctl.ports.files import Copies as Copies
 from busctl.ports.files import Extracted as Extracted
 from busctl.ports.files import Extractor as Extractor
 from busctl.ports.files import FileHost as FileHost
 from busctl.ports.files import Files as Files
 from busctl.ports.files import ReadFile as ReadFile
+from busctl.ports.files import Texts as Texts
 from busctl.ports.following import Ear as Ear
 from busctl.ports.following import Feed as Feed
 from busctl.ports.following import Model as Model

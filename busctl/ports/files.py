@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import IO, Protocol
+from uuid import UUID
 
-from busctl.core.manifest import FileRef
+from busctl.core.manifest import Copy, CopyKey, FileRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +70,47 @@ class FileHost(Protocol):
 
     async def delete(self, file_id: str) -> bool:
         """False when there was none."""
+
+
+class Copies(Protocol):
+    """Which copies of which files lie with providers, shared by all daemons of a store. `holder`
+    names who uploads. Every method raises the store's errors."""
+
+    async def find(self, key: CopyKey) -> Copy | None: ...
+
+    async def begin(
+        self, key: CopyKey, name: str, size: int, holder: str, lease: timedelta
+    ) -> bool:
+        """The right to upload it, for one at a time; not while there is a copy."""
+
+    async def renew(self, key: CopyKey, holder: str, lease: timedelta) -> bool: ...
+
+    async def done(
+        self, key: CopyKey, holder: str, file_id: str, lasting: timedelta | None
+    ) -> bool:
+        """It is uploaded; False when somebody else has taken it over."""
+
+    async def free(self, key: CopyKey, holder: str) -> None:
+        """The upload failed: whoever comes next may try."""
+
+    async def seen(self, provider: str, account: str, file_id: str) -> None:
+        """The provider has it still."""
+
+    async def forget(self, provider: str, account: str, file_id: str) -> bool:
+        """The provider has it no more."""
+
+    async def list(self, provider: str | None = None) -> Sequence[Copy]: ...
+
+
+class Texts(Protocol):
+    """Which message holds the text of which content, by its owner and where it came from. Every
+    method raises the store's errors."""
+
+    async def find(self, sha256: bytes, owner: str, source: str) -> UUID | None: ...
+
+    async def keep(
+        self, sha256: bytes, owner: str, source: str, transaction_id: UUID, until: datetime
+    ) -> None: ...
+
+    async def all_of(self, sha256: bytes) -> Sequence[tuple[str, str, UUID]]:
+        """Owner, source and message of every text of that content."""

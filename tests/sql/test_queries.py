@@ -59,6 +59,9 @@ VALUES: dict[str, Any] = {
     "from_now": False, "moves": Int8(0), "goal": "3:3:", "complete": True, "place_xid": "0",
     "place_seq": Int8(0), "listen": Float8(60),
     "span": timedelta(hours=1), "step": timedelta(minutes=1),
+    "sha256": DIGEST, "provider": "p", "account": "a", "purpose": "p", "name": "n",
+    "file_id": "f", "lasting": Float8(60), "source": "s", "until": NOW, "conversation": "c",
+    "roles": ["user"],
     "fell_back": NOW, "hop": "h", "reconciled_hop": "h", "reconciled_detail": Jsonb({}),
 }  # fmt: skip
 OWN: dict[str, Any] = {

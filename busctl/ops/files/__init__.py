@@ -1,0 +1,1 @@
+"""Files that calls name: their copies at providers, their texts on the bus."""

@@ -1,0 +1,2 @@
+drop table bus.file_text;
+drop table bus.provider_file;

@@ -1,0 +1,2 @@
+drop table bus.conversation_part;
+drop table bus.conversation;
