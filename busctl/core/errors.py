@@ -342,6 +342,48 @@ class ToolFailed(BusctlError):
     code = "EXEC_ERROR"
 
 
+class ProviderRefused(ToolFailed):
+    """A provider of language models took the request and refused it."""
+
+    code = "PROVIDER_REFUSED"
+
+
+class ProviderUnauthorized(ToolFailed):
+    """The provider does not take the key; the message names its variable, never the key."""
+
+    code = "PROVIDER_UNAUTHORIZED"
+    exit_code = 2
+
+
+class ProviderQuota(ToolFailed):
+    """The account has no balance or quota left."""
+
+    code = "PROVIDER_QUOTA"
+    exit_code = 3
+    default_remedy = "Look at the account's balance and plan at the provider."
+
+
+class ProviderBusy(ToolFailed):
+    """The provider had no room, or could not be reached, as often as it was tried. `retry_after` in
+    seconds, where it said so."""
+
+    code = "PROVIDER_BUSY"
+    exit_code = 3
+    default_remedy = "Call again later."
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AnswerCut(ToolFailed):
+    """A streamed answer that broke off: what came of it is kept as a message of type error, under
+    the id that goes with this."""
+
+    code = "ANSWER_CUT"
+    default_remedy = "Call again; `busctl get` gives what came of it."
+
+
 class InvalidArguments(BusctlError):
     """The arguments do not fit the tool's input schema."""
 

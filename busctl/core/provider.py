@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -159,7 +159,8 @@ class Files(Sourced):
 
 class Profile(Sourced):
     """One provider. `tool` is the name of its chat tool; `base` the address before
-    /chat/completions; of `key_variables` and `base_variables` the first that is set counts."""
+    /chat/completions; of `key_variables` and `base_variables` the first that is set counts. `check`
+    is the cheapest call that shows whether the key is good."""
 
     name: Name
     title: str
@@ -171,6 +172,7 @@ class Profile(Sourced):
     default_model: str
     default_context_tokens: Count
     concurrency: Count = 4
+    check: Literal["models", "files", "chat"] = "chat"
     chat: Chat
     thinking: Thinking | None = None
     web_search: WebSearch | None = None

@@ -25,6 +25,9 @@ GATE_BYTES = 4096
 """How much of a larger text must read as JSON for its brackets to be counted."""
 TRUNCATION = "truncation_suspected"
 """The event of a suspicion."""
+INCOMPLETE = "incomplete"
+"""The metadata field of an answer that its own producer says is not whole: `length` (cut at a
+limit) or `content_filter`. No suspicion: it is known."""
 EDGE_BYTES = 700
 """Where a marker is looked for: so much of either end."""
 ESCAPE_CHARS = len(r"\u0000")

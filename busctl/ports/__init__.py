@@ -4,6 +4,9 @@ from busctl.core.retention import Partition as Partition
 from busctl.ports.alerting import AlertBook as AlertBook
 from busctl.ports.alerting import AlertSink as AlertSink
 from busctl.ports.alerting import Journal as Journal
+from busctl.ports.chat import ChatApi as ChatApi
+from busctl.ports.chat import Prepared as Prepared
+from busctl.ports.chat import Preparing as Preparing
 from busctl.ports.clock import Clock as Clock
 from busctl.ports.conversations import Conversations as Conversations
 from busctl.ports.conversations import Floor as Floor

@@ -1,0 +1,205 @@
+"""The one place that knows the `openai` library: chats and, for whoever needs the client, the rest.
+
+Its import takes about a second, so it happens in a thread, and not before a provider is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from busctl.core.chat import CallPart, Piece
+from busctl.core.errors import ConfigurationError
+from busctl.core.provider import Profile
+from busctl.core.provider_account import Account
+from busctl.core.provider_faults import ApiFault
+from busctl.core.redaction import Redactor
+
+if TYPE_CHECKING:
+    import openai
+
+CHECKS = {"models": "GET /models", "files": "GET /files", "chat": "a chat of one token"}
+CONNECT_SECS = 10.0
+HEADERS = frozenset({
+    "accept", "accept-encoding", "authorization", "connection", "content-length", "content-type",
+    "host", "transfer-encoding", "user-agent",
+})  # fmt: skip
+"""What is sent. The library would add this machine's kind, and what the environment holds for
+OpenAI itself: organisation, project, headers of the user's own."""
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class OpenAiApi:
+    """Implements `busctl.ports.ChatApi` for one account. `stall_secs` is how long the provider may
+    send nothing. Raises ConfigurationError for an account without a key."""
+
+    def __init__(self, account: Account, *, stall_secs: float) -> None:
+        if account.key is None:
+            raise ConfigurationError(f"{account.profile.title} needs {account.variables}.")
+        self._account = account
+        self._profile = account.profile
+        self._stall = stall_secs
+        self._client: openai.AsyncOpenAI | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def stream(self, body: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[Piece]]:
+        """Ask, and give the answer piece by piece while the block runs. Raises ApiFault."""
+        client = await self.client()
+        rest = {name: value for name, value in body.items() if name not in ("model", "messages")}
+        with self.faults():
+            stream: Any = await client.chat.completions.create(
+                model=body["model"], messages=body["messages"], stream=True,
+                extra_body=rest,
+            )  # fmt: skip
+        try:
+            yield self._pieces(stream)
+        finally:
+            await stream.close()
+
+    async def check(self) -> str:
+        """A cheap call that needs the key; says what was asked. Raises ApiFault."""
+        client, profile = await self.client(), self._profile
+        with self.faults():
+            match profile.check:
+                case "models":
+                    await client.models.list()
+                case "files":
+                    await client.files.list()
+                case _:
+                    limit: Any = {profile.chat.max_tokens_field: 1}
+                    await client.chat.completions.create(
+                        model=profile.default_model, extra_body=limit,
+                        messages=[{"role": "user", "content": "1"}],
+                    )  # fmt: skip
+        return CHECKS[profile.check]
+
+    async def client(self) -> openai.AsyncOpenAI:
+        """The library's client, without retries of its own: ours know the provider's rules."""
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._made)
+            return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Everything that the library raises in the block is ApiFault, without the key."""
+        import httpx2
+        import openai
+
+        try:
+            yield
+        except openai.APIStatusError as error:
+            raise self._refusal(error) from None
+        except openai.APIConnectionError as error:
+            kind = type(error.__cause__ or error).__name__
+            raise ApiFault(f"{self._host} was not reached: {kind}.") from None
+        except openai.APIError as error:
+            raise self._fault(error.message, error.body, status=None) from None
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
+            # ValueError: an event that is no JSON.
+            raise ApiFault(f"{self._host} sent something else than an answer: "
+                           f"{type(error).__name__}.") from None  # fmt: skip
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._account.base).hostname or self._account.base
+
+    def _made(self) -> openai.AsyncOpenAI:
+        import httpx2
+        import openai
+
+        assert self._account.key is not None  # noqa: S101  # __init__ has looked
+        timeout = httpx2.Timeout(self._stall, connect=min(self._stall, CONNECT_SECS))
+        # The environment's proxies, but not to reach this machine.
+        http = openai.DefaultAsyncHttpxClient(
+            timeout=timeout, trust_env=self._host not in LOCAL,
+            event_hooks={"request": [_only_what_is_asked]},
+        )  # fmt: skip
+        return openai.AsyncOpenAI(
+            api_key=self._account.key.get_secret_value(), base_url=self._account.base,
+            max_retries=0, timeout=timeout, http_client=http,
+        )  # fmt: skip
+
+    async def _pieces(self, stream: Any) -> AsyncIterator[Piece]:
+        response = stream.response
+        header = self._profile.chat.request_id_header
+        if header is not None and (request_id := response.headers.get(header)):
+            yield Piece(request_id=request_id)
+        if response.headers.get("content-type", "").startswith("application/json"):
+            await self._no_stream(response)
+        with self.faults():
+            async for chunk in stream:
+                yield _piece(self._profile, chunk)
+
+    async def _no_stream(self, response: Any) -> None:
+        """An error that came with status 200 in place of a stream, as GLM's may."""
+        import json
+
+        with self.faults():
+            shape = json.loads(await response.aread())
+        raise self._fault("", shape.get("error", shape), status=response.status_code)
+
+    def _refusal(self, error: openai.APIStatusError) -> ApiFault:
+        headers = error.response.headers
+        return self._fault(
+            error.message, error.body, status=error.status_code,
+            retry_after=headers.get("retry-after"),
+        )  # fmt: skip
+
+    def _fault(
+        self, message: str, body: object, *, status: int | None, retry_after: str | None = None
+    ) -> ApiFault:
+        named = body if isinstance(body, Mapping) else {}
+        code = named.get("code") or named.get("type") or ""
+        said = named.get("message") or message or "no word of why"
+        key = self._account.key
+        clean = Redactor([] if key is None else [key.get_secret_value()])
+        return ApiFault(clean.clean(str(said)), status=status, code=str(code),
+                        retry_after=retry_after)  # fmt: skip
+
+
+async def _only_what_is_asked(request: Any) -> None:
+    for name in set(request.headers) - HEADERS:
+        del request.headers[name]
+
+
+def _piece(profile: Profile, chunk: Any) -> Piece:
+    """One chunk, as the documents have it: a choice with a delta, usage beside it or in it."""
+    more = chunk.model_extra or {}
+    field, search = profile.chat.request_id_field, profile.web_search
+    found: Any = more.get(search.results_field) if search and search.results_field else None
+    request_id = more.get(field) if field else None
+    usage = None if chunk.usage is None else chunk.usage.model_dump(exclude_none=True)
+    about: dict[str, Any] = {
+        "model": chunk.model, "id": chunk.id, "request_id": request_id, "found": found or (),
+    }  # fmt: skip
+    if not chunk.choices:
+        return Piece(usage=usage, **about)
+    choice = chunk.choices[0]
+    delta = choice.delta
+    if usage is None:
+        usage = (choice.model_extra or {}).get("usage")
+    return Piece(
+        text=delta.content or "",
+        reasoning=(delta.model_extra or {}).get("reasoning_content") or "",
+        calls=_calls(delta.tool_calls or ()), finish=choice.finish_reason, usage=usage, **about,
+    )  # fmt: skip
+
+
+def _calls(parts: Sequence[Any]) -> list[CallPart]:
+    return [
+        CallPart(
+            part.index or 0, part.id or "", part.type or "",
+            (part.function.name if part.function else None) or "",
+            (part.function.arguments if part.function else None) or "",
+        )
+        for part in parts
+    ]  # fmt: skip
