@@ -26,6 +26,7 @@ from busctl.core.wire import (
 )
 
 READ_BYTES = 1 << 18
+PREFIX = "busctl-faults-"
 FLIPPED_FROM_BYTES = 4096
 """Smaller messages are left whole by `flip`: most of a larger one is payload."""
 Dialect = Literal["postgres", "websocket", "opaque"]
@@ -67,11 +68,15 @@ class FaultProxy:
     """`async with FaultProxy(upstream, "postgres") as proxy:` listens at `proxy.address`, on a Unix
     socket where `upstream` is one. `upstream` may be changed: new connections lead there."""
 
-    def __init__(self, upstream: Address, dialect: Dialect, *, seed: int = 0) -> None:
+    def __init__(
+        self, upstream: Address, dialect: Dialect, *, seed: int = 0, prefix: str = PREFIX
+    ) -> None:
+        """`prefix` begins the name of the temporary folder of its socket."""
         self.upstream = upstream
         self.address = upstream
         self.flipped = 0
         self._dialect = dialect
+        self._prefix = prefix
         self._random = random.Random(seed)  # noqa: S311  # faults that can be repeated
         self._lines: dict[Line, asyncio.Task[None]] = {}
         self._moving = asyncio.Event()
@@ -88,7 +93,7 @@ class FaultProxy:
             host, port = self._server.sockets[0].getsockname()[:2]
             self.address = Address(host, port)
         else:
-            self._folder = tempfile.TemporaryDirectory(prefix="busctl-faults-")
+            self._folder = tempfile.TemporaryDirectory(prefix=self._prefix)
             self.address = Address(self._folder.name, self.upstream.port)
             path = self.address.unix_path
             self._server = await asyncio.start_unix_server(self._accept, path)

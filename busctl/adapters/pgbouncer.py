@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Self
@@ -30,12 +31,22 @@ pool_mode = transaction
 default_pool_size = 4
 server_login_retry = 0.2
 logfile = {folder}/log
+pidfile = {folder}/pid
 """
 
 
 def program() -> str | None:
     """Where pgbouncer is installed; None if it is not."""
     return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+
+
+def end(folder: Path) -> None:
+    """End at once the one that was started in `folder` and left there; if none was, nothing."""
+    try:
+        pid = int((folder / "pid").read_text("ascii"))
+        os.kill(pid, signal.SIGKILL)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return  # it never wrote it, or has ended
 
 
 class Pooler:

@@ -52,6 +52,12 @@ def mounted(folder: Path, size_bytes: int) -> Iterator[Path]:
         folder.rmdir()
 
 
+def unmount(folder: Path) -> None:
+    """Take away the one that was left mounted at `folder`; if none was, nothing."""
+    if folder.is_mount():
+        _run("umount", "-l", folder)
+
+
 def fill(folder: Path) -> int:
     """Leave no room on the file system of `folder`; returns the bytes it took."""
     taken = 0

@@ -42,10 +42,11 @@ def drill(
     """Rehearse faults on a deployment that is made for it and thrown away.
 
     Makes a PostgreSQL, a daemon and a spool in a temporary folder, with a proxy before each that
-    cuts, stalls and spoils lines; your settings, store and daemons are not touched. Four callers,
-    one of them an old client that takes no claims, call a tool for answers of 1 KB to 10 MB while
-    servers are killed, lines are cut and disks are full. Afterwards every acknowledged answer is
-    looked up, read back and compared with what the tool made.
+    cuts, stalls and spoils lines; your settings, store and daemons are not touched, and nothing
+    stays behind, even if this is killed. Four callers, one of them an old client that takes no
+    claims, call a tool for answers of 1 KB to 10 MB while servers are killed, lines are cut and
+    disks are full. Afterwards every acknowledged answer is looked up, read back and compared with
+    what the tool made.
 
     Each drill must come to: messages attempted = delivered intact + named errors; acknowledged =
     stored + reconciled + waiting; nothing lost, nothing stored twice, nothing corrupted. Recovery

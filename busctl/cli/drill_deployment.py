@@ -27,6 +27,7 @@ from busctl.adapters.postgres.proxied import address_of, through
 from busctl.adapters.postgres.tls import secured
 from busctl.adapters.spool import FileSpool
 from busctl.adapters.websocket import BusClient
+from busctl.cli.drill_remains import beside
 from busctl.connect import open_store
 from busctl.core.drill import Kept
 from busctl.core.envelope import Envelope, Labels, MessageType
@@ -87,7 +88,7 @@ class ThrowAway:
             self._pooler = await stack.enter_async_context(made)
             upstream = self._pooler.address
         self.store_line = await stack.enter_async_context(
-            FaultProxy(upstream, "postgres", seed=seed)
+            FaultProxy(upstream, "postgres", seed=seed, prefix=beside(self._folder.parent))
         )
         self._saboteur = await stack.enter_async_context(Saboteur(self.dsn))
         if self._given is not None:

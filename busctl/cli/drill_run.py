@@ -17,6 +17,7 @@ from pathlib import Path
 
 from busctl.adapters.clock import SystemClock
 from busctl.cli.drill_deployment import ThrowAway, made_passable, throw_away
+from busctl.cli.drill_remains import swept
 from busctl.cli.rendering import counted
 from busctl.cli.running import SHAPE_VERSION, emit_json, say
 from busctl.core.errors import ConfigurationError
@@ -90,12 +91,13 @@ async def play(wanted: Wanted) -> int:
         return throw_away(folder / str(next(numbers)), shape, seed, wanted.given)
 
     try:
-        report = await run(
-            wanted.drills, make, SystemClock(), messages=wanted.messages, seed=seed,
-            own_server=wanted.given is None,
-            begins=lambda drill: _begins(drill, wanted),
-            told=lambda one: None if wanted.as_json else _tell(one, quiet=wanted.quiet),
-        )  # fmt: skip
+        async with swept(folder, keep=wanted.keep):
+            report = await run(
+                wanted.drills, make, SystemClock(), messages=wanted.messages, seed=seed,
+                own_server=wanted.given is None,
+                begins=lambda drill: _begins(drill, wanted),
+                told=lambda one: None if wanted.as_json else _tell(one, quiet=wanted.quiet),
+            )  # fmt: skip
     finally:
         if wanted.keep:
             say(f"The deployments are in {folder}.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from busctl.cli.drill_deployment import made_passable
 from busctl.ops.drill import DRILLS
-from tests.cli.commands import busctl
+from tests.cli.commands import busctl, start, wait_for
 
 
 def test_the_list_says_what_each_does_and_proves() -> None:
@@ -53,3 +54,27 @@ def test_a_drill_adds_up_and_leaves_nothing_behind(
     assert len(one["recovery_seconds"]) == len(one["drained_seconds"]) == 1
     assert "1 drill played" in ran.text
     assert not list(folder.iterdir())
+
+
+def test_a_drill_that_is_killed_leaves_nothing_running(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL cannot be seen to: PostgreSQL, the daemon and the folder go all the same."""
+    folder = made_passable(open_folder / "killed")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    with start("", "drill", "read-only", "--messages", "4000") as child:
+        wait_for(lambda: any(folder.glob("*/1/daemon-1/ready.json")))
+        assert len(running(folder)) >= 3  # the daemon, PostgreSQL, and who sweeps
+        child.kill()
+    wait_for(lambda: not running(folder))
+    wait_for(lambda: not list(folder.iterdir()))
+
+
+def running(folder: Path) -> set[int]:
+    """Processes that work in that folder, or were told of it."""
+    found = set()
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if str(folder) in (each / "cmdline").read_text() + str((each / "cwd").readlink()):
+                found.add(int(each.name))
+    return found
