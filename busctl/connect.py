@@ -92,20 +92,20 @@ class Bus(operations.Bus):
 
     @classmethod
     @asynccontextmanager
-    async def serving(cls, settings: Settings) -> AsyncIterator[Bus]:
+    async def serving(cls, settings: Settings, *, hop: str = "daemon") -> AsyncIterator[Bus]:
         """The bus of a daemon, which starts although a configured database is away if it may fall
         back to the spool, and without any when the bus is switched off. Raises as `connect`."""
         if not settings.enabled:
-            yield cls(cast(Store, NoStore(_switched_off())), settings, SystemClock(), hop="daemon")
+            yield cls(cast(Store, NoStore(_switched_off())), settings, SystemClock(), hop=hop)
             return
         async with AsyncExitStack() as stack:
             try:
-                bus = await stack.enter_async_context(cls.connect(settings, hop="daemon"))
+                bus = await stack.enter_async_context(cls.connect(settings, hop=hop))
             except StoreUnreachable as error:
                 if not (settings.fallback_to_websocket and settings.database_url):
                     raise
                 log.warning("starting without the store", extra={"error": error.message})
-                away = cls.connect(settings, hop="daemon", lazily=True)
+                away = cls.connect(settings, hop=hop, lazily=True)
                 bus = await stack.enter_async_context(away)
             yield bus
 

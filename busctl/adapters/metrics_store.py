@@ -48,6 +48,12 @@ class StoreGauges:
 
     def load(self, load: Load, now: float) -> None:
         self._set("busctl_database_bytes", "Size of the database.", load.database_bytes)
+        if load.quota_bytes is not None:
+            self._set(
+                "busctl_quota_bytes",
+                "Size that the database may have, where there is a budget (BUSCTL_DB_MAX_BYTES).",
+                load.quota_bytes,
+            )
         self._set(
             "busctl_backlog_messages", "Messages not yet redeemed, of the oldest 100,000.",
             load.pending,

@@ -1,4 +1,4 @@
-"""Puts together what the daemon tells dashboards, on its own connections."""
+"""Puts together what dashboards are told, on the connections of a bus."""
 
 from __future__ import annotations
 
@@ -14,38 +14,41 @@ from busctl.cli.check_run import around_store
 from busctl.cli.serve_alerts import LEFT_OUT
 from busctl.core.health import Health
 from busctl.ops import check as op
+from busctl.ops.bus import Bus
 from busctl.ops.check.registry import configured
-from busctl.ops.serve import Daemon
-from busctl.ops.serve.desk import Desk, Sources
+from busctl.ops.serve.desk import Desk, Host, Sources
 from busctl.ops.serve.rollup import Rollup
 from busctl.ports import Traffic
 
 
-def desk(daemon: Daemon) -> Desk:
-    """The desk of that daemon."""
-    store = _store(daemon)
+def desk(host: Host, bus: Bus) -> Desk:
+    """The desk of that host."""
+    store = _store(bus)
     sources = Sources(
-        _traffic(daemon), PostgresJournal(store), alert_run.book_of(daemon.settings, store),
-        PostgresInspection(store), partial(_look, daemon, store),
+        _traffic(bus), PostgresJournal(store), alert_run.book_of(bus.settings, store),
+        PostgresInspection(store), partial(_look, bus, store),
     )  # fmt: skip
-    return Desk(daemon, sources)
+    return Desk(host, bus, sources)
 
 
-def rollup(daemon: Daemon) -> Rollup:
+def rollup(bus: Bus) -> Rollup:
     """Upkeep of what it plots."""
-    return Rollup(_traffic(daemon), daemon.bus.store, daemon.bus.clock)
+    return Rollup(_traffic(bus), bus.store, bus.clock)
 
 
-async def _look(daemon: Daemon, store: PostgresStore) -> Health:
-    daemon.bus.require_enabled(None)
+async def _look(bus: Bus, store: PostgresStore) -> Health:
+    bus.require_enabled(None)
     checks = [one for one in op.CHECKS if one.name not in LEFT_OUT]
-    kinds = configured(op.kinds_of(op.CHECKS), daemon.settings)
-    return await op.check(checks, around_store(daemon.settings, store), kinds)
+    kinds = configured(op.kinds_of(op.CHECKS), bus.settings)
+    return await op.check(checks, around_store(bus.settings, store), kinds)
 
 
-def _traffic(daemon: Daemon) -> Traffic:
-    return PostgresTraffic(_store(daemon), timeout=daemon.settings.read_timeout_secs)
+def _traffic(bus: Bus) -> Traffic:
+    settings = bus.settings
+    return PostgresTraffic(
+        _store(bus), timeout=settings.read_timeout_secs, quota_bytes=settings.db_max_bytes
+    )
 
 
-def _store(daemon: Daemon) -> PostgresStore:
-    return cast(PostgresStore, daemon.bus.store.inner)
+def _store(bus: Bus) -> PostgresStore:
+    return cast(PostgresStore, bus.store.inner)

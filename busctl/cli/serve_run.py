@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,8 @@ from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_desk
 from busctl.cli.running import emit_json, say
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
+from busctl.cli.stopping import stop_on_eof, stop_on_signals
 from busctl.connect import Bus
-from busctl.core.errors import ConfigurationError
 from busctl.core.settings import Settings
 from busctl.ops.serve import Daemon
 from busctl.ops.serve.context import about
@@ -49,9 +47,9 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
     """Serve until SIGTERM, SIGINT or, `until_eof`, the end of standard input. Raises the named
     errors of starting; afterwards none."""
     as_json = logs.configure(settings.log_level, settings.log_format, about)
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     if until_eof:
-        _stop_on_eof(stop)
+        stop_on_eof(stop)
     _tell_what_tls_leaves_open(settings)
     tools = _tools(settings)
     own = Guard(settings)
@@ -63,7 +61,7 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
             tokens = PostgresTokens(cast(PostgresStore, bus.store.inner))
             guard = Credentials(own, tokens, settings, bus.clock)
             daemon = Daemon(bus, tools, guard, meter, name=own_name(bus))
-            desk = serve_desk.desk(daemon)
+            desk = serve_desk.desk(daemon, bus)
             await server.start(_app(daemon, guard, meter, desk))
             async with keeping_up(daemon, desk, files.health, server.url):
                 _announce(settings, server, own, files, as_json=as_json)
@@ -97,42 +95,6 @@ def _app(daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics, desk: Desk) 
 
     health = asgi.Health(daemon.health, rendered, daemon.refused)
     return asgi.make_app(daemon.settings, daemon.converse, daemon.bus, guard, meter, health, desk)
-
-
-# --- signals -----------------------------------------------------------------------------------
-
-
-def _stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second ends the process at once."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def told(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told, number)
-    return stop
-
-
-def _stop_on_eof(stop: asyncio.Event) -> None:
-    """Set `stop` when nobody holds the other end of standard input any more: the kernel closes it
-    for a parent that was killed. What is written there is passed over."""
-    loop, stdin = asyncio.get_running_loop(), sys.stdin.fileno()
-
-    def readable() -> None:
-        if not os.read(stdin, 4096):
-            loop.remove_reader(stdin)
-            log.info("standard input ended")
-            stop.set()
-
-    try:
-        loop.add_reader(stdin, readable)
-    except PermissionError as error:  # epoll takes no files
-        raise ConfigurationError(
-            "--until-eof needs a pipe as standard input.", remedy="Leave it out."
-        ) from error
 
 
 # --- comings and goings ------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def _of_serving(daemon: Daemon, desk: Desk, every: Every) -> list[Coroutine[Any,
     settings = daemon.settings
     tasks = [
         every("load", desk.look, LOAD_SECS),
-        every("traffic", serve_desk.rollup(daemon), upkeep.LOOK_SECS),
+        every("traffic", serve_desk.rollup(daemon.bus), upkeep.LOOK_SECS),
         every("tokens", daemon.check_tokens, max(1.0, settings.token_cache_secs)),
     ]
     if pause := settings.alert_interval_secs:

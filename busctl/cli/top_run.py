@@ -19,13 +19,12 @@ from busctl.cli.running import emit_json, envelope_shape
 from busctl.connect import Bus, open_store
 from busctl.core.flow import MINUTE, Flow, Load, Now, Window, flow_shape
 from busctl.core.settings import Settings
+from busctl.core.standing import is_heard
 from busctl.ops.top import top
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-SILENT = timedelta(seconds=30)
-"""A daemon not seen for longer keeps no roll-up."""
 ALONE = timedelta(hours=1)
 """As much is counted here then."""
 BARS = "▁▂▃▄▅▆▇█"
@@ -62,9 +61,12 @@ async def _repeat(look: Any, interval: float | None, show: Any) -> None:
 
 
 async def _look(bus: Bus, store: PostgresStore, window: Window) -> tuple[Now, Load]:
-    traffic = PostgresTraffic(store, timeout=bus.settings.read_timeout_secs)
+    settings = bus.settings
+    traffic = PostgresTraffic(
+        store, timeout=settings.read_timeout_secs, quota_bytes=settings.db_max_bytes
+    )
     journal, now = PostgresJournal(store), datetime.now(UTC)
-    if not any(one.seen_at > now - SILENT for one in await journal.daemons()):
+    if not any(is_heard(one, now) for one in await journal.daemons()):
         await traffic.refresh(now - min(window.span, ALONE), now + MINUTE)
     book = alert_run.book_of(bus.settings, store)
     flow = await traffic.flow(window, None)
@@ -116,8 +118,15 @@ def _lines(flow: Flow, load: Load) -> list[str]:
         f"rate   {_bars([one.messages for one in steps])}",
         f"time   {_bars([one.mean_ms or 0 for one in steps])}",
         f"size   {_bars([one.largest_bytes or 0 for one in steps])}",
-        f"database {show_size(load.database_bytes)}, {load.pending:,} not yet delivered",
+        f"database {show_size(load.database_bytes)}{_budget(load)},"
+        f" {load.pending:,} not yet delivered",
     ]
+
+
+def _budget(load: Load) -> str:
+    if not load.quota_bytes:
+        return ""
+    return f" of {show_size(load.quota_bytes)} ({load.database_bytes / load.quota_bytes:.0%})"
 
 
 def _bars(values: list[float] | list[int]) -> str:

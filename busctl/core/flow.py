@@ -89,6 +89,14 @@ class Flow:
         names = ("messages", "errors", "payload_bytes", "stored_bytes", "deliveries")
         return {name: sum(getattr(one, name) for one in self.steps) for name in names}
 
+    def rates(self, at: datetime) -> dict[str, float]:
+        """What `total` sums, a second, over this minute and the one before, and the highest
+        `p95_ms` of them (0: nothing was); of a window whose steps are minutes."""
+        newest = [one for one in self.steps if one.at > at - 2 * MINUTE]
+        seconds = max(1.0, (at - newest[0].at).total_seconds()) if newest else 1.0
+        found = {name: sum(getattr(one, name) for one in newest) / seconds for name in self.total}
+        return {**found, "p95_ms": max((one.p95_ms or 0.0 for one in newest), default=0.0)}
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """Messages by size, as in ToolFlow."""
@@ -98,7 +106,8 @@ class Flow:
 @dataclass(frozen=True, slots=True)
 class Now:
     """All that the page *Now* shows. `daemons` are all that share the store; `here` is the daemon
-    that was asked ({} without one). `store_fault` says why the rest is old or empty."""
+    that was asked ({} without one), as it was `at`. `rates` are those of the last minute or two.
+    `store_fault` says why the rest is old or empty."""
 
     flow: Flow
     daemons: Sequence[DaemonState]
@@ -106,6 +115,8 @@ class Now:
     recent: Sequence[Envelope]
     here: Mapping[str, Any] = field(default_factory=dict)
     store_fault: str = ""
+    at: datetime | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,8 @@ class Load:
     cleanup_secs: float | None
     followers: Mapping[str, float] = field(default_factory=dict)
     """How far each follower is behind, in seconds, by name; the first hundred."""
+    quota_bytes: int | None = None
+    """What the database may have (BUSCTL_DB_MAX_BYTES), None without a budget."""
 
 
 def flow_shape(flow: Flow) -> dict[str, Any]:

@@ -29,7 +29,11 @@ class Traffic(Protocol):
 
     async def load(self) -> Load: ...
     async def watch(self, limit: int) -> Watch:
-        """Followers, and at most so many of the newest observations and findings of a day."""
+        """Followers, and at most so many of the newest observations of a day and of the findings
+        that are warnings or worse."""
+
+    async def observed(self, transaction_id: UUID) -> Watch:
+        """What watchers saw of one message, and all that they found; no followers."""
 
 
 class Desk(Protocol):
@@ -64,6 +68,9 @@ class Desk(Protocol):
 
     async def watch(self) -> Watch:
         """What followers and watchers have done."""
+
+    async def observed(self, transaction_id: UUID, owner: str | None) -> Watch:
+        """What watchers saw of one message."""
 
     async def notices(self) -> Sequence[Notice]:
         """The newest alerts raised and cleared, newest first."""

@@ -45,12 +45,14 @@ from (select expires_at from bus.message_bus
       where expires_at <= pg_catalog.now() and not pinned limit 100000) expired
 
 -- name: health_backlog :one
--- The oldest messages first, and no more of them than can be read in a moment.
+-- The oldest messages first, and no more of them than can be read in a moment. Nobody is meant to
+-- redeem what watchers say.
 select count(*)::integer as looked_at,
        count(*) filter (where waits)::integer as pending,
        coalesce(extract(epoch from pg_catalog.now() - min(created_at) filter (where waits)), 0
            )::double precision as age
-from (select created_at, status = 'pending' and (pinned or expires_at > pg_catalog.now()) as waits
+from (select created_at, status = 'pending' and message_type <> 'watcher_observation'
+             and (pinned or expires_at > pg_catalog.now()) as waits
       from bus.message_bus order by transaction_id limit 100000) oldest
 
 -- name: health_quota :one

@@ -2,8 +2,8 @@
 
 -- name: traffic_refresh :one
 -- Minutes [first, last) counted anew, each by a range of the primary key. Doing it again changes
--- nothing; what has been removed meanwhile is not taken out again. One at a time: whoever comes
--- second leaves it.
+-- nothing; what has been removed meanwhile is not taken out again. What watchers say of messages is
+-- not traffic. One at a time: whoever comes second leaves it.
 with turn as (
     select pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext('bus.traffic')) as mine
 ), counted as (
@@ -31,6 +31,7 @@ with turn as (
         from bus.message_bus message
         where message.transaction_id >= bus.first_id(span.minute)
           and message.transaction_id < bus.first_id(span.minute + interval '1 minute')
+          and message.message_type <> 'watcher_observation'
         group by 1, 2
     ) part
     where turn.mine

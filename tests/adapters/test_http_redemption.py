@@ -88,7 +88,7 @@ async def site(database: str) -> AsyncIterator[Site]:
             daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE), daemon.refused
         )
         app = asgi.make_app(
-            settings, daemon.converse, bus, guard, meter, health, serve_desk.desk(daemon)
+            settings, daemon.converse, bus, guard, meter, health, serve_desk.desk(daemon, bus)
         )
         server = HttpServer(settings)
         await server.start(app)

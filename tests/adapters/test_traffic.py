@@ -12,7 +12,7 @@ import pytest
 from busctl.adapters.postgres.flow import PostgresTraffic
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
-from busctl.core.envelope import Labels, MessageType
+from busctl.core.envelope import Labels, MessageType, Status
 from busctl.core.flow import MINUTE, Window, flow_shape
 from busctl.core.ids import make_id, unix_ms
 from busctl.ops.serve.rollup import Rollup
@@ -34,18 +34,23 @@ async def counted(bus: Bus, traffic: PostgresTraffic) -> int:
 async def test_it_counts_by_tool_owner_and_size(bus: Bus, traffic: PostgresTraffic) -> None:
     for size in (10, 5_000, 2_000_000):
         await bus.put(b"x" * size, Labels(tool_name="search", owner="amy"))
-    await bus.put(b"no", Labels(MessageType.ERROR, tool_name="search", owner="bob"))
+    said = Labels(MessageType.WATCHER_OBSERVATION, tool_name="search", owner="amy")
+    await bus.put(b"seen", said)
+    refused = await bus.put(b"no", Labels(MessageType.ERROR, tool_name="search", owner="bob"))
     read = await bus.put(b"yes", Labels(tool_name="fetch", owner="amy"))
-    await bus.get(read.transaction_id)
+    for one in (read, refused):
+        await bus.get(one.transaction_id)
     await bus.deliveries.flush()
     assert await counted(bus, traffic) > 0
     flow = await traffic.flow(Window.QUARTER, None)
     assert flow.total == {
         "messages": 5, "errors": 1, "payload_bytes": 2_005_015,
-        "stored_bytes": flow.total["stored_bytes"], "deliveries": 1,
+        "stored_bytes": flow.total["stored_bytes"], "deliveries": 2,
     }  # fmt: skip
     assert flow.sizes == (3, 1, 0, 0, 1, 0)
     assert (await traffic.flow(Window.WEEK, "bob")).total["messages"] == 1
+    assert (await bus.stat(refused.transaction_id)).status is Status.ERROR
+    assert (await traffic.load()).pending == 3
     assert flow_shape(flow)["tools"][0]["tool_name"] == "search"
     assert len(flow.steps) in (15, 16) and flow.steps[-1].at > datetime.now(UTC) - 2 * MINUTE
 

@@ -122,6 +122,7 @@ async def test_what_watchers_found_shows(database: str, tmp_path: Path) -> None:
             await seen.get_by_role("link", name=empty["transaction_id"]).click()
             heading = page.get_by_role("heading", name=empty["transaction_id"])
             await expect(heading).to_be_visible()
+            await expect(page.locator("#observed")).to_contain_text("warning empty:")
             fine(browser)
 
 

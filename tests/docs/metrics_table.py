@@ -13,7 +13,7 @@ from busctl.core.flow import Load
 
 PAGE = Path(__file__).parents[2] / "docs" / "observability.md"
 MARKED = re.compile(r"(<!-- metrics -->\n).*?(<!-- /metrics -->)", re.DOTALL)
-NOTHING = Load(0, 0, 0, 0.0, 0.0)
+NOTHING = Load(0, 0, 0, 0.0, 0.0, quota_bytes=1)
 
 
 def metrics() -> list[Metric]:

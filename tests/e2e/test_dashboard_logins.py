@@ -4,14 +4,19 @@ that is switched off says so."""
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.cli.commands import busctl
-from tests.e2e.daemons import TOKEN, Running, daemon, session
+from tests.cli.commands import busctl, put, wait_for
+from tests.e2e.daemons import TOKEN, Running, daemon, environment, session
+from tests.forks.client import Forked
 
 
 class Viewer:
@@ -63,6 +68,60 @@ async def test_a_principal_sees_its_own_and_no_longer_than_its_token(
 
         await asyncio.to_thread(look)
         assert running.stop() == 0
+
+
+def test_the_dashboard_alone_shows_a_store_without_a_daemon(database: str, tmp_path: Path) -> None:
+    known = put(database, b"whole and verified", "--tool", "search")
+    mine = busctl(
+        database, "token", "create", "--principal", "amy", "--scope", "read", "--json"
+    ).json["token"]
+    call = busctl(
+        database, "token", "create", "--principal", "amy", "--scope", "call", "--json"
+    ).json["token"]
+    with alone(database, tmp_path) as running:
+        operator, amy = Viewer(running, TOKEN), Viewer(running, mine)
+        wait_for(lambda: "search" in operator.get("/")[1].partition("Tools over 15m")[2])
+        assert "none runs" in operator.greeted[1] and "No daemon runs." in operator.greeted[1]
+        theirs = f"/ui/messages/{known}"
+        assert "whole and verified" in operator.get(f"{theirs}/preview?as=text")[1]
+        assert operator.get(f"{theirs}/download")[1] == "whole and verified"
+        assert operator.get("/ui/health")[0] == operator.get("/ui/watch")[0] == 200
+        assert amy.greeted[0] == 200 and amy.get(theirs)[0] in (403, 404)
+        assert "lacks the scope read" in Viewer(running, call).greeted[1]
+        for path in (f"/messages/{known}", "/metrics", "/readyz"):
+            assert operator.get(path)[0] == 404, "nothing but pages"
+        assert operator.get("/livez")[0] == 200
+        assert running.stop() == 0
+    assert "Traceback" not in running.log
+
+
+def test_serving_it_where_a_daemon_is_says_which_port(database: str, tmp_path: Path) -> None:
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+        taken = busctl(database, "dashboard", "--serve", "--port", running.port)
+        assert taken.code == 2 and "is in use" in taken.err
+    assert busctl(database, "dashboard", "--port", "1").code == 2
+    gone = busctl(database, "dashboard", "-s", f"BUSCTL_PORT={running.port}")
+    assert gone.code == 3 and "--serve shows the store without one" in gone.err
+
+
+@contextmanager
+def alone(dsn: str, folder: Path) -> Iterator[Running]:
+    """`busctl dashboard --serve` on that database."""
+    with (folder / "stderr").open("wb") as stderr:
+        process: Forked[bytes] = Forked(
+            ["dashboard", "--serve", "--json"], cwd=folder, stderr=stderr, stdout=subprocess.PIPE,
+            env=environment(dsn, BUSCTL_STATE_DIR=str(folder)),
+        )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        place = json.loads(process.stdout.readline())
+        assert place["token_from"] == "BUSCTL_TOKEN"
+        yield Running(process, folder, place["url"], int(place["url"].rpartition(":")[2]))
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 async def test_a_bus_that_is_switched_off_says_so(database: str, tmp_path: Path) -> None:

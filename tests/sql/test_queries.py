@@ -61,7 +61,7 @@ VALUES: dict[str, Any] = {
     "span": timedelta(hours=1), "step": timedelta(minutes=1),
     "sha256": DIGEST, "provider": "p", "account": "a", "purpose": "p", "name": "n",
     "file_id": "f", "lasting": Float8(60), "source": "s", "until": NOW, "conversation": "c",
-    "roles": ["user"],
+    "roles": ["user"], "low": MESSAGE, "high": MESSAGE,
     "fell_back": NOW, "hop": "h", "reconciled_hop": "h", "reconciled_detail": Jsonb({}),
 }  # fmt: skip
 OWN: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from busctl.adapters.asgi.bearer import principal_of
@@ -26,6 +26,9 @@ from busctl.core.principal import Scope
 from busctl.core.settings import Settings
 from busctl.ports import Desk, Meter, Reading, Socket, TokenGuard
 
+Refused = Callable[[str, str], None]
+"""Told of a client that is turned away: by which door, and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -35,7 +38,7 @@ class Health:
 
     ready: Callable[[], Awaitable[dict[str, Any]]]
     metrics: Callable[[], tuple[bytes, str]]
-    refused: Callable[[str, str], None]
+    refused: Refused
 
 
 def make_app(
@@ -48,9 +51,6 @@ def make_app(
     async def websocket(connection: WebSocket) -> None:
         await connection.accept()
         await converse(StarletteSocket(connection))
-
-    async def livez(_: Request) -> Response:
-        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
     async def readyz(request: Request) -> Response:
         found = await health.ready()
@@ -70,28 +70,47 @@ def make_app(
         text, content_type = health.metrics()
         return Response(text, headers={"Content-Type": content_type})
 
+    redemption = Redemption(reading, guard, meter, log_all=settings.log_all_operations)
+    routes = [
+        WebSocketRoute("/", websocket),
+        Route("/messages/{id}", redemption.serve, methods=["GET"]),  # and HEAD with it
+        Route("/livez", _livez),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        *_site(settings, guard, desk, redemption, health.refused).routes,
+    ]
+    return _guarded(settings, routes, health.refused)
+
+
+def make_dashboard(
+    settings: Settings, reading: Reading, guard: TokenGuard, meter: Meter, desk: Desk
+) -> Starlette:
+    """The dashboard alone: no calls, and downloads only from within it."""
+    redemption = Redemption(reading, guard, meter, log_all=settings.log_all_operations)
+    site = _site(settings, guard, desk, redemption, meter.refused)
+    return _guarded(settings, [Route("/livez", _livez), *site.routes], meter.refused)
+
+
+def _site(
+    settings: Settings, guard: TokenGuard, desk: Desk, redemption: Redemption, refused: Refused
+) -> Site:
+    logins = Logins(
+        guard, lifetime_secs=round(settings.login_hours * 3600),
+        secure=settings.tls_cert is not None, refused=partial(refused, "dashboard"),
+    )  # fmt: skip
+    return Site(desk, logins, redemption)
+
+
+def _guarded(settings: Settings, routes: Sequence[BaseRoute], refused: Refused) -> Starlette:
     async def problem(_: Request, error: Exception) -> Response:
         if not isinstance(error, BusctlError):
             raise error
         if isinstance(error, Unauthorized):
-            health.refused("http", error.code.lower())
+            refused("http", error.code.lower())
         return problem_of(error)
 
-    redemption = Redemption(reading, guard, meter, log_all=settings.log_all_operations)
-    logins = Logins(
-        guard, lifetime_secs=round(settings.login_hours * 3600),
-        secure=settings.tls_cert is not None, refused=partial(health.refused, "dashboard"),
-    )  # fmt: skip
-    site = Site(desk, logins, redemption)
     return Starlette(
-        routes=[
-            WebSocketRoute("/", websocket),
-            Route("/messages/{id}", redemption.serve, methods=["GET"]),  # and HEAD with it
-            Route("/livez", livez),
-            Route("/readyz", readyz),
-            Route("/metrics", metrics),
-            *site.routes,
-        ],
+        routes=routes,
         middleware=[
             Middleware(
                 Guard, host=settings.host, hosts=settings.allowed_hosts,
@@ -104,3 +123,7 @@ def make_app(
         ],
         exception_handlers={BusctlError: problem},
     )  # fmt: skip
+
+
+async def _livez(_: Request) -> Response:
+    return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from psycopg.types.numeric import Int4
 
@@ -11,6 +12,7 @@ from busctl.adapters.postgres.pool import Row, Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
 from busctl.core.flow import Flow, Load, Step, ToolFlow, Window
+from busctl.core.ids import first_id, unix_ms_of
 from busctl.core.watch import FollowerState, Observed, Remark, Watch
 
 READER, KEEPER = "bus_reader", "bus_janitor"
@@ -22,9 +24,12 @@ PLAIN = 8
 class PostgresTraffic:
     """Implements `busctl.ports.Traffic` with the connections of a store."""
 
-    def __init__(self, store: PostgresStore, *, timeout: float) -> None:
+    def __init__(
+        self, store: PostgresStore, *, timeout: float, quota_bytes: int | None = None
+    ) -> None:
         self._store = store
         self._timeout = timeout
+        self._quota_bytes = quota_bytes
         self._sql = queries()
 
     async def refresh(self, first: datetime, last: datetime) -> int:
@@ -68,6 +73,19 @@ class PostgresTraffic:
 
         return await self._store.as_role(READER, read)
 
+    async def observed(self, transaction_id: UUID) -> Watch:
+        own = unix_ms_of(transaction_id)
+        values = {"id": transaction_id, "low": first_id(own), "high": first_id(own + 1)}
+
+        async def read(session: Session) -> Watch:
+            observations = await session.all(self._sql["observed_of"], values)
+            remarks = await session.all(self._sql["findings_of"], values)
+            return Watch(
+                [], [Observed(*row) for row in observations], [Remark(*row) for row in remarks]
+            )
+
+        return await self._store.as_role(READER, read)
+
     async def load(self) -> Load:
         facts = PostgresFacts.of(self._store.pool, self._timeout)
         (quota,) = await facts.ask("health_quota")
@@ -80,7 +98,7 @@ class PostgresTraffic:
         lags: dict[str, float] = dict(behind)
         return Load(
             quota["bytes"], backlog["pending"], backlog["looked_at"], backlog["age"],
-            expiry["cleanup_age"], lags,
+            expiry["cleanup_age"], lags, self._quota_bytes,
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from busctl.core.health import Kind, Measure, Seen, Threshold
+from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 
 KINDS = {
@@ -37,7 +38,7 @@ async def look(around: Surroundings) -> Seen:
         measures.append(
             Measure("clock.silent_secs", one["silent"], told, f"daemon {one['daemon']}")
         )
-    return Seen(f"Skew {skew:.1f} s; {len(daemons)} daemons heard of.", tuple(measures))
+    return Seen(f"Skew {skew:.1f} s; {counted(len(daemons), 'daemon')} heard of.", tuple(measures))
 
 
 CHECK = Check("clock", "the clocks agree, and no daemon went silent", KINDS, look)

@@ -63,6 +63,11 @@ class Daemon:
         bus.store.on_change = self._breaker_changed
         bus.store.on_put = lambda draft: meter.took(draft.stored_size_bytes)
 
+    @property
+    def draining(self) -> bool:
+        """Whether it is about to stop."""
+        return self.calls.draining
+
     async def converse(self, socket: Socket) -> None:
         """Serve one connection until it is over."""
         session = Session(self, socket)

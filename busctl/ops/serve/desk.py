@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 from uuid import UUID
 
 from busctl.core.alert import Notice
@@ -15,15 +16,16 @@ from busctl.core.flow import Flow, Load, Now, Window
 from busctl.core.health import Health
 from busctl.core.trace import Trace
 from busctl.core.watch import Watch
-from busctl.ops.serve.daemon import Daemon
+from busctl.ops.bus import Bus
 from busctl.ops.serve.shared import Shared
 from busctl.ops.top import top
 from busctl.ops.trace import trace_of
 from busctl.ops.verify import verify
-from busctl.ports import AlertBook, Filter, Inspection, Journal, Traffic
+from busctl.ports import AlertBook, Filter, Inspection, Journal, Meter, Traffic
 
 NOW_SECS, FLOW_SECS, LOAD_SECS, HEALTH_SECS = 1.0, 3.0, 30.0, 10.0
 NOTICES = 100
+OBSERVATIONS = 50
 VERIFIED_AT_ONCE = 2
 
 
@@ -38,25 +40,52 @@ class Sources:
     look: Callable[[], Awaitable[Health]]
 
 
-class Desk:
-    """Implements `busctl.ports.Desk` for one daemon."""
+class Host(Protocol):
+    """Whose desk it is: a daemon, or an `Onlooker`. `name` is its name in the journal."""
 
-    def __init__(self, daemon: Daemon, sources: Sources) -> None:
-        self._daemon = daemon
-        self._bus = daemon.bus
+    name: str
+
+    meter: Meter
+
+    @property
+    def draining(self) -> bool: ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """How it is, as `Daemon.snapshot` tells it; {} where nothing is called."""
+
+
+class Onlooker:
+    """The host of a dashboard without a daemon: it takes no calls and has no spool."""
+
+    name = ""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+        self.draining = False
+
+    def snapshot(self) -> dict[str, Any]:
+        return {}
+
+
+class Desk:
+    """Implements `busctl.ports.Desk`."""
+
+    def __init__(self, host: Host, bus: Bus, sources: Sources) -> None:
+        self._host = host
+        self._bus = bus
         self._from = sources
-        self._shared = Shared(daemon.bus.clock)
+        self._shared = Shared(bus.clock)
         self._verifying = asyncio.Semaphore(VERIFIED_AT_ONCE)
 
     @property
     def draining(self) -> bool:
-        return self._daemon.calls.draining
+        return self._host.draining
 
     async def now(self, window: Window, owner: str | None) -> Now:
         found: Now = await self._shared.get(
             ("now", window, owner), lambda: self._now(window, owner), secs=NOW_SECS
         )
-        return replace(found, here=self._daemon.snapshot())
+        return replace(found, here=self._here(), at=self._bus.clock.now())
 
     def load(self) -> Load | None:
         return self._shared.latest("load", self._load, secs=LOAD_SECS)
@@ -99,7 +128,7 @@ class Desk:
             began = self._bus.clock.monotonic()
             findings = (await verify(self._bus, transaction_id)).findings
             seconds = self._bus.clock.monotonic() - began
-            self._daemon.meter.verified(not findings, seconds)
+            self._host.meter.verified(not findings, seconds)
             return findings
 
     async def health(self) -> Health:
@@ -108,12 +137,21 @@ class Desk:
     async def watch(self) -> Watch:
         store, ask = self._bus.store, self._from.traffic.watch
         return await self._shared.get(
-            "watch", lambda: store.guarded(ask(NOTICES), store.reads), secs=HEALTH_SECS
+            "watch", lambda: store.guarded(ask(OBSERVATIONS), store.reads), secs=HEALTH_SECS
         )
+
+    async def observed(self, transaction_id: UUID, owner: str | None) -> Watch:
+        await self._allow(transaction_id, owner)
+        store = self._bus.store
+        return await store.guarded(self._from.traffic.observed(transaction_id), store.reads)
 
     async def notices(self) -> Sequence[Notice]:
         ask = self._from.alerts.notices
         return await self._shared.get("notices", lambda: ask(NOTICES), secs=HEALTH_SECS)
+
+    def _here(self) -> dict[str, Any]:
+        found = self._host.snapshot()
+        return {"daemon": self._host.name, **found} if found else {}
 
     # --- inside ----------------------------------------------------------------------------
 
@@ -127,7 +165,9 @@ class Desk:
         ask, flow = self._from, Flow(window, (), ())
         try:
             flow = await self._flow(window, owner)
-            return await top(self._bus, ask.journal, ask.alerts, flow, owner)
+            newest = await self._flow(Window.QUARTER, owner)
+            found = await top(self._bus, ask.journal, ask.alerts, flow, owner)
+            return replace(found, rates=newest.rates(self._bus.clock.now()))
         except BusctlError as error:
             return Now(flow, (), (), (), store_fault=error.message)
 
@@ -149,5 +189,5 @@ class Desk:
         self._bus.require_enabled(None)
         store = self._bus.store
         found = await store.guarded(self._from.traffic.load(), store.reads)
-        self._daemon.meter.load(found, self._bus.clock.unix_ms() / 1000)
+        self._host.meter.load(found, self._bus.clock.unix_ms() / 1000)
         return found

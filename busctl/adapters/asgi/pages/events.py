@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from busctl.adapters.asgi.capacity import Places
-from busctl.adapters.asgi.pages import messages, now
+from busctl.adapters.asgi.pages import messages, now, watch
 from busctl.adapters.asgi.pages.logins import Logins
 from busctl.adapters.asgi.pages.rendering import HEADERS
 from busctl.core.errors import BusctlError
@@ -21,7 +21,7 @@ from busctl.core.principal import Principal
 from busctl.ports import Desk
 
 Part = Callable[[Request, Principal, Desk], Awaitable[str]]
-PARTS: dict[str, Part] = {"now": now.part, "messages": messages.part}
+PARTS: dict[str, Part] = {"now": now.part, "messages": messages.part, "watch": watch.part}
 PAUSE_SECS = 1.0
 SILENCE_PAUSES = 15
 """After so many without a change a comment tells that the line is good."""

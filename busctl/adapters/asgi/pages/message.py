@@ -29,6 +29,12 @@ async def trace(request: Request, principal: Principal, desk: Desk) -> Response:
     return html("trace_part.html", trace=found, events=events)
 
 
+async def observations(request: Request, principal: Principal, desk: Desk) -> Response:
+    transaction_id = parse_id(request.path_params["id"])
+    found = await desk.observed(transaction_id, principal.reads_as)
+    return html("observations_part.html", observed=found)
+
+
 async def preview(request: Request, principal: Principal, desk: Desk) -> Response:
     transaction_id = parse_id(request.path_params["id"])
     found = await desk.envelope(transaction_id, principal.reads_as)

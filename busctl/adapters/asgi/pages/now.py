@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from busctl.adapters.asgi.pages.rendering import html, text_of
-from busctl.core.flow import Flow, Window
+from busctl.core.flow import Flow, Now, Window
 from busctl.core.principal import Principal
+from busctl.core.standing import Standing
+from busctl.core.standing import standing as standing_of
 from busctl.ports import Desk
 
 SIZES = ("up to 1 KB", "up to 10 KB", "up to 100 KB", "up to 1 MB", "up to 10 MB", "over 10 MB")
@@ -31,12 +34,13 @@ async def part(request: Request, principal: Principal, desk: Desk) -> str:
 async def values(request: Request, principal: Principal, desk: Desk) -> dict[str, Any]:
     window = window_of(request)
     found = await desk.now(window, principal.reads_as)
-    total = found.flow.total
-    secs = window.span.total_seconds()
+    total, at = found.flow.total, found.at or datetime.now(UTC)
+    standing = standing_of(found.daemons, found.here, at)
     return {
         "window": window, "now": found, "flow": found.flow, "total": total, "load": desk.load(),
-        "rate": total["messages"] / secs, "bytes_rate": total["payload_bytes"] / secs,
-        "told": told(found.here, len(found.alerts), found.store_fault),
+        "rates": dict.fromkeys([*total, "p95_ms"], 0.0) | dict(found.rates), "standing": standing,
+        "store": found.here.get("store", "ok"),
+        "told": told(found, standing),
         "plots": json.dumps(plots(found.flow)),
         "sizes": list(zip(SIZES, found.flow.sizes, strict=False)),
         "most": max(found.flow.sizes, default=0),
@@ -48,13 +52,16 @@ def window_of(request: Request) -> Window:
     return Window(asked) if asked in set(Window) else Window.QUARTER
 
 
-def told(here: Any, alerts: int, fault: str) -> str:
+def told(now: Now, standing: Standing) -> str:
     """The state in a sentence, for whoever listens rather than looks."""
-    store = f"Store away: {fault}" if fault else f"Store {here.get('store', 'ok')}"
-    return (
-        f"{store}. Breaker of writes {here.get('breaker', 'closed')}, of reads "
-        f"{here.get('breaker_reads', 'closed')}. Alerts raised: {alerts}."
+    fault = now.store_fault
+    store = f"Store away: {fault}" if fault else f"Store {now.here.get('store', 'ok')}"
+    breakers = (
+        f"Breaker of writes {standing.breaker}, of reads {standing.breaker_reads}"
+        if standing.daemons
+        else "No daemon runs"
     )
+    return f"{store}. {breakers}. Alerts raised: {len(now.alerts)}."
 
 
 def plots(flow: Flow) -> dict[str, list[Any]]:
@@ -65,6 +72,7 @@ def plots(flow: Flow) -> dict[str, list[Any]]:
         "x": [one.at.timestamp() for one in steps],
         "messages": [one.messages / minutes for one in steps],
         "errors": [one.errors / minutes for one in steps],
+        "deliveries": [one.deliveries / minutes for one in steps],
         "mean_ms": [one.mean_ms for one in steps],
         "p95_ms": [one.p95_ms for one in steps],
         "mean_bytes": [one.payload_bytes / one.messages if one.messages else None for one in steps],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -65,7 +67,8 @@ def _environment() -> jinja2.Environment:
     )  # fmt: skip
     found.filters |= {
         "size": _size, "moment": _moment, "ago": _ago, "ms": _ms, "clean": printable,
-        "count": _count,
+        "count": _count, "clock": _clock, "json": _json, "rate": _rate, "weight": _weight,
+        "share": _share, "duration": _duration,
     }  # fmt: skip
     found.globals |= {"static": _address, "counted": counted}
     return found
@@ -89,12 +92,45 @@ def _moment(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _clock(moment: datetime) -> str:
+    """The time alone for a moment of today, else the date with it."""
+    at = moment.astimezone(UTC)
+    return f"{at:%H:%M:%S}" if at.date() == datetime.now(UTC).date() else f"{at:%m-%d %H:%M}"
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def _ago(moment: datetime) -> str:
     passed = max(0, int((datetime.now(UTC) - moment).total_seconds()))
     for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
         if passed >= seconds:
             return f"{passed // seconds} {unit} ago"
     return f"{passed} s ago"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _rate(value: float) -> str:
+    """Times a second; below one in a hundred by the minute, so that a trickle is not nothing."""
+    if value >= 0.01 or not value:
+        return f"{value:,.{0 if value >= 100 or not value else 1 if value >= 10 else 2}f}/s"
+    return f"{value * 60:.2f}/min"
+
+
+def _weight(value: float) -> int:
+    """How thick a line is drawn for so many a second: 0 for none, up to 5 for a thousand."""
+    return 0 if not value else min(5, max(1, 2 + round(math.log10(value))))
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}" if 0 < value < 0.1 else f"{value:.0%}"
 
 
 def _ms(value: float | None) -> str:

@@ -41,6 +41,7 @@ class Site:
             page("/ui/messages", messages.page),
             page("/ui/messages/{id}", message.page),
             page("/ui/messages/{id}/trace", message.trace),
+            page("/ui/messages/{id}/observations", message.observations),
             page("/ui/messages/{id}/preview", message.preview),
             page("/ui/messages/{id}/verify", message.verify),
             page("/ui/messages/{id}/download", self._download),

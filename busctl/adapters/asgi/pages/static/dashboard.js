@@ -2,9 +2,9 @@
 "use strict";
 (() => {
   const plots = [
-    { id: "plot-rate", series: [["messages", "messages/min", "--one"], ["errors", "errors/min", "--bad"]], show: (v) => v.toLocaleString("en", { maximumFractionDigits: 1 }) },
-    { id: "plot-time", series: [["mean_ms", "mean", "--one"], ["p95_ms", "highest p95", "--two"]], show: (v) => v.toFixed(1) + " ms" },
-    { id: "plot-size", series: [["mean_bytes", "mean", "--one"], ["largest_bytes", "largest", "--two"]], show: size },
+    { id: "plot-rate", series: [["messages", "stored/min", "--one"], ["deliveries", "delivered/min", "--fine", [6, 4]], ["errors", "errors/min", "--bad", [2, 3]]], show: (v) => v.toLocaleString("en", { maximumFractionDigits: 1 }) },
+    { id: "plot-time", series: [["mean_ms", "mean", "--one"], ["p95_ms", "highest p95", "--two", [6, 4]]], show: (v) => v.toFixed(1) + " ms" },
+    { id: "plot-size", series: [["mean_bytes", "mean", "--one"], ["largest_bytes", "largest", "--two", [6, 4]]], show: size },
   ];
   const drawn = new Map();
 
@@ -33,8 +33,8 @@
       width, height: 180, cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
       axes: [{ ...axis, values: (u, all) => all.map((v) => moment(v, u)) }, { ...axis, size: 72, values: (_, all) => all.map((v) => (v === null ? "" : plot.show(v))) }],
-      series: [{ label: "UTC", value: (u, v) => (v === null ? "–" : moment(v, u)) }, ...plot.series.map(([, label, name]) => ({
-        label, stroke: colour(name), width: 2, spanGaps: false,
+      series: [{ label: "UTC", value: (u, v) => (v === null ? "–" : moment(v, u)) }, ...plot.series.map(([, label, name, dash]) => ({
+        label, stroke: colour(name), width: 2, dash, spanGaps: false,
         points: { size: 5 }, value: (_, v) => (v === null || v === undefined ? "–" : plot.show(v)),
       }))],
     };
