@@ -32,6 +32,7 @@ from busctl.cli import (
     get,
     limits,
     ls,
+    mcp,
     migrate,
     pin,
     put,
@@ -121,6 +122,7 @@ app.command()(rm.rm)
 app.command()(archive.export)
 app.command("import")(archive.import_)
 app.command()(serve.serve)
+app.command()(mcp.mcp)
 app.command()(call.call)
 app.command()(top.top)
 app.command()(dashboard.dashboard)

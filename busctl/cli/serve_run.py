@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from busctl import __version__
 from busctl.adapters import asgi, healthfile, logs, metrics, sd_notify
+from busctl.adapters.mcp_front.http import McpEndpoint
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tls import secured, unverified
 from busctl.adapters.postgres.tokens import PostgresTokens
@@ -27,6 +28,7 @@ from busctl.core.settings import Settings
 from busctl.ops.serve import Daemon
 from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import Credentials
+from busctl.ops.serve.gateway import McpGateway
 from busctl.ops.tools import PythonTools
 from busctl.ports import Desk, TokenGuard
 
@@ -51,7 +53,7 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
     if until_eof:
         stop_on_eof(stop)
     _tell_what_tls_leaves_open(settings)
-    tools = _tools(settings)
+    tools = tools_of(settings)
     own = Guard(settings)
     server = HttpServer(settings)
     server.bind()
@@ -62,12 +64,13 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
             guard = Credentials(own, tokens, settings, bus.clock)
             daemon = Daemon(bus, tools, guard, meter, name=own_name(bus))
             desk = serve_desk.desk(daemon, bus)
-            await server.start(_app(daemon, guard, meter, desk))
+            mcp = McpEndpoint(McpGateway(daemon), guard, settings, bus.clock, __version__)
+            await server.start(_app(daemon, guard, meter, desk, mcp))
             async with keeping_up(daemon, desk, files.health, server.url):
                 _announce(settings, server, own, files, as_json=as_json)
                 _warn_of_what_is_off(settings)
                 await stop.wait()
-                await _leave(daemon, server, files)
+                await _leave(daemon, server, mcp, files)
     finally:
         await server.stop()
     log.info("stopped")
@@ -79,14 +82,17 @@ def _tell_what_tls_leaves_open(settings: Settings) -> None:
         log.warning("the line to the store is not secured", extra={"why": left_open})
 
 
-def _tools(settings: Settings) -> PythonTools:
+def tools_of(settings: Settings) -> PythonTools:
+    """What a daemon of these settings offers. Raises ConfigurationError."""
     if settings.tools:
         # Last, so that nothing in the working directory stands in for an installed module.
         sys.path.append(str(Path.cwd()))
     return PythonTools(load_tools(settings.tools))
 
 
-def _app(daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics, desk: Desk) -> Any:
+def _app(
+    daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics, desk: Desk, mcp: McpEndpoint
+) -> Any:
     def rendered() -> tuple[bytes, str]:
         if daemon.settings.enabled:
             pool = cast(PostgresStore, daemon.bus.store.inner).pool
@@ -94,7 +100,9 @@ def _app(daemon: Daemon, guard: TokenGuard, meter: metrics.Metrics, desk: Desk) 
         return meter.render(), metrics.CONTENT_TYPE
 
     health = asgi.Health(daemon.health, rendered, daemon.refused)
-    return asgi.make_app(daemon.settings, daemon.converse, daemon.bus, guard, meter, health, desk)
+    return asgi.make_app(
+        daemon.settings, daemon.converse, daemon.bus, guard, meter, health, desk, mcp
+    )
 
 
 # --- comings and goings ------------------------------------------------------------------------
@@ -138,11 +146,12 @@ def _warn_of_what_is_off(settings: Settings) -> None:
         )
 
 
-async def _leave(daemon: Daemon, server: HttpServer, files: Files) -> None:
+async def _leave(daemon: Daemon, server: HttpServer, mcp: McpEndpoint, files: Files) -> None:
     log.info("stopping", extra={"inflight": daemon.calls.inflight})
     sd_notify.notify("STOPPING=1")
     server.stop_accepting()
     await daemon.drain()
+    await mcp.close()
     if daemon.settings.enabled:
         await say_goodbye(daemon)
     for path in (files.ready, files.health):

@@ -277,11 +277,16 @@ def _call_tool(fields: _Fields) -> CallTool:
     if name is None:
         fields.fail("name is missing.")
     try:
-        canonical = json.dumps([name, arguments], sort_keys=True)
+        digest = call_digest(name, arguments)
     except RecursionError:
         fields.fail("arguments are nested too deeply.")
-    digest = sha256(canonical.encode("ascii")).hexdigest()
     return CallTool(fields.label("request_id"), name, arguments, digest)
+
+
+def call_digest(name: str, arguments: Mapping[str, Any]) -> str:
+    """`CallTool.digest`. Raises RecursionError for arguments that are nested too deeply."""
+    canonical = json.dumps([name, arguments], sort_keys=True)
+    return sha256(canonical.encode("ascii")).hexdigest()
 
 
 def _fetch(fields: _Fields) -> Fetch:

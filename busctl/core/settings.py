@@ -129,6 +129,20 @@ class Settings(BaseSettings):
         ge=0,
         le=33554432,
     )
+    mcp_inline_max_bytes: int = _setting(
+        8192,
+        "Bus",
+        "MESSAGE_BUS_MCP_INLINE_MAX_BYTES",
+        "MCP clients get answers up to this many bytes whole, of larger ones a preview and a link.",
+        ge=0,
+        le=33554432,
+    )
+    mcp_store_small: bool = _setting(
+        True,
+        "Bus",
+        "MESSAGE_BUS_MCP_STORE_SMALL",
+        "Set to false not to store answers that MCP clients get whole.",
+    )
     compression: Annotated[CompressionSetting, Lower] = _setting(
         "auto",
         "Bus",

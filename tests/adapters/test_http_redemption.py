@@ -19,6 +19,7 @@ import pytest
 import zstandard
 
 from busctl.adapters import asgi, metrics
+from busctl.adapters.mcp_front.http import McpEndpoint
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_desk
@@ -26,6 +27,7 @@ from busctl.connect import Bus
 from busctl.core.envelope import ClaimCheck, Labels
 from busctl.core.settings import Settings
 from busctl.ops.serve import Daemon
+from busctl.ops.serve.gateway import McpGateway
 from busctl.ops.tools import PythonTools
 from tests.adapters.bus_sql import sql
 
@@ -88,8 +90,9 @@ async def site(database: str) -> AsyncIterator[Site]:
             daemon.health, lambda: (meter.render(), metrics.CONTENT_TYPE), daemon.refused
         )
         app = asgi.make_app(
-            settings, daemon.converse, bus, guard, meter, health, serve_desk.desk(daemon, bus)
-        )
+            settings, daemon.converse, bus, guard, meter, health, serve_desk.desk(daemon, bus),
+            McpEndpoint(McpGateway(daemon), guard, settings, bus.clock, "test"),
+        )  # fmt: skip
         server = HttpServer(settings)
         await server.start(app)
         try:

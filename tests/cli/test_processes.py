@@ -36,6 +36,7 @@ RUNS = [
     ("cleanup", "--dry-run", 0), ("test-integrity", "--sizes 1KB --paths store", 0),
     ("bench", "--sizes 1KB --contents json --repeat 1 --paths store", 0),
     ("call", "echo text=x", 3), ("serve", "--set BUSCTL_PORT=x", 2), ("demo", "--size none", 2),
+    ("mcp", "--set BUSCTL_PORT=x", 2),
     ("migrate up", "", 0), ("migrate status", "", 0), ("migrate verify", "", 0),
     ("migrate down", "--to {last} --dry-run", 0), ("migrate sql", "", 0),
     ("migrate export", "--to migrations", 0),

@@ -83,13 +83,14 @@ def quoted(page: str) -> Iterator[str]:
 
 
 def words(line: str) -> list[str]:
-    """The words of one command, up to the first operator or comment."""
+    """The words of one command, up to the first operator or comment, or to `--`: behind that stands
+    another program's."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.quotes, lexer.commenters = True, "\"'", "#"
     found: list[str] = []
     try:
         for word in lexer:
-            if word in OPERATORS:
+            if word in OPERATORS or word == "--":
                 break
             found.append(word.rstrip(".,:…"))
     except ValueError:  # a quote that is closed behind the cut: what came before it counts

@@ -82,3 +82,10 @@ def surrogate_note(note: Progress) -> str:
     note("half \ud800 a pair")
     time.sleep(1.0)
     return "done"
+
+
+@tools.tool
+def loud() -> str:
+    """A tool that prints, as tools should not."""
+    print("printed", flush=True)
+    return "said"

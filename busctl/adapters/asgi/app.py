@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from busctl.adapters.asgi.bearer import principal_of
@@ -43,10 +44,10 @@ class Health:
 
 def make_app(
     settings: Settings, converse: Callable[[Socket], Awaitable[None]], reading: Reading,
-    guard: TokenGuard, meter: Meter, health: Health, desk: Desk,
+    guard: TokenGuard, meter: Meter, health: Health, desk: Desk, mcp: ASGIApp,
 ) -> Starlette:  # fmt: skip
     """The application; whoever shows a token redeems the messages of its principal, or sees them
-    in the dashboard."""
+    in the dashboard. `mcp` answers at `/mcp`."""
 
     async def websocket(connection: WebSocket) -> None:
         await connection.accept()
@@ -74,6 +75,7 @@ def make_app(
     routes = [
         WebSocketRoute("/", websocket),
         Route("/messages/{id}", redemption.serve, methods=["GET"]),  # and HEAD with it
+        Route("/mcp", mcp),  # all methods; a class of ours is taken as an application
         Route("/livez", _livez),
         Route("/readyz", readyz),
         Route("/metrics", metrics),

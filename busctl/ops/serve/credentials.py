@@ -12,7 +12,7 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from busctl.core.errors import BusctlError, StoreTimeout
+from busctl.core.errors import BusctlError, StoreTimeout, Unauthorized
 from busctl.core.principal import Principal
 from busctl.core.settings import Settings
 from busctl.core.token import Token, digest_of, id_of, is_same
@@ -139,3 +139,16 @@ class Credentials:
         except BusctlError as error:
             # When it was used last is for the operator's eyes; the client is let in all the same.
             log.warning("use of a token not noted", extra={"error": error.message})
+
+
+class NoTokens:
+    """The guard of a daemon that nobody connects to: no token is good."""
+
+    async def identify(self, shown: str) -> Principal | None:
+        return None
+
+    async def holds(self, principal: Principal) -> bool:
+        return False
+
+    async def rotate(self, old: str, new: str) -> None:
+        raise Unauthorized("This daemon has no token.")
