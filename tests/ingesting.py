@@ -11,15 +11,17 @@ from typing import cast
 from pydantic import SecretStr
 
 from busctl.adapters.file_reading import RootedFiles
+from busctl.adapters.openai_api import OpenAiApi
 from busctl.adapters.postgres.files import PostgresCopies, PostgresTexts
 from busctl.adapters.postgres.store import PostgresStore
-from busctl.adapters.provider_files import ProviderFiles, provider_files
+from busctl.adapters.provider_files import ProviderFiles
 from busctl.adapters.provider_profiles import load_profiles
 from busctl.adapters.text_extraction import LocalExtractor
 from busctl.connect import Bus
 from busctl.core.file_plan import FileTerms
-from busctl.core.provider import Profile
+from busctl.core.provider import Profile, Retries
 from busctl.core.provider_account import Account
+from busctl.ops.files.hosting import PatientHost
 from busctl.ops.files.ingesting import Ingested, Ingestion, Target
 from busctl.ops.files.uploading import Uploads
 from tests.providers.played import Played
@@ -32,7 +34,7 @@ class Daemon:
     """The ingestion of one daemon for one provider."""
 
     ingestion: Ingestion
-    host: ProviderFiles
+    host: PatientHost
     terms: FileTerms
 
     async def ingest(self, path: Path, owner: str = "alice", room: int = ROOM) -> Ingested:
@@ -44,7 +46,8 @@ def profile_of(name: str) -> Profile:
 
 
 def account(played: Played, key: str | None = None) -> Account:
-    profile = profile_of(played.site.name)
+    quick = Retries(attempts=2, first_pause=0.01, longest_pause=1)
+    profile = profile_of(played.site.name).model_copy(update={"retries": quick})
     return Account(profile, played.base, profile.tool, SecretStr(key or played.key), "KEY")
 
 
@@ -55,5 +58,9 @@ async def ingesting(bus: Bus, played: Played, root: Path, name: str = "d") -> As
     files = RootedFiles([str(root)], 100_000_000)
     ingestion = Ingestion(bus, files, LocalExtractor(), uploads, PostgresTexts(store))
     own = account(played)
-    async with provider_files(own, stall=30) as host:
+    api = OpenAiApi(own, stall_secs=30)
+    try:
+        host = PatientHost(ProviderFiles(api, own), own, bus.clock)
         yield Daemon(ingestion, host, FileTerms.of(own.profile))
+    finally:
+        await api.close()

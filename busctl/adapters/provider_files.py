@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from textwrap import shorten
-from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, Any
 
-from busctl.core.errors import ModelFailed
+from busctl.adapters.openai_api import OpenAiApi
 from busctl.core.manifest import FileRef
 from busctl.core.provider_account import Account
+from busctl.core.provider_faults import ApiFault
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-SAID_CHARS = 300
-"""How much of a provider's own words an error repeats."""
+NOT_FOUND = 404
 
 
 def account_of(key: str) -> str:
@@ -32,101 +26,58 @@ def account_of(key: str) -> str:
 
 
 class ProviderFiles:
-    """Implements `busctl.ports.FileHost`. Made by `provider_files`, which closes it."""
+    """Implements `busctl.ports.FileHost` with the client of `api`, which is the account's."""
 
-    def __init__(self, client: AsyncOpenAI, account: Account) -> None:
-        assert account.key is not None  # noqa: S101  # without one there is no client
-        self._client = client
-        self._key = account.key.get_secret_value()
-        self._name = account.profile.name
-        self.account = account_of(self._key)
+    def __init__(self, api: OpenAiApi, account: Account) -> None:
+        assert account.key is not None  # noqa: S101  # without one there is no api
+        self._api = api
+        self.account = account_of(account.key.get_secret_value())
 
     async def upload(self, name: str, content: IO[bytes], purpose: str) -> FileRef:
+        client = await self._api.client()
         chosen: Any = purpose  # providers have words of their own for it
-        with self._mapped("took no upload"):
-            return _ref(await self._client.files.create(file=(name, content), purpose=chosen))
+        content.seek(0)
+        with self._api.faults():
+            return _ref(await client.files.create(file=(name, content), purpose=chosen))
 
     async def find(self, file_id: str) -> FileRef | None:
-        from openai import NotFoundError
-
-        with self._mapped("did not say whether it has a file"):
-            try:
-                return _ref(await self._client.files.retrieve(file_id))
-            except NotFoundError:
-                return None
+        client = await self._api.client()
+        with _absent() as found, self._api.faults():
+            found.append(_ref(await client.files.retrieve(file_id)))
+        return found[0] if found else None
 
     async def content(self, file_id: str) -> str:
-        with self._mapped("gave back no text of a file"):
-            answer = await self._client.files.content(file_id)
-            return text_of(await answer.aread(), answer.response.headers.get("Content-Type", ""))
+        client = await self._api.client()
+        with self._api.faults():
+            answer = await client.files.content(file_id)
+            return text_of(answer.content, answer.response.headers.get("Content-Type", ""))
 
     async def list(self) -> Sequence[FileRef]:
-        found: dict[str, FileRef] = {}
-        with self._mapped("did not list its files"):
-            async for one in await self._client.files.list():
-                if one.id in found:  # a site without pages gives the same one again
+        client = await self._api.client()
+        known: dict[str, FileRef] = {}
+        with self._api.faults():
+            async for one in await client.files.list():
+                if one.id in known:  # a site without pages gives the same one again
                     break
-                found[one.id] = _ref(one)
-        return list(found.values())
+                known[one.id] = _ref(one)
+        return [*known.values()]
 
     async def delete(self, file_id: str) -> bool:
-        from openai import NotFoundError
-
-        with self._mapped("deleted no file"):
-            try:
-                return bool((await self._client.files.delete(file_id)).deleted)
-            except NotFoundError:
-                return False
-
-    @contextmanager
-    def _mapped(self, what: str) -> Iterator[None]:
-        """The library's errors by our name; the key is in none of the texts."""
-        from openai import APIConnectionError, APIStatusError, OpenAIError
-
-        try:
-            yield
-        except APIStatusError as error:
-            said = self._said(error.body)
-            raise ModelFailed(
-                f"{self._name} {what}: status {error.status_code}{said}.",
-                remedy="Look at the account of its key, and at what the provider says.",
-            ) from error
-        except APIConnectionError as error:
-            raise ModelFailed(
-                f"{self._name} {what}: it did not answer ({type(error).__name__}).",
-                remedy="Try again; look at the address and the network.",
-            ) from error
-        except (OpenAIError, ValueError) as error:
-            raise ModelFailed(
-                f"{self._name} {what}: its answer was something else ({type(error).__name__})."
-            ) from error
-
-    def _said(self, body: object) -> str:
-        told = body.get("message") if isinstance(body, dict) else None
-        if not isinstance(told, str) or not told:
-            return ""
-        said = shorten(told.replace(self._key, "***"), SAID_CHARS, placeholder=" …")
-        return f", {said.rstrip('.')}"
+        client = await self._api.client()
+        with _absent() as found, self._api.faults():
+            found.append((await client.files.delete(file_id)).deleted)
+        return bool(found and found[0])
 
 
-@asynccontextmanager
-async def provider_files(account: Account, *, stall: float) -> AsyncIterator[ProviderFiles]:
-    """The files of an account that has a key; `stall` is for how many seconds nothing may come or
-    go."""
-    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
-
-    assert account.key is not None  # noqa: S101  # the caller has looked
-    # The environment's proxies, but not to reach this machine.
-    trusting = urlsplit(account.base).hostname not in LOCAL
-    client = AsyncOpenAI(
-        api_key=account.key.get_secret_value(), base_url=account.base,
-        max_retries=account.profile.retries.attempts - 1, timeout=stall,
-        http_client=DefaultAsyncHttpx2Client(trust_env=trusting, timeout=stall),
-    )  # fmt: skip
+@contextmanager
+def _absent() -> Iterator[list[Any]]:
+    """What the block finds; nothing where the provider has no such file."""
+    found: list[Any] = []
     try:
-        yield ProviderFiles(client, account)
-    finally:
-        await client.close()
+        yield found
+    except ApiFault as fault:
+        if fault.status != NOT_FOUND:
+            raise
 
 
 def text_of(content: bytes, content_type: str) -> str:

@@ -16,7 +16,8 @@ Message = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What a call of a chat tool asks. `thinking` None leaves it to the model; `files` are paths,
-    `conversation_id` names the conversation that it goes on with."""
+    with `files_optional` one that is refused fails nothing; `conversation_id` names the
+    conversation that it goes on with."""
 
     prompt: str
     model: str | None = None
@@ -28,6 +29,7 @@ class ChatRequest:
     web_search: bool = False
     keep_reasoning: bool = False
     files: Sequence[str] = ()
+    files_optional: bool = False
     conversation_id: str | None = None
 
     def model_of(self, profile: Profile) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -90,6 +90,13 @@ class Entry:
             "text_size": self.text_size, "by": self.by, "reason": self.reason, "why": self.why,
         }  # fmt: skip
         return {name: value for name, value in shape.items() if value is not None}
+
+    @classmethod
+    def of_json(cls, shape: Mapping[str, Any]) -> Entry:
+        """The entry that `as_json` wrote."""
+        known = {name: value for name, value in shape.items() if name in cls.__dataclass_fields__}
+        text_id = None if known.get("text_id") is None else UUID(known["text_id"])
+        return cls(**{**known, "done": Done(known["done"]), "text_id": text_id})
 
 
 def refused(

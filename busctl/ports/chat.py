@@ -28,12 +28,12 @@ class ChatApi(Protocol):
 class Prepared:
     """What is sent for a request: all messages in order, and metadata that goes with the answer.
     `heard` is told each piece of the answer's text; `ended` once, when it is over, with the
-    metadata of the answer and whether it came whole."""
+    metadata of the answer, to which it may add, and whether it came whole."""
 
     messages: Sequence[Message]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     heard: Callable[[str], None] | None = None
-    ended: Callable[[Mapping[str, Any], bool], Awaitable[None]] | None = None
+    ended: Callable[[dict[str, Any], bool], Awaitable[None]] | None = None
 
 
 class Preparing(Protocol):

@@ -51,7 +51,8 @@ class Extractor(Protocol):
 
 
 class FileHost(Protocol):
-    """A provider's files, of one account. Every method raises ModelFailed."""
+    """A provider's files, of one account. Every method raises ApiFault, or, around one that does
+    (`ops/files/hosting.py`), ToolFailed."""
 
     @property
     def account(self) -> str:

@@ -13,9 +13,9 @@ import pytest
 
 from busctl.adapters.postgres.files import PostgresCopies
 from busctl.adapters.postgres.store import PostgresStore
-from busctl.adapters.provider_files import ProviderFiles, account_of, text_of
+from busctl.adapters.provider_files import account_of, text_of
 from busctl.connect import Bus
-from busctl.core.errors import FileRefused, ModelFailed
+from busctl.core.errors import FileRefused, ProviderRefused, ProviderUnauthorized
 from busctl.core.manifest import Done, Reason
 from busctl.core.settings import Settings
 from tests import pdfs
@@ -228,7 +228,7 @@ async def test_files_of_a_host(bus: Bus, play: Play, report: Path) -> None:
     for name in ("kimi", "glm"):
         played = play(name)
         async with ingesting(bus, played, report.parent) as daemon:
-            host: ProviderFiles = daemon.host
+            host = daemon.host
             with report.open("rb") as content:
                 placed = await host.upload("größe.pdf", content, "file-extract")
             assert (placed.name, placed.size) == ("größe.pdf", len(PAGES))
@@ -238,7 +238,7 @@ async def test_files_of_a_host(bus: Bus, play: Play, report: Path) -> None:
             assert await host.delete(placed.file_id)
             assert not await host.delete(placed.file_id)
             assert await host.find(placed.file_id) is None
-            with pytest.raises(ModelFailed):
+            with pytest.raises(ProviderRefused):
                 await host.content(placed.file_id)
 
 
@@ -246,7 +246,7 @@ async def test_a_wrong_key_is_told_without_it(bus: Bus, play: Play, report: Path
     played = play("kimi")
     async with ingesting(bus, played, report.parent) as daemon:
         played.key = "another"
-        with pytest.raises(ModelFailed) as caught:
+        with pytest.raises(ProviderUnauthorized) as caught:
             await daemon.host.list()
     assert "401" in str(caught.value)
     assert KEY not in repr(caught.value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from busctl.core.chat import ChatRequest, plain_messages
+from busctl.core.chat import ChatRequest, body_of, plain_messages
 from busctl.core.content_type import TEXT
 from busctl.core.errors import ToolNotFound
 from busctl.core.provider_account import Account
@@ -64,6 +64,7 @@ class ChatTools:
             raise ToolNotFound(f"No tool is named {call.name!r}.")
         until = self._clock.monotonic() + self._seconds
         request = tool.question.request(call.arguments)
+        body_of(tool.account.profile, request, ())  # what cannot be asked needs no preparing
         prepared = await self._prepared(request, tool.account, call)
         asking = Asking(tool.account, tool.api, self._clock, until, call.note)
         keep = None if self._aside is None else partial(self._aside, call)

@@ -14,7 +14,7 @@ from busctl.core.provider_account import Account
 from busctl.ops.tool_arguments import Arguments
 from busctl.ports import ToolInfo
 
-PREPARED = ("files", "conversation_id")
+PREPARED = ("files", "files_optional", "conversation_id")
 """Taken only where something puts them in front of the prompt."""
 
 
@@ -29,6 +29,7 @@ def _question(
     web_search: bool = False,
     keep_reasoning: bool = False,
     files: list[str] | None = None,
+    files_optional: bool = False,
     conversation_id: str | None = None,
 ) -> None:
     """Its signature is the schema of a chat tool.
@@ -44,7 +45,8 @@ def _question(
         web_search: Whether the model may search the web.
         keep_reasoning: Keep what the model thought as a message of its own; the answer's metadata
             names it.
-        files: Paths of files that the model is to read.
+        files: Paths of files that the model is to read, as the daemon's machine has them.
+        files_optional: Go on without files that cannot be used; the answer's metadata says which.
         conversation_id: Go on with this conversation, or begin it.
     """
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from busctl.core.breaker import FALLS_BACK
 from busctl.core.envelope import Labels
-from busctl.core.errors import ClaimError, FileRefused, ModelFailed
+from busctl.core.errors import ClaimError, FileRefused, ToolFailed
 from busctl.core.file_kind import HEAD_BYTES, FileKind, kind_of
 from busctl.core.file_paths import refusal
 from busctl.core.file_plan import FilePlan, FileTerms, Way, plan_file
@@ -107,7 +107,7 @@ class Ingestion:
                 return await self._with_copy(ingested, key)
             try:
                 produced = await self._read_back(file, target, host, key)
-            except (ModelFailed, FileRefused) as error:
+            except (ToolFailed, FileRefused) as error:
                 if kind is not FileKind.PDF:
                     raise self._as_refusal(file, error) from error
                 log.warning("extracting here instead", extra={"error": error.message})
@@ -120,7 +120,7 @@ class Ingestion:
     async def _read_back(
         self, file: ReadFile, target: Target, host: FileHost, key: CopyKey
     ) -> _Produced:
-        """What the provider took out of it. Raises ModelFailed, and FileRefused for nothing."""
+        """What the provider took out of it. Raises ToolFailed, and FileRefused for nothing."""
         placed = await self._uploads.obtain(file, host, key, target.terms.lasts)
         try:
             text = await host.content(placed.file_id)
@@ -136,7 +136,7 @@ class Ingestion:
         return _Produced(Extracted(text, key.purpose), done, placed.file_id)
 
     @staticmethod
-    def _as_refusal(file: ReadFile, error: ModelFailed | FileRefused) -> FileRefused:
+    def _as_refusal(file: ReadFile, error: ToolFailed | FileRefused) -> FileRefused:
         if isinstance(error, FileRefused):
             return error
         return refusal(

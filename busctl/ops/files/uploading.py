@@ -48,7 +48,7 @@ class Uploads:
         self, file: ReadFile, host: FileHost, key: CopyKey, lasting: timedelta | None
     ) -> Placed:
         """A copy there: the one that is known, if the provider has it still; else a new one, or the
-        one that somebody else is just uploading. Raises ModelFailed."""
+        one that somebody else is just uploading. Raises ToolFailed."""
         while True:
             try:
                 known = await self._known(host, key)
