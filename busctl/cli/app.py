@@ -27,6 +27,7 @@ from busctl.cli import (
     demo,
     doctor,
     drill,
+    files,
     fsck,
     generate,
     get,
@@ -130,6 +131,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
+app.add_typer(files.app, name="files")
 app.command()(cleanup.cleanup)
 app.command()(reconcile.reconcile)
 app.add_typer(aside.app, name="aside")

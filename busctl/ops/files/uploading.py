@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from busctl.core.breaker import FALLS_BACK
+from busctl.core.copies import copy_name
 from busctl.core.errors import BusctlError
 from busctl.core.manifest import Copy, CopyKey
 from busctl.ops.access import Access
@@ -87,7 +88,7 @@ class Uploads:
         """None when somebody else has taken the upload over; their copy counts."""
         async with self._held(key, holder):
             file.content.seek(0)
-            placed = await host.upload(file.name, file.content, key.purpose)
+            placed = await host.upload(_name(file), file.content, key.purpose)
             done = self._copies.done(key, holder, placed.file_id, lasting)
             if await self._write(done):
                 return placed.file_id
@@ -129,9 +130,13 @@ class Uploads:
     ) -> Placed:
         log.warning("uploading without the store", extra={"error": error.message})
         file.content.seek(0)
-        placed = await host.upload(file.name, file.content, key.purpose)
+        placed = await host.upload(_name(file), file.content, key.purpose)
         return Placed(placed.file_id, fresh=True, unknown=True)
 
     async def _write(self, work: Coroutine[Any, Any, Result]) -> Result:
         store = self._bus.store
         return await store.guarded(work, store.writes)
+
+
+def _name(file: ReadFile) -> str:
+    return copy_name(file.name, file.sha256)
