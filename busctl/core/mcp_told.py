@@ -16,6 +16,7 @@ TEMPLATE = {
     "title": "Stored answers",
     "description": "An answer by its id, the identical bytes.",
 }
+NO_COMPLETION: Mapping[str, Any] = {"completion": {"values": []}}
 CLAIM_META = "busctl/claim"
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from busctl.core.principal import Principal
+from busctl.ports.upstreams import Offering
 
 Shape = Mapping[str, Any]
 """An object of the protocol, by its names there."""
 Heard = Callable[[float | None, float | None, str | None], None]
 """Told how far a tool is: done, of how much, and a word; None for what it does not say."""
-Listed = Literal["tools", "resources", "prompts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,15 @@ class Gateway(Protocol):
     async def templates(self) -> Sequence[Shape]: ...
 
     async def read(self, caller: Caller, uri: str) -> Shape:
-        """A ReadResourceResult. Raises the outcomes of redeeming, and MessageMissing for what is
-        no resource."""
+        """A ReadResourceResult. Raises the outcomes of redeeming, and ResourceNotFound."""
 
     async def prompts(self) -> Sequence[Shape]: ...
 
     async def prompt(self, caller: Caller, name: str, arguments: Mapping[str, str]) -> Shape:
-        """A GetPromptResult. Raises ToolNotFound for an unknown one."""
+        """A GetPromptResult. Raises PromptNotFound."""
 
-    def watch(self, changed: Callable[[Listed], None]) -> Callable[[], None]:
+    async def complete(self, caller: Caller, ref: Shape, argument: Shape, context: Shape) -> Shape:
+        """A CompleteResult. Raises as the two above."""
+
+    def watch(self, changed: Callable[[Offering], None]) -> Callable[[], None]:
         """Have `changed` called when a list is another; the returned function ends that."""

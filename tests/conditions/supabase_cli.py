@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
+from tests.conditions import npm_programs
 from tests.conditions.hosted import PASSWORD, Hosted
 
 MANIFEST = Path(__file__).parent / "npm"
@@ -18,21 +16,8 @@ VERSION: str = json.loads((MANIFEST / "package.json").read_text())["dependencies
 
 
 def installed() -> Path:
-    """Its program, installed once into a cache outside the repository."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = caches / "busctl-tests" / f"supabase-{VERSION}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "node_modules" / ".package-lock.json").exists():
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(MANIFEST / name, folder)
-            assert shutil.which("npm"), "npm is missing: install nodejs and npm (as .ci/run does)"
-            done = subprocess.run(
-                ["npm", "install", "--no-fund", "--no-audit", "--ignore-scripts"], cwd=folder,
-                capture_output=True, text=True,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-    return folder / "node_modules" / ".bin" / "supabase"
+    """Its program."""
+    return npm_programs.installed(MANIFEST) / ".bin" / "supabase"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,18 @@ from mcp.shared.exceptions import MCPError
 
 from busctl.adapters.mcp_front.progress import telling
 from busctl.core.errors import (
+    AccessDenied,
     BusctlError,
     InvalidArguments,
     InvalidId,
     MessageExpired,
     MessageMissing,
+    PromptNotFound,
+    ResourceNotFound,
     ToolNotFound,
 )
-from busctl.ports.gateway import Caller, Gateway, Listed, Shape
+from busctl.ports.gateway import Caller, Gateway, Shape
+from busctl.ports.upstreams import Offering
 
 NAME = "busctl"
 INSTRUCTIONS = (
@@ -46,12 +50,13 @@ LISTED = {**COMPLETE, "ttlMs": 0, "cacheScope": "private"}
 """What 2026-07-28 wants with every result, and with those that might be cached: nobody may keep
 them. Earlier revisions are not told."""
 RESERVED = "io.modelcontextprotocol/"
-EVENTS: Mapping[Listed, ServerEvent] = {
-    "tools": ToolsListChanged(),
-    "resources": ResourcesListChanged(),
-    "prompts": PromptsListChanged(),
+EVENTS: Mapping[Offering, ServerEvent] = {
+    Offering.TOOLS: ToolsListChanged(),
+    Offering.RESOURCES: ResourcesListChanged(),
+    Offering.PROMPTS: PromptsListChanged(),
 }
-_NOT_THERE = (ToolNotFound, MessageMissing, MessageExpired, InvalidId, InvalidArguments)
+_ABSENT = (MessageMissing, MessageExpired, InvalidId, ResourceNotFound)
+_ASKED_WRONGLY = (*_ABSENT, ToolNotFound, PromptNotFound, InvalidArguments)
 
 log = logging.getLogger("busctl.mcp")
 
@@ -95,7 +100,8 @@ def make_server(
         on_list_resources=handlers.list_resources,
         on_list_resource_templates=handlers.list_templates,
         on_read_resource=handlers.read_resource, on_list_prompts=handlers.list_prompts,
-        on_get_prompt=handlers.get_prompt, on_subscriptions_listen=listening,
+        on_get_prompt=handlers.get_prompt, on_completion=handlers.complete,
+        on_subscriptions_listen=listening,
     )  # fmt: skip
     server.middleware.clear()  # the SDK's own tracing; hops are traced by us
     server.add_notification_handler(
@@ -111,8 +117,8 @@ async def _publish(
         await events.publish(EVENTS[changed])
 
 
-async def _changes(gateway: Gateway) -> AsyncIterator[Listed]:
-    changes: asyncio.Queue[Listed] = asyncio.Queue()
+async def _changes(gateway: Gateway) -> AsyncIterator[Offering]:
+    changes: asyncio.Queue[Offering] = asyncio.Queue()
     unwatch = gateway.watch(changes.put_nowait)
     try:
         while True:
@@ -167,15 +173,24 @@ class _Handlers:
                 **await gateway.prompt(caller, params.name, params.arguments or {}),
             }
 
+    async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> Any:
+        asked = params.model_dump(by_alias=True, exclude_none=True, mode="json")
+        with _as_protocol_errors(ctx):
+            gateway = await self._gateway()
+            result = await gateway.complete(
+                self._caller_of(ctx), asked["ref"], asked["argument"], asked.get("context", {})
+            )
+            return {**COMPLETE, **result}
+
     async def tell_changes(self, ctx: Context, _: Any) -> None:
         """Runs for as long as the connection does: the SDK ends it with that."""
         async for changed in _changes(await self._gateway()):
             match changed:
-                case "tools":
+                case Offering.TOOLS:
                     await ctx.session.send_tool_list_changed()
-                case "resources":
+                case Offering.RESOURCES:
                     await ctx.session.send_resource_list_changed()
-                case "prompts":
+                case Offering.PROMPTS:
                     await ctx.session.send_prompt_list_changed()
 
     async def _list(self, ctx: Context, what: str) -> Sequence[Shape]:
@@ -198,10 +213,13 @@ class _as_protocol_errors:  # noqa: N801  # reads as a statement
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if not isinstance(error, BusctlError):
             return
-        code = types.INTERNAL_ERROR
-        if isinstance(error, _NOT_THERE):
-            absent = self._uri is not None and not self._modern
-            code = RESOURCE_NOT_FOUND if absent else types.INVALID_PARAMS
+        code = getattr(error, "rpc_code", None) or types.INTERNAL_ERROR
+        if isinstance(error, _ABSENT) and not self._modern:
+            code = RESOURCE_NOT_FOUND
+        elif isinstance(error, _ASKED_WRONGLY):
+            code = types.INVALID_PARAMS
+        elif isinstance(error, AccessDenied):
+            code = types.INVALID_REQUEST
         data: dict[str, Any] = {"code": error.code}
         if self._uri is not None:
             data["uri"] = self._uri

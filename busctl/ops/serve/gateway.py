@@ -15,8 +15,9 @@ from busctl.core.content_type import is_text
 from busctl.core.errors import (
     BusctlError,
     InvalidArguments,
-    MessageMissing,
     OverCapacity,
+    PromptNotFound,
+    ResourceNotFound,
     ToolNotFound,
 )
 from busctl.core.hops import SENT, Hop, measured
@@ -31,8 +32,8 @@ from busctl.ops.serve.answers import as_told
 from busctl.ops.serve.calls import Running, Terms
 from busctl.ops.serve.delivery import ResultFrame
 from busctl.ops.serve.fallback import Kept
-from busctl.ports import ToolInfo
-from busctl.ports.gateway import Caller, Heard, Listed, Shape
+from busctl.ports import Offering, ToolInfo, Upstreams
+from busctl.ports.gateway import Caller, Heard, Shape
 
 if TYPE_CHECKING:
     from busctl.ops.serve.daemon import Daemon
@@ -57,6 +58,7 @@ class McpGateway:
     # --- tools -----------------------------------------------------------------------------
 
     async def tools(self) -> Sequence[Shape]:
+        await self._upstreams()
         replaceable = self._settings.enabled
         return [
             mcp_told.tool_shape(
@@ -69,6 +71,7 @@ class McpGateway:
         self, caller: Caller, name: str, arguments: Shape, *, meta: Shape, heard: Heard | None
     ) -> Shape:
         await self._bus.require(caller.principal, Scope.CALL, tool=name)
+        await self._upstreams()
         limit = self._inline_limit(name)
         unkept = None if self._settings.mcp_store_small else limit
         request = CallTool(None, name, arguments, _digest(name, arguments))
@@ -163,19 +166,29 @@ class McpGateway:
         digest = sha256(payload).hexdigest() if self._settings.trace_hops else None
         return result, measured(len(payload), digest)
 
-    # --- resources -------------------------------------------------------------------------
+    # --- resources and prompts -------------------------------------------------------------
 
     async def resources(self) -> Sequence[Shape]:
-        return []
+        upstreams = await self._upstreams()
+        return [] if upstreams is None else await upstreams.list_resources()
 
     async def templates(self) -> Sequence[Shape]:
-        return [mcp_told.TEMPLATE]
+        upstreams = await self._upstreams()
+        more = [] if upstreams is None else await upstreams.list_resource_templates()
+        return [mcp_told.TEMPLATE, *more]
 
     async def read(self, caller: Caller, uri: str) -> Shape:
-        if not uri.startswith(mcp_told.SCHEME):
-            raise MessageMissing(f"There is no resource {uri[:256]!r}.")
-        transaction_id = parse_id(uri)
-        principal = caller.principal
+        if uri.startswith(mcp_told.SCHEME):
+            return await self._redeem(caller, uri)
+        await self._bus.require(caller.principal, Scope.CALL)
+        upstreams = await self._upstreams()
+        if upstreams is None:
+            raise ResourceNotFound(f"There is no resource {uri[:256]!r}.")
+        return await upstreams.read_resource(uri)
+
+    async def _redeem(self, caller: Caller, uri: str) -> Shape:
+        """The identical bytes, to whom they belong; counted as a delivery."""
+        transaction_id, principal = parse_id(uri), caller.principal
         await self._bus.require(principal, Scope.READ, transaction_id)
         opened = await self._bus.open(transaction_id, principal=principal.reads_as)
         payload = b"".join([piece async for piece in opened.pieces])
@@ -185,17 +198,38 @@ class McpGateway:
         self._bus.passed(transaction_id, SENT, Hop.WIRE, {"via": "mcp", **seen})
         return mcp_told.resource_contents(uri, content_type, text=text, blob=blob)
 
-    # --- prompts ---------------------------------------------------------------------------
-
     async def prompts(self) -> Sequence[Shape]:
-        return []
+        upstreams = await self._upstreams()
+        return [] if upstreams is None else await upstreams.list_prompts()
 
     async def prompt(self, caller: Caller, name: str, arguments: Mapping[str, str]) -> Shape:
-        await self._bus.require(caller.principal, Scope.CALL, tool=name)
-        raise ToolNotFound(f"There is no prompt {name[:128]!r}.")
+        await self._bus.require(caller.principal, Scope.CALL)
+        upstreams = await self._upstreams()
+        if upstreams is None:
+            raise PromptNotFound(f"There is no prompt {name[:128]!r}.")
+        return await upstreams.get_prompt(name, arguments)
 
-    def watch(self, changed: Callable[[Listed], None]) -> Callable[[], None]:
-        return lambda: None
+    async def complete(self, caller: Caller, ref: Shape, argument: Shape, context: Shape) -> Shape:
+        await self._bus.require(caller.principal, Scope.CALL)
+        upstreams = await self._upstreams()
+        if upstreams is None or ref.get("uri") == mcp_told.TEMPLATE["uriTemplate"]:
+            return mcp_told.NO_COMPLETION
+        return await upstreams.complete(ref, argument, context)
+
+    async def _upstreams(self) -> Upstreams | None:
+        """The servers behind, each with what it offers, or given up for now."""
+        upstreams = self._daemon.upstreams
+        if upstreams is not None:
+            await upstreams.settled()
+        return upstreams
+
+    def watch(self, changed: Callable[[Offering], None]) -> Callable[[], None]:
+        upstreams = self._daemon.upstreams
+        return _nothing if upstreams is None else upstreams.watch(changed)
+
+
+def _nothing() -> None:
+    """No list changes without upstream servers."""
 
 
 def _digest(name: str, arguments: Shape) -> str:
