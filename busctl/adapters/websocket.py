@@ -137,7 +137,7 @@ class BusClient(Line):
         await self._fetch(claim.transaction_id, 0, None, into or memory, claim)
         return CallResult(
             memory.value(), claim, claim.transaction_id, claim.content_type, request_id,
-            claim.payload_size_bytes, claim.checksum,
+            claim.payload_size_bytes, claim.checksum, claim.incomplete,
         )  # fmt: skip
 
     async def call_claim(

@@ -36,6 +36,7 @@ from busctl.cli import (
     mcp,
     migrate,
     pin,
+    providers,
     put,
     reconcile,
     rm,
@@ -132,6 +133,7 @@ app.add_typer(migrate.app, name="migrate")
 app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(files.app, name="files")
+app.add_typer(providers.app, name="providers")
 app.command()(cleanup.cleanup)
 app.command()(reconcile.reconcile)
 app.add_typer(aside.app, name="aside")

@@ -73,7 +73,9 @@ def call(
     Large answers come as a claim check, which is redeemed at once. Progress is told on standard
     error of a terminal. --json prints transaction_id, size, checksum (SHA-256), content_type,
     request_id, session_id, route (claim or inline) and path (with -o) in place of the answer;
-    `busctl get` redeems the id. The token is BUSCTL_TOKEN, else the daemon's token file.
+    `busctl get` redeems the id. An answer that is not whole by what its tool says (a language model
+    at its limit) is told on standard error too, and by --json as incomplete. The token is
+    BUSCTL_TOKEN, else the daemon's token file.
 
     Exit codes: 1 the tool or the answer failed, 2 wrong command line or token, 3 no daemon
     answered, or it asks to call again later.
@@ -166,7 +168,7 @@ async def _call(
     as_json: bool,
 ) -> None:
     from busctl.adapters.websocket import BusClient
-    from busctl.cli.running import emit_json
+    from busctl.cli.running import emit_json, say
     from busctl.ops.replacing import replacing
 
     async with BusClient.connect(
@@ -177,6 +179,11 @@ async def _call(
         else:
             with replacing(output) as out:
                 result = await _result(client, wanted, out)
+    if result.incomplete:
+        say(
+            f"busctl call: {wanted.tool} says that its answer is not whole "
+            f"({result.incomplete}); it is stored as it came, as {result.transaction_id}."
+        )
     if as_json:
         emit_json(_shape(result, client.session_id, output))
     elif output is None:
@@ -211,6 +218,8 @@ def _shape(result: CallResult, session_id: str, output: Path | None) -> dict[str
         "session_id": session_id,
         "route": "inline" if result.claim is None else "claim",
     }
+    if result.incomplete:
+        shape["incomplete"] = result.incomplete
     return shape if output is None else {**shape, "path": str(output)}
 
 

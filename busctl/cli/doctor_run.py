@@ -15,13 +15,14 @@ from busctl.adapters import installation, tokenfile
 from busctl.adapters.environment import Loaded
 from busctl.adapters.postgres.facts import PostgresFacts
 from busctl.adapters.postgres.modes import prove_mode
+from busctl.adapters.provider_profiles import load_accounts
 from busctl.adapters.sqlfiles import migrations
 from busctl.cli import alert_run, check_formats
 from busctl.cli.check_run import surroundings
 from busctl.core.alert_json import notice_shape
 from busctl.core.diagnosis import Diagnosis
 from busctl.core.dsn import MASK
-from busctl.core.errors import BusctlError, Unauthorized
+from busctl.core.errors import BusctlError, ConfigurationError, Unauthorized
 from busctl.core.health import Grade, Graded
 from busctl.core.redaction import Redactor
 from busctl.core.settings import PREFIXES, Settings, canonical_name, shown
@@ -69,12 +70,27 @@ def configuration(loaded: Loaded) -> dict[str, Any]:
     } | {f"warning {number}": one for number, one in enumerate(loaded.warnings, 1)}
 
 
+def providers(settings: Settings) -> tuple[dict[str, Any], list[Graded]]:
+    """Who serves language models, and in which variable its key is; never a key."""
+    try:
+        accounts = load_accounts(settings)
+    except ConfigurationError as error:
+        return {}, faults([str(error)])
+    return {
+        one.profile.name: f"{one.tool} at {one.base}, key in {one.key_variable}"
+        if one.usable else f"no key ({one.variables})"
+        for one in accounts
+    }, []  # fmt: skip
+
+
 async def diagnose(loaded: Loaded) -> Diagnosis:
     """The whole of it. A store that cannot be asked is told, not raised."""
     settings = loaded.settings
     sections: dict[str, Mapping[str, Any]] = {}
     sections["installation"], findings = installed()
     sections["configuration"] = configuration(loaded)
+    sections["providers"], wrong = providers(settings)
+    findings += wrong
     texts: dict[str, Any] = {}
     async with surroundings(settings) as (around, store):
         if around.facts is not None and store is not None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from busctl import __version__
 from busctl.adapters import logs, metrics
 from busctl.adapters.clock import SystemClock
+from busctl.cli.serve_chat import chatting
 from busctl.cli.serve_run import tools_of
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
 from busctl.cli.stopping import stop_on_signals
@@ -23,6 +24,7 @@ from busctl.ops.serve import Daemon
 from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import NoTokens
 from busctl.ops.serve.gateway import McpGateway
+from busctl.ops.tool_hosts import ToolHosts
 
 STDIO = "busctl.adapters.mcp_front.stdio"
 
@@ -72,9 +74,9 @@ async def _keep(
 ) -> None:  # fmt: skip
     """The daemon, from when it is `ready` until its client has `left`."""
     tools = tools_of(settings)
-    async with Bus.serving(settings) as bus:
+    async with Bus.serving(settings) as bus, chatting(settings, bus) as chat:
         meter = metrics.Metrics(__version__)
-        daemon = Daemon(bus, tools, NoTokens(), meter, name=own_name(bus))
+        daemon = Daemon(bus, ToolHosts([tools, chat]), NoTokens(), meter, name=own_name(bus))
         async with keeping_up(daemon):
             ready.set_result(McpGateway(daemon))
             log.info("serving", extra={"over": "stdio"})

@@ -16,7 +16,8 @@ from busctl.core.settings import Settings, canonical_name, is_path
 
 NOT_ITS_OWN = frozenset({
     "host", "port", "token", "tls_cert", "tls_key", "allow_remote", "allowed_hosts",
-    "allowed_origins", "state_dir", "tools", "log_format",
+    "allowed_origins", "state_dir", "tools", "log_format", "kimi_api_key", "glm_api_key",
+    "zai_api_key", "providers",
 })  # fmt: skip
 """Settings of the configured daemon that a command's own daemon does without."""
 UPKEEP_SECS = "604800"

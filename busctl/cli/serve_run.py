@@ -21,6 +21,7 @@ from busctl.adapters.toolmodules import load_tools
 from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_desk
 from busctl.cli.running import emit_json, say
+from busctl.cli.serve_chat import chatting
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
 from busctl.cli.stopping import stop_on_eof, stop_on_signals
 from busctl.connect import Bus
@@ -29,6 +30,7 @@ from busctl.ops.serve import Daemon
 from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import Credentials
 from busctl.ops.serve.gateway import McpGateway
+from busctl.ops.tool_hosts import ToolHosts
 from busctl.ops.tools import PythonTools
 from busctl.ports import Desk, TokenGuard
 
@@ -58,11 +60,11 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
     server = HttpServer(settings)
     server.bind()
     try:
-        async with Bus.serving(settings) as bus:
+        async with Bus.serving(settings) as bus, chatting(settings, bus) as chat:
             meter = metrics.Metrics(__version__)
             tokens = PostgresTokens(cast(PostgresStore, bus.store.inner))
             guard = Credentials(own, tokens, settings, bus.clock)
-            daemon = Daemon(bus, tools, guard, meter, name=own_name(bus))
+            daemon = Daemon(bus, ToolHosts([tools, chat]), guard, meter, name=own_name(bus))
             desk = serve_desk.desk(daemon, bus)
             mcp = McpEndpoint(McpGateway(daemon), guard, settings, bus.clock, __version__)
             await server.start(_app(daemon, guard, meter, desk, mcp))

@@ -12,6 +12,8 @@ from uuid import UUID
 CHUNK_BYTES = 1 << 20
 """Raw bytes per chunk, and the largest raw payload kept in the row itself: 1 MiB."""
 
+INCOMPLETE = "incomplete"
+"""The metadata field by which a producer says that its answer is not whole, and why."""
 PREVIEW_CHARS = 200
 
 
@@ -45,6 +47,13 @@ class Labels:
     request_id: str | None = None
     owner: str = "operator"
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def incomplete(self) -> str:
+        """Why the producer itself says that it is not whole: length, content_filter; "" for whole
+        as far as it says."""
+        said = self.metadata.get(INCOMPLETE)
+        return said if isinstance(said, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class Envelope:
             content_type=self.labels.content_type,
             preview=self.preview,
             spooled=self.spooled,
+            incomplete=self.labels.incomplete,
         )
 
 
@@ -104,7 +114,8 @@ class Envelope:
 class ClaimCheck:
     """What crosses the socket in place of a payload. `checksum` is SHA-256 in lowercase hex.
 
-    `spooled`: the message waits in the spool of the daemon's host, and only there.
+    `spooled`: the message waits in the spool of the daemon's host, and only there. `incomplete`:
+    why its producer says that it is not whole, as `Labels.incomplete`.
     """
 
     transaction_id: UUID
@@ -116,6 +127,7 @@ class ClaimCheck:
     content_type: str
     preview: str
     spooled: bool = False
+    incomplete: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The wire shape: strings and numbers only, times in ISO 8601 with offset."""
@@ -129,6 +141,7 @@ class ClaimCheck:
             "content_type": self.content_type,
             "preview": self.preview,
             **({"spooled": True} if self.spooled else {}),
+            **({"incomplete": self.incomplete} if self.incomplete else {}),
         }
 
 

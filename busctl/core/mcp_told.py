@@ -45,11 +45,20 @@ def replacement(
     return result
 
 
+def incomplete_block(claim: ClaimCheck) -> dict[str, Any]:
+    """What follows an answer that its own tool says is not whole."""
+    why = f"its tool says that it was cut ({claim.incomplete})"
+    return {"type": "text", "text": f"[The answer above is not whole: {why}.]"}
+
+
 def _text(claim: ClaimCheck, outline: str) -> str:
     chosen = f"{SCHEME}{claim.transaction_id}"
     expires = claim.expires_at.isoformat(timespec="seconds")
+    kept = (
+        "What came of the answer, which is not whole," if claim.incomplete else "The whole answer"
+    )
     return (
-        f"[This is a preview. The whole answer is kept: {claim.payload_size_bytes:,} bytes of "
+        f"[This is a preview. {kept} is kept: {claim.payload_size_bytes:,} bytes of "
         f"{claim.content_type}, SHA-256 {claim.checksum}, until {expires}, as {chosen}. Read on "
         f"with the tools bus_read (a range of bytes or lines), bus_search (a pattern) or bus_info, "
         f'each with id "{claim.transaction_id}"; the resource {chosen} is the identical bytes.]'

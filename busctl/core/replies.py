@@ -44,6 +44,7 @@ class CallResult:
 
     `claim` is the claim check by which the answer came, None when it came whole. `payload` is
     empty when the bytes went into a sink; `size` and `checksum` (SHA-256, hex) are always theirs.
+    `incomplete` is why the tool itself says that its answer is not whole, "" if it does not.
     """
 
     payload: bytes
@@ -53,6 +54,7 @@ class CallResult:
     request_id: str
     size: int
     checksum: str
+    incomplete: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def read_claim(shape: Mapping[str, Any]) -> ClaimCheck:
             content_type=str(shape.get("content_type", "application/octet-stream")),
             preview=str(shape.get("preview", "")),
             spooled=bool(shape.get("spooled", False)),
+            incomplete=str(shape.get("incomplete", "")),
         )
     except _SHAPE_ERRORS as error:
         raise ProtocolError(f"The daemon sent a claim that cannot be read: {error}.") from error
@@ -145,7 +148,10 @@ def read_whole(frame: Mapping[str, Any]) -> CallResult:
             remedy="Redeem it by its id: `busctl get` reads it from the store.",
             came=(len(payload), found),
         )
-    return CallResult(payload, None, transaction_id, content_type, request_id, len(payload), found)
+    return CallResult(
+        payload, None, transaction_id, content_type, request_id, len(payload), found,
+        str(frame.get("incomplete", "")),
+    )  # fmt: skip
 
 
 def text_size(frame: Mapping[str, Any]) -> int:

@@ -25,9 +25,8 @@ GATE_BYTES = 4096
 """How much of a larger text must read as JSON for its brackets to be counted."""
 TRUNCATION = "truncation_suspected"
 """The event of a suspicion."""
-INCOMPLETE = "incomplete"
-"""The metadata field of an answer that its own producer says is not whole: `length` (cut at a
-limit) or `content_filter`. No suspicion: it is known."""
+PROVIDER_KINDS = {"length": "truncated_by_provider", "content_filter": "filtered_by_provider"}
+"""Kinds of suspicion by what an answer's metadata says under INCOMPLETE: there it is known."""
 EDGE_BYTES = 700
 """Where a marker is looked for: so much of either end."""
 ESCAPE_CHARS = len(r"\u0000")
@@ -51,8 +50,9 @@ _WRAPPER = (
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """`kind` is json_ends_early, truncated_by_marker, text_ends_inside_character or
-    size_differs_from_declared; `detail` is small JSON and holds nothing of the payload."""
+    """`kind` is json_ends_early, truncated_by_marker, text_ends_inside_character,
+    size_differs_from_declared, or one of PROVIDER_KINDS; `detail` is small JSON and holds nothing
+    of the payload."""
 
     kind: str
     detail: dict[str, Any]

@@ -357,7 +357,7 @@ def _claim(draft: Draft, stored: Stored, preview: str) -> ClaimCheck:
     return ClaimCheck(
         draft.transaction_id, draft.payload_size_bytes, draft.checksum.hex(), draft.compression,
         stored.expires_at, draft.labels.message_type, draft.labels.content_type, preview,
-        spooled=stored.spooled,
+        spooled=stored.spooled, incomplete=draft.labels.incomplete,
     )  # fmt: skip
 
 

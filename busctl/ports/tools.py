@@ -62,7 +62,8 @@ class Answer:
 
     `declared_size` (bytes) is what the tool said its answer has, if it said so. `is_error`: the
     tool itself calls it an error; it is stored as a message of that type, whole. `metadata` is kept
-    with the message.
+    with the message; of an answer in pieces it is read when they have ended, so that a tool may
+    fill it as it goes. Pieces that end in AnswerCut are kept as an error, with what came of them.
     """
 
     payload: bytes | None

@@ -19,7 +19,8 @@ from tests.cli.commands import busctl
 MARK = "k4n4ry"
 PORT = ("-s", "BUSCTL_PORT=1", "-s", "BUSCTL_STATE_DIR=/nonexistent/state")
 SECTIONS = {
-    "installation", "configuration", "connection", "server", "login", "extensions", "migrations",
+    "installation", "configuration", "providers", "connection", "server", "login", "extensions",
+    "migrations",
 }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ RUNS = [
     ("audit sql", "code", 0), ("audit map", "code --entry save", 0), ("audit rules", "", 0),
     ("audit explain", "SF001", 0),
     ("check", "schema", 0), ("token create", "--principal me --scope read", 0),
-    ("token list", "", 0),
+    ("token list", "", 0), ("providers show", "kimi", 0), ("providers check", "", 2),
 ]  # fmt: skip
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from typing import Any
 from uuid import UUID
 
-from busctl.core.chat import ChatRequest, Encoder, body_of
+from busctl.core.chat import ChatRequest, Encoder, Piece, body_of
 from busctl.core.chat_tally import TOOL_CALLS, Tally
-from busctl.core.errors import AnswerCut, BusctlError, ProviderRefused
+from busctl.core.envelope import INCOMPLETE
+from busctl.core.errors import AnswerCut, BusctlError, CallTimedOut, ProviderRefused, ToolFailed
 from busctl.core.provider_account import Account
-from busctl.core.truncation import INCOMPLETE
 from busctl.ops.chat.asking import Asking
 from busctl.ports import Clock, Prepared
 
@@ -60,6 +61,10 @@ class Answering:
                 encoder.end()
             self._judge()
             whole = INCOMPLETE not in self.metadata
+        except ToolFailed as error:
+            if self._tally.text_bytes and not isinstance(error, AnswerCut):
+                raise AnswerCut(error.message) from error
+            raise
         finally:
             self._describe()
             await self._keep_reasoning()
@@ -99,7 +104,7 @@ class Answering:
         tally, asking = self._tally, self._asking
         rounds = self._profile.web_search.max_rounds if self._profile.web_search else 1
         while True:
-            async with aclosing(asking.ask(self._body, tally)) as pieces:  # type: ignore[type-var]
+            async with aclosing(self._in_time(asking.ask(self._body, tally))) as pieces:  # type: ignore[type-var]
                 async for piece in pieces:
                     text = tally.add(piece)
                     self._tell()
@@ -114,6 +119,23 @@ class Answering:
             if not echoes:
                 return
             self._body = {**self._body, "messages": [*self._body["messages"], *echoes]}
+
+    async def _in_time(self, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+        """The same, while there is time. Raises AnswerCut when it is over, CallTimedOut when
+        nothing of the answer had come by then."""
+        async with aclosing(pieces):  # type: ignore[type-var]
+            while True:
+                try:
+                    async with asyncio.timeout(self._asking.until - self._clock.monotonic()):
+                        piece = await anext(pieces, None)
+                except TimeoutError as error:
+                    said = f"{self._profile.title} gave no whole answer in time"
+                    if self._tally.text_bytes:
+                        raise AnswerCut(f"{said}: what came of it is kept.") from error
+                    raise CallTimedOut(f"{said}, and nothing of one.") from error
+                if piece is None:
+                    return
+                yield piece
 
     def _judge(self) -> None:
         """What the finish_reason of the last round says. Raises AnswerCut and ProviderRefused."""

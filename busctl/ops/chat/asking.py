@@ -39,7 +39,7 @@ class Asking:
         self._account = account
         self._api = api
         self._clock = clock
-        self._until = until
+        self.until = until
         self.note = note
         self.retries = 0
 
@@ -70,7 +70,7 @@ class Asking:
         now = self._clock.now()
         spread = random.random()  # noqa: S311  # hides nothing
         pause = pause_after(attempt, fault, profile.retries, now=now, spread=spread)
-        if pause is None or self._clock.monotonic() + pause >= self._until:
+        if pause is None or self._clock.monotonic() + pause >= self.until:
             raise self._given_up(attempt, fault) from fault
         self.note(f"{profile.title}: {fault}; asking again in {pause:.1f} s")
         await asyncio.sleep(pause)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from busctl.core.conversation import ASKED, CONVERSATION, LOOKED_AT_CHARS, Role, asked_for
-from busctl.core.envelope import Labels
+from busctl.core.envelope import INCOMPLETE, Labels
 from busctl.core.errors import BusctlError
 from busctl.core.hops import Hop
-from busctl.core.truncation import INCOMPLETE, TRUNCATION
+from busctl.core.truncation import TRUNCATION
 from busctl.ops.bus import Bus
 from busctl.ops.files.ingesting import TEXT, Ingested
 from busctl.ops.files.turns import Turn

@@ -10,6 +10,7 @@ from uuid import UUID
 from busctl.core.breaker import STORE_ERRORS
 from busctl.core.envelope import Labels, MessageType
 from busctl.core.errors import (
+    AnswerCut,
     BusctlError,
     CallFailed,
     DuplicateRequest,
@@ -19,7 +20,7 @@ from busctl.core.errors import (
     StoreUnreachable,
 )
 from busctl.ops.bus import Bus
-from busctl.ops.serve.fallback import ERROR_OF, TOOL, Keeper, Kept
+from busctl.ops.serve.fallback import CUT, ERROR_OF, TOOL, WHY, Keeper, Kept
 from busctl.ports import Answer
 
 log = logging.getLogger("busctl.serve")
@@ -56,6 +57,12 @@ async def keep_error(
     )  # fmt: skip
 
 
+def broken_off(kept: Kept, cut: AnswerCut) -> CallFailed:
+    """An answer that broke off is no answer: its error names what came of it."""
+    stored = None if kept.nowhere else kept.claim.transaction_id
+    return CallFailed(cut.message, code=cut.code, transaction_id=stored, remedy=cut.remedy)
+
+
 async def recall(bus: Bus, transaction_id: UUID, tool: str, digest: str) -> Kept:
     """The stored answer of a request that was made before.
 
@@ -69,7 +76,9 @@ async def recall(bus: Bus, transaction_id: UUID, tool: str, digest: str) -> Kept
             f"This request_id was used for another call (of {labels.tool_name})."
         )
     if labels.message_type is MessageType.ERROR and labels.metadata.get(ERROR_OF) != TOOL:
-        raise _told_again(transaction_id, await bus.get(transaction_id))
+        cut = labels.metadata.get(ERROR_OF) == CUT
+        shape = json.dumps(labels.metadata.get(WHY)).encode() if cut else None
+        raise _told_again(transaction_id, shape or await bus.get(transaction_id))
     return Kept(envelope.claim(), None, metadata=labels.metadata)
 
 

@@ -23,6 +23,7 @@ from busctl.core.errors import (
     CallTimedOut,
     DrainingDaemon,
     DuplicateRequest,
+    ProviderBusy,
     ToolFailed,
     ToolNotFound,
     UpstreamUnavailable,
@@ -352,7 +353,7 @@ class Calls:
             finally:
                 await passage.measured()
             passage.accepted(kept.claim)
-        except (*answers.UNKEPT, UpstreamUnavailable):
+        except (*answers.UNKEPT, UpstreamUnavailable, ProviderBusy):
             raise  # nothing to keep: nothing has run, or nothing takes it
         except BusctlError as error:
             raise await answers.keep_error(
@@ -365,6 +366,8 @@ class Calls:
         if self._bus.settings.log_all_operations:
             size = kept.claim.payload_size_bytes
             log.info("stored", extra={"bytes": size, "seconds": round(seconds, 3)})
+        if kept.cut is not None:
+            raise answers.broken_off(kept, kept.cut) from kept.cut
         return kept
 
     def _away(self, running: Running) -> BusctlError | None:

@@ -135,6 +135,8 @@ def _result(
         fields["spooled"] = True
     if kept.nowhere:
         fields["stored"] = False
+    if kept.claim.incomplete:
+        fields["incomplete"] = kept.claim.incomplete
     # Hashed anew: these are the bytes that go into the frame, however long they have waited.
     seen = measured(len(payload), sha256(payload).hexdigest() if hashed else None)
     return ResultFrame(encode("call_tool_res", **fields), Route.INLINE, seen)

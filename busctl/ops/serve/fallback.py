@@ -14,7 +14,7 @@ from uuid import UUID
 
 from busctl.core.breaker import AWAY, FALLS_BACK, State
 from busctl.core.envelope import ClaimCheck, Compression, Labels, MessageType, preview_of
-from busctl.core.errors import BusctlError, FileFailed, SpoolFull
+from busctl.core.errors import AnswerCut, BusctlError, FileFailed, SpoolFull
 from busctl.core.journal import Kind
 from busctl.ops.bus import Bus
 from busctl.ops.putting import MEMORY_BYTES, collected
@@ -28,7 +28,11 @@ LEAST_ROOM_BYTES = 64 * 1024
 """With less room than that, and no store, no tool is run: its answer would be lost."""
 ERROR_OF = "error_of"
 TOOL = "tool"
-"""The metadata that tells a tool's own error, whose payload is the tool's, from the daemon's."""
+CUT = "cut"
+"""The metadata that tells a tool's own error, whose payload is the tool's, and an answer that broke
+off, whose payload is what came of it, from the daemon's errors."""
+WHY = "error"
+"""The metadata field that says of the latter what went wrong: code, message, remedy."""
 ASK_SECS = 1.0
 """How long a store that has just failed is asked whether it has the message after all."""
 
@@ -37,12 +41,14 @@ ASK_SECS = 1.0
 class Kept:
     """An answer that is kept: its claim, its bytes if they are at hand still, and its metadata.
     `nowhere`: it passed only, and the claim redeems nothing. One of type error is what the tool
-    itself calls an error; other errors are raised."""
+    itself calls an error, or what came of an answer that broke off, which `cut` tells; other errors
+    are raised."""
 
     claim: ClaimCheck
     payload: bytes | None
     nowhere: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    cut: AnswerCut | None = None
 
 
 class Keeper:
@@ -66,11 +72,13 @@ class Keeper:
         store's errors only without a spool; SpoolFull."""
         if not self.bus.settings.enabled:
             return await self.passed(answer, labels, transaction_id)
-        labels = _labelled(labels, answer)
         if answer.payload is not None:
+            labels = _labelled(labels, answer)
             return await self._keep(answer.payload, labels, transaction_id, away)
-        async with _whole(answer, self.bus.settings.max_payload_bytes) as source:
-            return await self._keep(source, labels, transaction_id, away)
+        async with _whole(answer, self.bus.settings.max_payload_bytes) as (source, cut):
+            labels = _labelled(labels, answer, cut)
+            kept = await self._keep(source, labels, transaction_id, away)
+            return replace(kept, cut=cut)
 
     def check_room(self) -> None:
         """Raises SpoolFull when an answer could be kept nowhere: better before its tool runs."""
@@ -136,38 +144,64 @@ class Keeper:
 
     async def passed(self, answer: Answer, labels: Labels, transaction_id: UUID) -> Kept:
         """The answer, kept nowhere. Raises PayloadTooLarge."""
-        labels = _labelled(labels, answer)
         most = self.bus.settings.max_payload_bytes
-        payload = answer.payload
+        payload, cut = answer.payload, None
         if payload is None:
-            async with _whole(answer, most) as source:
+            async with _whole(answer, most) as (source, cut):
                 payload = source if isinstance(source, bytes) else source.read()
+        labels = _labelled(labels, answer, cut)
         if len(payload) > most:
             raise too_large(len(payload), most)
         digest = await asyncio.to_thread(hashlib.sha256, payload)
         claim = ClaimCheck(
             transaction_id, len(payload), digest.hexdigest(), Compression.NONE,
             self.bus.clock.now(), labels.message_type, labels.content_type,
-            preview_of(payload, labels.content_type),
+            preview_of(payload, labels.content_type), incomplete=labels.incomplete,
         )  # fmt: skip
-        return Kept(claim, payload, nowhere=True, metadata=labels.metadata)
+        return Kept(claim, payload, nowhere=True, metadata=labels.metadata, cut=cut)
 
 
-def _labelled(labels: Labels, answer: Answer) -> Labels:
+def _labelled(labels: Labels, answer: Answer, cut: AnswerCut | None = None) -> Labels:
     """What the answer itself adds: its content type, its metadata, that it is an error."""
-    kind = MessageType.ERROR if answer.is_error else labels.message_type
+    is_error = answer.is_error or cut is not None
+    kind = MessageType.ERROR if is_error else labels.message_type
     known = {**answer.metadata, **labels.metadata}
-    if answer.is_error:
-        known[ERROR_OF] = TOOL
+    if is_error:
+        known[ERROR_OF] = TOOL if cut is None else CUT
+    if cut is not None:
+        known[WHY] = {"code": cut.code, "message": cut.message, "remedy": cut.remedy}
     return replace(labels, content_type=answer.content_type, message_type=kind, metadata=known)
 
 
 @asynccontextmanager
-async def _whole(answer: Answer, most: int) -> AsyncIterator[bytes | IO[bytes]]:
-    """All pieces of a streamed answer, so that they can be put twice."""
-    pieces: AsyncIterator[bytes] = answer.pieces  # type: ignore[assignment]  # the other of the two
-    async with collected(pieces, most) as (waiting, size):
-        yield waiting.read() if size <= MEMORY_BYTES else waiting
+async def _whole(
+    answer: Answer, most: int
+) -> AsyncIterator[tuple[bytes | IO[bytes], AnswerCut | None]]:
+    """All pieces of a streamed answer, so that they can be put twice; and why they broke off, if
+    they did."""
+    came = _Came(answer.pieces)  # type: ignore[arg-type]  # the other of the two
+    async with collected(came.pieces(), most) as (waiting, size):
+        yield (waiting.read() if size <= MEMORY_BYTES else waiting), came.cut
+
+
+class _Came:
+    """The pieces of an answer up to where it broke off. With none before, it is no answer at all:
+    AnswerCut goes on."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self.cut: AnswerCut | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        size = 0
+        try:
+            async for piece in self._pieces:
+                size += len(piece)
+                yield piece
+        except AnswerCut as error:
+            if not size:
+                raise
+            self.cut = error
 
 
 async def _put(

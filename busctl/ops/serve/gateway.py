@@ -163,6 +163,9 @@ class McpGateway:
             payload, claim.content_type, uri=f"{mcp_told.SCHEME}{claim.transaction_id}",
             is_error=mcp_told.is_error(claim), metadata=kept.metadata,
         )  # fmt: skip
+        if claim.incomplete:
+            told = [*result.get("content", ()), mcp_told.incomplete_block(claim)]
+            result = {**result, "content": told}
         digest = sha256(payload).hexdigest() if self._settings.trace_hops else None
         return result, measured(len(payload), digest)
 

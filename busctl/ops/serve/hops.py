@@ -9,9 +9,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from uuid import UUID
 
-from busctl.core.envelope import ClaimCheck
+from busctl.core.envelope import INCOMPLETE, ClaimCheck
 from busctl.core.hops import ACCEPTED, PRODUCED, Hop, Measure, differs, measured
-from busctl.core.truncation import TRUNCATION, Suspicion, TruncationScan
+from busctl.core.truncation import PROVIDER_KINDS, TRUNCATION, Suspicion, TruncationScan
 from busctl.ops.bus import Bus
 from busctl.ports import Answer, Meter
 
@@ -34,6 +34,7 @@ class Passage:
         self._measure = Measure()
         self._hashing: asyncio.Task[None] | None = None
         self._declared = answer.declared_size
+        self._metadata = answer.metadata
         self._scan = TruncationScan(answer.content_type, json_limit=COUNTED_BYTES)
         self._on = bus.settings.trace_hops
         self._scans = bus.settings.detect_truncation and self._scan.looks
@@ -73,6 +74,9 @@ class Passage:
             )
 
     def _suspicions(self) -> Iterator[Suspicion]:
+        known = self._metadata.get(INCOMPLETE)
+        if known in PROVIDER_KINDS:
+            yield Suspicion(PROVIDER_KINDS[known], {"size": self._measure.size})
         if self._declared is not None and self._declared != self._measure.size:
             yield Suspicion(
                 "size_differs_from_declared",
