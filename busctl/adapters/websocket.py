@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NoReturn
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_connection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from busctl.adapters import tokenfile
+from busctl.adapters import tokenfile, tracing
 from busctl.adapters.websocket_fetch import Memory, Receipt, Sink
 from busctl.adapters.websocket_line import PARSED_IN_PLACE, Call, Line, Noted
 from busctl.core.address import url_of
@@ -31,6 +31,7 @@ from busctl.core.errors import (
     ProtocolError,
     Unauthorized,
 )
+from busctl.core.hops import Hop
 from busctl.core.protocol import CLAIM, DEFAULT_MAX_MESSAGE_BYTES, RECEIVED, TYPED, Close
 from busctl.core.replies import (
     CallResult,
@@ -41,11 +42,23 @@ from busctl.core.replies import (
     text_size,
 )
 from busctl.core.settings import Settings
-from busctl.ports import ToolInfo
+from busctl.core.traceparent import with_traceparent
+from busctl.ports import Span, ToolInfo
 
 GREET_SECS = 15.0
 PING_SECS = 20.0
 PONG_SECS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call as the caller wants it."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+    request_id: str | None
+    on_progress: Noted | None
+    timeout: float | None
 
 
 class BusClient(Line):
@@ -118,15 +131,27 @@ class BusClient(Line):
         on_progress: Noted | None = None,
         timeout: float | None = None,
         into: Sink | None = None,
+        traceparent: str | None = None,
     ) -> CallResult:
         """Call a tool and have its whole answer, redeemed and verified.
 
         `timeout` in seconds bounds the call, not the redeeming. With `into` (anything that has a
         `write`, called in a thread) the bytes go there as they come and not into the result; they
-        are verified when this returns. Raises CallFailed with the daemon's code (TIMEOUT for our
-        own), MessageCorrupt, the other outcomes of redeeming, and DaemonUnreachable.
+        are verified when this returns. `traceparent` joins the call to a trace (W3C); without one
+        OpenTelemetry is asked for it, if the program has loaded that. Raises CallFailed with the
+        daemon's code (TIMEOUT for our own), MessageCorrupt, the other outcomes of redeeming, and
+        DaemonUnreachable.
         """
-        called = await self._call(tool, arguments, request_id, on_progress, timeout)
+        with self._span(tool, traceparent) as span:
+            asked = Asked(tool, arguments or {}, request_id, on_progress, timeout)
+            result = await self._called_whole(asked, into, span.traceparent)
+            span.set(transaction_id=str(result.transaction_id), size=result.size)
+            return result
+
+    async def _called_whole(
+        self, asked: Asked, into: Sink | None, traceparent: str | None
+    ) -> CallResult:
+        called = await self._call(asked, traceparent)
         if isinstance(called, CallResult):
             if into is None:
                 return called
@@ -134,7 +159,7 @@ class BusClient(Line):
             return replace(called, payload=b"")
         request_id, claim = called
         memory = Memory()
-        await self._fetch(claim.transaction_id, 0, None, into or memory, claim)
+        await self._fetch(claim.transaction_id, 0, None, into or memory, claim, traceparent)
         return CallResult(
             memory.value(), claim, claim.transaction_id, claim.content_type, request_id,
             claim.payload_size_bytes, claim.checksum, claim.incomplete,
@@ -148,23 +173,29 @@ class BusClient(Line):
         request_id: str | None = None,
         on_progress: Noted | None = None,
         timeout: float | None = None,
+        traceparent: str | None = None,
     ) -> ClaimCheck:
         """Call a tool and have the claim check of its answer, unredeemed. Raises as `call`."""
-        called = await self._call(tool, arguments, request_id, on_progress, timeout)
-        if isinstance(called, CallResult):  # it came whole; its claim is asked for
-            return await self._fetch(called.transaction_id, 0, 0, Memory(), None)
-        return called[1]
+        with self._span(tool, traceparent) as span:
+            asked = Asked(tool, arguments or {}, request_id, on_progress, timeout)
+            called = await self._call(asked, span.traceparent)
+            if isinstance(called, CallResult):  # it came whole; its claim is asked for
+                return await self._fetch(called.transaction_id, 0, 0, Memory(), None)
+            span.set(transaction_id=str(called[1].transaction_id))
+            return called[1]
 
     async def fetch(
-        self, transaction_id: UUID, offset: int = 0, length: int | None = None
-    ) -> bytes:
+        self, transaction_id: UUID, offset: int = 0, length: int | None = None, *,
+        traceparent: str | None = None,
+    ) -> bytes:  # fmt: skip
         """The bytes [offset, offset + length) of a payload, up to its end; verified.
 
         Raises MessageMissing, MessageExpired, MessageCorrupt, AccessDenied, StoreUnreachable,
         CallFailed with any other code, and DaemonUnreachable. Never fewer bytes.
         """
         memory = Memory()
-        await self._fetch(transaction_id, offset, length, memory, None)
+        with self._span("fetch", traceparent, transaction_id=str(transaction_id)) as span:
+            await self._fetch(transaction_id, offset, length, memory, None, span.traceparent)
         return memory.value()
 
     async def fetch_to(self, transaction_id: UUID, target: Path | Sink) -> ClaimCheck:
@@ -173,10 +204,11 @@ class BusClient(Line):
         A path is replaced when everything has come and is verified, and left as it was otherwise;
         anything else with a `write` gets the bytes as they come.
         """
-        if not isinstance(target, Path):
-            return await self._fetch(transaction_id, 0, None, target, None)
-        with _replacing(target) as out:
-            return await self._fetch(transaction_id, 0, None, out, None)
+        with self._span("fetch", None, transaction_id=str(transaction_id)) as span:
+            if not isinstance(target, Path):
+                return await self._fetch(transaction_id, 0, None, target, None, span.traceparent)
+            with _replacing(target) as out:
+                return await self._fetch(transaction_id, 0, None, out, None, span.traceparent)
 
     async def health(self) -> Mapping[str, Any]:
         """The daemon's own account of its health."""
@@ -228,27 +260,28 @@ class BusClient(Line):
             )
         raise ProtocolError(f"The daemon at {self._url} refused the session: {reason}.")
 
+    def _span(self, what: str, traceparent: str | None, **attributes: Any) -> Span:
+        return tracing.ambient().begin(
+            Hop.CLIENT, what, traceparent, session_id=self.session_id, **attributes
+        )
+
     async def _call(
-        self,
-        tool: str,
-        arguments: Mapping[str, Any] | None,
-        request_id: str | None,
-        on_progress: Noted | None,
-        timeout: float | None,
+        self, asked: Asked, traceparent: str | None
     ) -> CallResult | tuple[str, ClaimCheck]:
-        chosen = request_id or uuid4().hex
+        chosen = asked.request_id or uuid4().hex
         if chosen in self._calls:
             raise ConfigurationError(f"Request {chosen!r} waits for its answer already.")
-        waiting = self._calls[chosen] = Call(on_progress)
+        waiting = self._calls[chosen] = Call(asked.on_progress)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(asked.timeout):
                 await self._send(
-                    "call_tool", request_id=chosen, name=tool, arguments=dict(arguments or {})
-                )
+                    "call_tool", request_id=chosen, name=asked.tool,
+                    arguments=dict(asked.arguments), **with_traceparent({}, traceparent),
+                )  # fmt: skip
                 frame = await waiting.answer
         except TimeoutError as error:
             raise CallFailed(
-                f"The call of {tool!r} was not answered within {timeout:g} s "
+                f"The call of {asked.tool!r} was not answered within {asked.timeout:g} s "
                 f"(request {chosen}, session {self.session_id}).",
                 code="TIMEOUT",
                 remedy="The call goes on: repeat it with the same session and request id.",
@@ -284,6 +317,7 @@ class BusClient(Line):
         length: int | None,
         sink: Sink,
         claim: ClaimCheck | None,
+        traceparent: str | None = None,
     ) -> ClaimCheck:
         # Parts carry the id alone: fetches of one id follow one another, and one that its caller
         # has left is waited for.
@@ -291,7 +325,7 @@ class BusClient(Line):
             await before.ended.wait()
         receipt = Receipt(uuid4().hex, transaction_id, offset)
         self._fetches[transaction_id] = receipt
-        asking = asyncio.create_task(self._send_fetch(receipt, offset, length))
+        asking = asyncio.create_task(self._send_fetch(receipt, offset, length, traceparent))
         try:
             # Sent even if the caller leaves now: its end is what the next fetch waits for.
             await asyncio.shield(asking)
@@ -307,12 +341,14 @@ class BusClient(Line):
         finally:
             receipt.leave()
 
-    async def _send_fetch(self, receipt: Receipt, offset: int, length: int | None) -> None:
+    async def _send_fetch(
+        self, receipt: Receipt, offset: int, length: int | None, traceparent: str | None
+    ) -> None:
         try:
             await self._send(
                 "fetch", request_id=receipt.request_id,
                 transaction_id=str(receipt.transaction_id), offset=offset,
-                **({} if length is None else {"length": length}),
+                **with_traceparent({} if length is None else {"length": length}, traceparent),
             )  # fmt: skip
         except BusctlError as error:
             receipt.fail(error)

@@ -25,6 +25,7 @@ class _Wanted:
     given: dict[str, Any]
     request_id: str | None
     timeout: float | None
+    traceparent: str | None
 
 
 def call(
@@ -64,6 +65,10 @@ def call(
         float | None,
         typer.Option("--timeout", metavar="SECONDS", min=0.001, help="Longest wait for the call."),
     ] = None,
+    traceparent: Annotated[
+        str | None,
+        typer.Option("--traceparent", metavar="TEXT", help="Trace to join, as the W3C writes it."),
+    ] = None,
     as_json: options.Json = False,
     env_file: options.EnvFile = None,
     sets: options.Set = None,
@@ -87,16 +92,19 @@ def call(
       busctl call generate size_bytes=10000000 kind=json seed=7 -o answer.json
       echo '{"text": "hello"}' | busctl call echo --args-json - --json
     """
+    from busctl import __version__
+    from busctl.adapters.tracing import Tracing
     from busctl.cli.running import run, settings_for
 
     settings = settings_for(env_file, sets)
     if list_tools:
         run(_list(settings, url, as_json=as_json))
         return
-    wanted = _wanted(tool, arguments, args_json, request_id, timeout)
+    wanted = _wanted(tool, arguments, args_json, request_id, timeout, traceparent)
     if output is not None:
         _check_target(output)
-    run(_call(settings, url, session, wanted, output, claims=not no_claims, as_json=as_json))
+    with Tracing("busctl-client", __version__):
+        run(_call(settings, url, session, wanted, output, claims=not no_claims, as_json=as_json))
 
 
 def _wanted(
@@ -105,6 +113,7 @@ def _wanted(
     args_json: str | None,
     request_id: str | None,
     timeout: float | None,
+    traceparent: str | None,
 ) -> _Wanted:
     from busctl.core.errors import ConfigurationError
 
@@ -113,7 +122,7 @@ def _wanted(
             "No tool is named.", remedy="Write `busctl call TOOL`, or `busctl call --list`."
         )
     given = {} if args_json is None else _read_object(args_json)
-    return _Wanted(tool, arguments or [], given, request_id, timeout)
+    return _Wanted(tool, arguments or [], given, request_id, timeout, traceparent)
 
 
 def _read_object(name: str) -> dict[str, Any]:
@@ -204,7 +213,7 @@ async def _result(client: BusClient, wanted: _Wanted, into: Any) -> CallResult:
     tell = (lambda note: say(f"{wanted.tool}: {note}")) if sys.stderr.isatty() else None
     return await client.call(
         wanted.tool, arguments, request_id=wanted.request_id, timeout=wanted.timeout,
-        on_progress=tell, into=into,
+        on_progress=tell, into=into, traceparent=wanted.traceparent,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from busctl.adapters.postgres.tokens import PostgresTokens
 from busctl.adapters.spool import others_of
 from busctl.adapters.tokenfile import Guard
 from busctl.adapters.toolmodules import load_tools
+from busctl.adapters.tracing import Tracing
 from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_desk
 from busctl.cli.running import emit_json, say
@@ -60,11 +61,18 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
     server = HttpServer(settings)
     server.bind()
     try:
-        async with Bus.serving(settings) as bus, chatting(settings, bus) as chat:
+        async with (
+            Tracing("busctl", __version__) as tracing,
+            Bus.serving(settings) as bus,
+            chatting(settings, bus) as chat,
+        ):
             meter = metrics.Metrics(__version__)
             tokens = PostgresTokens(cast(PostgresStore, bus.store.inner))
             guard = Credentials(own, tokens, settings, bus.clock)
-            daemon = Daemon(bus, ToolHosts([tools, chat]), guard, meter, name=own_name(bus))
+            daemon = Daemon(
+                bus, ToolHosts([tools, chat]), guard, meter, name=own_name(bus),
+                tracer=tracing.tracer,
+            )  # fmt: skip
             desk = serve_desk.desk(daemon, bus)
             mcp = McpEndpoint(McpGateway(daemon), guard, settings, bus.clock, __version__)
             await server.start(_app(daemon, guard, meter, desk, mcp))
@@ -103,8 +111,9 @@ def _app(
 
     health = asgi.Health(daemon.health, rendered, daemon.refused)
     return asgi.make_app(
-        daemon.settings, daemon.converse, daemon.bus, guard, meter, health, desk, mcp
-    )
+        daemon.settings, daemon.converse, daemon.bus, guard, meter, health, desk, mcp,
+        tracer=daemon.tracer,
+    )  # fmt: skip
 
 
 # --- comings and goings ------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from busctl.core.envelope import CHUNK_BYTES
 from busctl.core.errors import BusctlError, InvalidId, ProtocolError
 from busctl.core.ids import parse_id
 from busctl.core.jsontext import parse_json
+from busctl.core.traceparent import traceparent_in
 
 PROTOCOL = "busctl.1"
 DEFAULT_MAX_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -73,12 +74,14 @@ class ListTools:
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
-    """`digest` is equal (SHA-256, hex) for calls of one tool with equal arguments."""
+    """`digest` is equal (SHA-256, hex) for calls of one tool with equal arguments. `traceparent` is
+    a valid one, or None."""
 
     request_id: str | None
     name: str
     arguments: Mapping[str, Any]
     digest: str
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Fetch:
     transaction_id: UUID
     offset: int
     length: int | None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +284,8 @@ def _call_tool(fields: _Fields) -> CallTool:
         digest = call_digest(name, arguments)
     except RecursionError:
         fields.fail("arguments are nested too deeply.")
-    return CallTool(fields.label("request_id"), name, arguments, digest)
+    traced = traceparent_in(fields.raw)
+    return CallTool(fields.label("request_id"), name, arguments, digest, traced)
 
 
 def call_digest(name: str, arguments: Mapping[str, Any]) -> str:
@@ -297,7 +302,10 @@ def _fetch(fields: _Fields) -> Fetch:
         transaction_id = parse_id(fields.text("transaction_id"))
     except InvalidId as error:
         fields.fail(error.message, code=InvalidId.code)
-    return Fetch(request_id, transaction_id, fields.size("offset") or 0, fields.size("length"))
+    return Fetch(
+        request_id, transaction_id, fields.size("offset") or 0, fields.size("length"),
+        traceparent_in(fields.raw),
+    )  # fmt: skip
 
 
 def _received(fields: _Fields) -> Received:

@@ -58,6 +58,8 @@ from busctl.ports.tools import Bounds as Bounds
 from busctl.ports.tools import Call as Call
 from busctl.ports.tools import ToolHost as ToolHost
 from busctl.ports.tools import ToolInfo as ToolInfo
+from busctl.ports.tracing import Span as Span
+from busctl.ports.tracing import Tracer as Tracer
 from busctl.ports.upstreams import Condition as Condition
 from busctl.ports.upstreams import Offering as Offering
 from busctl.ports.upstreams import Upstreams as Upstreams

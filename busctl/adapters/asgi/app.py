@@ -25,7 +25,8 @@ from busctl.adapters.asgi.socket import StarletteSocket
 from busctl.core.errors import BusctlError, Unauthorized
 from busctl.core.principal import Scope
 from busctl.core.settings import Settings
-from busctl.ports import Desk, Meter, Reading, Socket, TokenGuard
+from busctl.core.untraced import UNTRACED
+from busctl.ports import Desk, Meter, Reading, Socket, TokenGuard, Tracer
 
 Refused = Callable[[str, str], None]
 """Told of a client that is turned away: by which door, and why."""
@@ -44,7 +45,8 @@ class Health:
 
 def make_app(
     settings: Settings, converse: Callable[[Socket], Awaitable[None]], reading: Reading,
-    guard: TokenGuard, meter: Meter, health: Health, desk: Desk, mcp: ASGIApp,
+    guard: TokenGuard, meter: Meter, health: Health, desk: Desk, mcp: ASGIApp, *,
+    tracer: Tracer = UNTRACED,
 ) -> Starlette:  # fmt: skip
     """The application; whoever shows a token redeems the messages of its principal, or sees them
     in the dashboard. `mcp` answers at `/mcp`."""
@@ -71,7 +73,9 @@ def make_app(
         text, content_type = health.metrics()
         return Response(text, headers={"Content-Type": content_type})
 
-    redemption = Redemption(reading, guard, meter, log_all=settings.log_all_operations)
+    redemption = Redemption(
+        reading, guard, meter, log_all=settings.log_all_operations, tracer=tracer
+    )
     routes = [
         WebSocketRoute("/", websocket),
         Route("/messages/{id}", redemption.serve, methods=["GET"]),  # and HEAD with it

@@ -27,7 +27,9 @@ from busctl.core.errors import BusctlError
 from busctl.core.hops import SENT, Hop
 from busctl.core.ids import parse_id
 from busctl.core.principal import Principal, Scope
-from busctl.ports import Meter, Readable, Reading, TokenGuard
+from busctl.core.traceparent import traceparent_in
+from busctl.core.untraced import UNTRACED
+from busctl.ports import Meter, Readable, Reading, TokenGuard, Tracer
 
 VIA = "http"
 PLAIN = 200
@@ -50,7 +52,11 @@ class Representation:
 class Redemption:
     """Serves the messages of a principal to whoever shows its token."""
 
-    def __init__(self, reading: Reading, guard: TokenGuard, meter: Meter, *, log_all: bool) -> None:
+    def __init__(
+        self, reading: Reading, guard: TokenGuard, meter: Meter, *, log_all: bool,
+        tracer: Tracer = UNTRACED,
+    ) -> None:  # fmt: skip
+        self.tracer = tracer
         self._log_all = log_all
         self._reading = reading
         self._guard = guard
@@ -63,14 +69,22 @@ class Redemption:
     async def serve_to(self, request: Request, principal: Principal) -> Response:
         """The same to somebody who is known already."""
         transaction_id = parse_id(request.path_params["id"])
-        try:
-            await self._reading.require(principal, Scope.READ, transaction_id)
-            reader = principal.reads_as
-            opened = await self._reading.open(transaction_id, principal=reader)
-            return await self._respond(request, opened, reader)
-        except BusctlError as error:
-            self._failed(error)
-            raise
+        with self.tracer.begin(
+            Hop.DAEMON, "redeem", traceparent_in(request.headers),
+            transaction_id=str(transaction_id),
+        ) as span:  # fmt: skip
+            try:
+                await self._reading.require(principal, Scope.READ, transaction_id)
+                reader = principal.reads_as
+                with self.tracer.begin(Hop.STORE, "get", span.traceparent):
+                    opened = await self._reading.open(transaction_id, principal=reader)
+                response = await self._respond(request, opened, reader)
+                if isinstance(response, Payload):
+                    response.traceparent = span.traceparent
+                return response
+            except BusctlError as error:
+                self._failed(error)
+                raise
 
     async def _respond(self, request: Request, opened: Readable, reader: str | None) -> Response:
         claim = opened.claim
@@ -149,10 +163,12 @@ class Payload(StreamingResponse):
         super().__init__(_after(first, opened.pieces), status, headers)
         self._redemption = redemption
         self._claim = opened.claim
+        self.traceparent: str | None = None
         self._start = opened.start
 
     async def stream_response(self, send: Send) -> None:
         began, sent = time.monotonic(), 0
+        span = self._redemption.tracer.begin(Hop.WIRE, VIA, self.traceparent)
         await send(
             {
                 "type": "http.response.start",
@@ -167,8 +183,11 @@ class Payload(StreamingResponse):
         except BusctlError as error:
             self._redemption.passed(self._claim, {**self._sent(sent), "incomplete": True})
             self._redemption.cut(error)
+            span.end(error.code)
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+        span.set(size=sent)
+        span.end()
         self._redemption.delivered(self._claim, sent, time.monotonic() - began, self._sent(sent))
 
     def _sent(self, size: int) -> dict[str, Any]:

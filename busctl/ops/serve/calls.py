@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -28,8 +28,11 @@ from busctl.core.errors import (
     ToolNotFound,
     UpstreamUnavailable,
 )
+from busctl.core.hops import Hop
 from busctl.core.principal import Principal
 from busctl.core.protocol import CallTool
+from busctl.core.traceparent import traceparent_in, with_traceparent
+from busctl.core.untraced import UNTRACED
 from busctl.ops.bus import Bus
 from busctl.ops.serve import answers
 from busctl.ops.serve.answered import Answered
@@ -37,7 +40,7 @@ from busctl.ops.serve.context import concerning
 from busctl.ops.serve.fallback import Keeper, Kept
 from busctl.ops.serve.hops import Passage
 from busctl.ops.serve.limits import Limits
-from busctl.ports import Answer, Call, Lease, Meter, Request, ToolHost
+from busctl.ports import Answer, Call, Lease, Meter, Request, Span, ToolHost, Tracer
 
 LEASE = timedelta(seconds=30)
 RENEW_SECS = 10.0
@@ -70,7 +73,8 @@ class Terms:
 
 @dataclass(slots=True, eq=False)
 class Running:
-    """One call under way. `note` is what the tool said last; `task` gives its stored answer."""
+    """One call under way. `note` is what the tool said last, `traceparent` the caller's, then
+    the daemon's own; `task` gives its stored answer."""
 
     request: CallTool
     request_id: str
@@ -85,6 +89,7 @@ class Running:
     spooled: bool = False
     away: BusctlError | None = None
     away_at: float = 0.0
+    traceparent: str | None = None
     task: asyncio.Task[Kept] = field(init=False)
 
     @property
@@ -97,12 +102,13 @@ class Running:
         """Whose session it is: the label alone is the client's own text."""
         return self.principal.name, self.session_id
 
-    def call(self) -> Call:
+    def call(self, traceparent: str | None) -> Call:
         """The call as the tool's host is told it."""
         request = self.request
         return Call(
             request.name, request.arguments, self.principal, self.session_id, self.request_id,
-            self.transaction_id, self.say, self.advance, self.terms.meta,
+            self.transaction_id, self.say, self.advance,
+            with_traceparent(self.terms.meta, traceparent),
         )  # fmt: skip
 
     def advance(self, done: float, of: float | None) -> None:
@@ -122,14 +128,16 @@ class Calls:
     """The calls of one daemon, whose own name is `daemon` in the store's leases."""
 
     def __init__(
-        self, bus: Bus, tools: ToolHost, meter: Meter, keeper: Keeper, *, daemon: str
-    ) -> None:
+        self, bus: Bus, tools: ToolHost, meter: Meter, keeper: Keeper, *, daemon: str,
+        tracer: Tracer = UNTRACED,
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._keeper = keeper
         self._answered = Answered(keeper.spool)
         self._tools = tools
         self._meter = meter
         self._daemon = daemon
+        self._tracer = tracer
         self._limits = Limits(bus.settings)
         self._running: dict[Request, Running] = {}
         self._freed = asyncio.Event()
@@ -163,6 +171,7 @@ class Calls:
         return self._start(Running(
             request, request_id, session_id, principal, provider, clock.new_id(),
             clock.monotonic(), terms,
+            traceparent=request.traceparent or traceparent_in(terms.meta),
         ))  # fmt: skip
 
     def _start(self, running: Running) -> Running:
@@ -226,6 +235,19 @@ class Calls:
         )  # fmt: skip
 
     async def _run(self, running: Running) -> Kept:
+        """The call as the daemon's own span. Raises named errors only."""
+        span = self._tracer.begin(
+            Hop.DAEMON, running.request.name, running.traceparent,
+            transaction_id=str(running.transaction_id), request_id=running.request_id,
+            session_id=running.session_id,
+        )  # fmt: skip
+        running.traceparent = span.traceparent
+        with span:
+            kept = await self._run_named(running)
+            span.set(size=kept.claim.payload_size_bytes, spooled=kept.claim.spooled)
+            return kept
+
+    async def _run_named(self, running: Running) -> Kept:
         """Run the call under a lease if the client named it. Raises named errors only."""
         try:
             if running.request.request_id is None:
@@ -337,7 +359,9 @@ class Calls:
         labels = Labels(
             tool_name=request.name, session_id=running.session_id,
             owner=running.principal.name, request_id=running.request_id,
-            metadata={answers.ARGUMENTS_DIGEST: request.digest},
+            metadata=with_traceparent(
+                {answers.ARGUMENTS_DIGEST: request.digest}, running.traceparent
+            ),
         )  # fmt: skip
         self._keeper.check_room()
         try:
@@ -347,9 +371,11 @@ class Calls:
             began = self._bus.clock.monotonic()
             passage = Passage(self._bus, self._meter, answer, running.transaction_id)
             try:
-                kept = await self._keeper.keep(
-                    passage.answer, labels, running.transaction_id, away=self._away(running)
-                )
+                with self._tracer.begin(Hop.STORE, "put", running.traceparent) as span:
+                    kept = await self._keeper.keep(
+                        passage.answer, labels, running.transaction_id, away=self._away(running)
+                    )
+                    span.set(size=kept.claim.payload_size_bytes, spooled=kept.claim.spooled)
             finally:
                 await passage.measured()
             passage.accepted(kept.claim)
@@ -378,13 +404,22 @@ class Calls:
     async def _answer(self, running: Running) -> Answer:
         seconds = self._bus.settings.call_timeout_secs
         deadline = asyncio.get_running_loop().time() + seconds
-        with _named(running, seconds):
-            async with asyncio.timeout_at(deadline):
-                answer = await self._tools.call(running.call())
-        if answer.pieces is None:
-            return answer
-        pieces = _until(answer.pieces, deadline, running, seconds)
+        with ExitStack() as stack:
+            span = stack.enter_context(self._tool_span(running))
+            with _named(running, seconds):
+                async with asyncio.timeout_at(deadline):
+                    answer = await self._tools.call(running.call(span.traceparent))
+            if answer.pieces is None:
+                span.set(size=len(answer.payload or b""))
+                return answer
+            stack.pop_all()  # it goes on for as long as pieces come
+        pieces = _until(answer.pieces, deadline, running, seconds, span)
         return replace(answer, pieces=pieces)
+
+    def _tool_span(self, running: Running) -> Span:
+        return self._tracer.begin(
+            Hop.TOOL, running.request.name, running.traceparent, provider=running.provider
+        )
 
 
 def _outcome(task: asyncio.Task[Kept]) -> str:
@@ -413,13 +448,18 @@ def _named(running: Running, seconds: float) -> Iterator[None]:
 
 
 async def _until(
-    pieces: AsyncIterator[bytes], deadline: float, running: Running, seconds: float
+    pieces: AsyncIterator[bytes], deadline: float, running: Running, seconds: float, span: Span
 ) -> AsyncIterator[bytes]:
-    """The pieces of an answer, each due before `deadline`; storing them takes its own time."""
-    while True:
-        with _named(running, seconds):
-            async with asyncio.timeout_at(deadline):
-                piece = await anext(pieces, None)
-        if piece is None:
-            return
-        yield piece
+    """The pieces of an answer, each due before `deadline`; storing them takes its own time. The
+    tool's `span` ends with them."""
+    size = 0
+    with span:
+        while True:
+            with _named(running, seconds):
+                async with asyncio.timeout_at(deadline):
+                    piece = await anext(pieces, None)
+            if piece is None:
+                span.set(size=size)
+                return
+            size += len(piece)
+            yield piece

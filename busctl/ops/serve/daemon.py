@@ -13,12 +13,13 @@ from busctl.core.errors import BusctlError
 from busctl.core.journal import DaemonState, Kind
 from busctl.core.protocol import Close
 from busctl.core.settings import Settings
+from busctl.core.untraced import UNTRACED
 from busctl.ops.bus import Bus
 from busctl.ops.serve.calls import Calls
 from busctl.ops.serve.fallback import Keeper
 from busctl.ops.serve.session import Session
 from busctl.ops.serve.trail import Trail
-from busctl.ports import Extent, Meter, Socket, TokenGuard, ToolHost, Upstreams
+from busctl.ports import Extent, Meter, Socket, TokenGuard, ToolHost, Tracer, Upstreams
 
 log = logging.getLogger("busctl.serve")
 
@@ -39,7 +40,7 @@ class Daemon:
 
     def __init__(
         self, bus: Bus, tools: ToolHost, guard: TokenGuard, meter: Meter, *, name: str,
-        upstreams: Upstreams | None = None,
+        upstreams: Upstreams | None = None, tracer: Tracer = UNTRACED,
     ) -> None:  # fmt: skip
         self.bus = bus
         self.tools = tools
@@ -55,7 +56,8 @@ class Daemon:
         self.keeper = Keeper(
             bus, self.spool if falls_back else None, meter, self.trail, daemon=name
         )
-        self.calls = Calls(bus, tools, meter, self.keeper, daemon=name)
+        self.tracer = tracer
+        self.calls = Calls(bus, tools, meter, self.keeper, daemon=name, tracer=tracer)
         self.sessions: set[Session] = set()
         self.store_state = "ok" if self.settings.enabled else "disabled"
         self.store_fault = ""

@@ -17,6 +17,7 @@ from busctl.core.protocol import Fetch, error_shape
 from busctl.ops.bus import Opened
 from busctl.ops.serve.answers import as_told
 from busctl.ops.serve.sending import Sender
+from busctl.ports import Span
 
 if TYPE_CHECKING:
     from busctl.ops.serve.daemon import Daemon
@@ -30,23 +31,37 @@ async def fetch(
 ) -> None:  # fmt: skip
     """Answer one fetch: fetch_res, the parts, fetch_end. No connection to the store is held while
     the client is slow. `expect` is told what is about to be sent. Raises PeerGone."""
+    chosen = str(frame.transaction_id)
+    with daemon.tracer.begin(
+        Hop.DAEMON, "fetch", frame.traceparent, transaction_id=chosen, request_id=frame.request_id
+    ) as span:
+        await _answer(daemon, frame, sender, principal, expect, span)
+
+
+async def _answer(
+    daemon: Daemon, frame: Fetch, sender: Sender, principal: Principal,
+    expect: Callable[[ClaimCheck], None], span: Span,
+) -> None:  # fmt: skip
     began = daemon.bus.clock.monotonic()
     answer = "fetch_res"
     sent = Measure()
     opened: Opened | None = None
     try:
         await daemon.bus.require(principal, Scope.READ, frame.transaction_id)
-        opened = await daemon.bus.open(
-            frame.transaction_id, offset=frame.offset, length=frame.length,
-            principal=principal.reads_as,
-        )  # fmt: skip
+        with daemon.tracer.begin(Hop.STORE, "get", span.traceparent):
+            opened = await daemon.bus.open(
+                frame.transaction_id, offset=frame.offset, length=frame.length,
+                principal=principal.reads_as,
+            )  # fmt: skip
         expect(opened.claim)
         await sender.send(
             "fetch_res", request_id=frame.request_id, **opened.claim.as_json(),
             offset=opened.start, length=opened.stop - opened.start,
         )  # fmt: skip
         answer = "fetch_end"
-        await _send_parts(sender, frame, opened, sent)
+        with daemon.tracer.begin(Hop.WIRE, "fetch", span.traceparent) as wire:
+            await _send_parts(sender, frame, opened, sent)
+            wire.set(size=sent.size)
     except PeerGone:
         _note_sent(daemon, opened, sent, whole=False)
         daemon.meter.fetch_failed("websocket", PeerGone.code)
@@ -56,6 +71,7 @@ async def fetch(
         daemon.meter.fetch_failed("websocket", error.code)
         log.warning("fetch failed", extra={**_ids(frame), "error": error.message})
         await sender.send(answer, request_id=frame.request_id, error=_fetch_error(frame, error))
+        span.end(error.code)
         return
     await sender.send("fetch_end", request_id=frame.request_id, checksum=sent.checksum)
     _note_sent(daemon, opened, sent, whole=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 from busctl.core import protocol
 from busctl.core.bucket import Bucket
 from busctl.core.errors import BusctlError, OverCapacity, PeerGone
+from busctl.core.hops import Hop
 from busctl.core.principal import NOBODY, Scope
 from busctl.core.protocol import (
     CallTool,
@@ -35,7 +36,7 @@ from busctl.ops.serve.context import concerning
 from busctl.ops.serve.fetching import fetch
 from busctl.ops.serve.receipts import Receipts
 from busctl.ops.serve.sending import Sender
-from busctl.ports import Socket
+from busctl.ports import Socket, Span
 
 if TYPE_CHECKING:
     from busctl.ops.serve.daemon import Daemon
@@ -278,6 +279,10 @@ class Session:
                 "progress", request_id=running.request_id, name=running.request.name,
                 t=now, note=running.note,
             )  # fmt: skip
+        with self._daemon.tracer.begin(Hop.WIRE, "answer", running.traceparent) as span:
+            await self._tell(running, span)
+
+    async def _tell(self, running: Running, span: Span) -> None:
         try:
             kept = running.task.result()
             frame = await delivery.frame_for(
@@ -285,7 +290,9 @@ class Session:
             )
         except BusctlError as error:
             await self._send_error(running.request_id, error)
+            span.set(via="error")
             return
+        span.set(via=frame.way.value, size=frame.measured.get("size"))
         if frame.way is Route.CLAIM:
             self._redeems()  # forgets the older ones
             self._told[kept.claim.transaction_id] = self._daemon.bus.clock.monotonic()
