@@ -16,15 +16,15 @@ from busctl.core.provider_account import Account, accounts_of
 from busctl.core.settings import Settings, known_names
 
 SHIPPED = ("kimi", "glm", "zai")
+COMPATIBLE = "compatible"
+"""What is known of an API of that form that none of the profiles is of."""
 SUFFIX = ".toml"
 
 
 def load_profiles(own: Path | None = None) -> list[Profile]:
     """The shipped profiles, then those of `own`, a file or a folder of them; one of a name that is
     known already takes its place. Raises ConfigurationError naming the file."""
-    folder = files("busctl") / "providers"
-    shipped = [_read((folder / f"{name}{SUFFIX}").read_text("utf-8"), name) for name in SHIPPED]
-    return list(by_name([*shipped, *_own(own)]).values())
+    return list(by_name([*map(_shipped, SHIPPED), *_own(own)]).values())
 
 
 def load_accounts(settings: Settings, environ: Mapping[str, str] | None = None) -> list[Account]:
@@ -40,6 +40,21 @@ def load_accounts(settings: Settings, environ: Mapping[str, str] | None = None) 
         return value.get_secret_value() if isinstance(value, SecretStr) else value
 
     return accounts_of(load_profiles(settings.providers), lookup)
+
+
+def account_at(settings: Settings, base: str, key: SecretStr, model: str) -> Account:
+    """An account at an address with a key of its own: by the profile whose address it is, else
+    whose model is asked there, else as any API of that form. Raises ConfigurationError."""
+    base = base.rstrip("/")
+    known = load_profiles(settings.providers)
+    fits = [one for one in known if base in (one.base, *one.other_bases)]
+    fits += [one for one in known if one.model(model) is not None]
+    profile = fits[0] if fits else _shipped(COMPATIBLE)
+    return Account(profile, base, profile.tool, key, "BUSCTL_LLM_API_KEY")
+
+
+def _shipped(name: str) -> Profile:
+    return _read((files("busctl") / "providers" / f"{name}{SUFFIX}").read_text("utf-8"), name)
 
 
 def _own(path: Path | None) -> Iterator[Profile]:

@@ -158,18 +158,24 @@ async def _watched(
 
 async def _analyst(settings: Settings, bus: Bus, neglect: PostgresNeglect) -> Analyst:
     """Raises ConfigurationError without a key."""
-    from busctl.adapters.chat_model import ChatModel
+    from busctl.adapters.openai_api import OpenAiApi
+    from busctl.adapters.provider_profiles import account_at
     from busctl.core.errors import ConfigurationError
     from busctl.ops.analysing import Analyst
+    from busctl.ops.chat.model import JsonModel
 
     if settings.llm_api_key is None:
         raise ConfigurationError(
             "--llm needs a key.",
             remedy="Set BUSCTL_LLM_API_KEY, and _URL and _MODEL that go with it.",
         )
-    model = ChatModel(
-        settings.llm_url, settings.llm_api_key.get_secret_value(), settings.llm_model,
-        timeout=settings.llm_timeout_secs,
+    account = account_at(
+        settings, settings.llm_url, settings.llm_api_key, settings.llm_model
+    )  # fmt: skip
+    seconds = settings.llm_timeout_secs
+    model = JsonModel(
+        account, OpenAiApi(account, stall_secs=seconds), bus.clock, settings.llm_model,
+        seconds=seconds,
     )  # fmt: skip
     return Analyst(
         model, bus.clock, part_bytes=settings.llm_part_bytes, per_minute=settings.llm_per_minute,

@@ -7,8 +7,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from busctl.adapters.provider_profiles import SHIPPED, load_accounts, load_profiles
+from busctl.adapters.provider_profiles import (
+    SHIPPED,
+    account_at,
+    load_accounts,
+    load_profiles,
+)
 from busctl.core.errors import ConfigurationError
 from busctl.core.provider import Profile, Sourced, Table, Thinks
 from busctl.core.settings import Settings
@@ -146,3 +152,12 @@ def test_what_models_do_is_known() -> None:
     assert kimi.files is not None and kimi.files.extract == "file-extract"
     assert zai.files is not None and zai.files.extract is None and not zai.files.content
     assert glm.files is not None and glm.files.purposes["file-extract"].max_bytes == 50_000_000
+
+
+def test_an_account_at_any_address() -> None:
+    def name(base: str, model: str) -> str:
+        return account_at(Settings(), base, SecretStr("k"), model).profile.name
+
+    assert name("https://api.moonshot.cn/v1/", "glm-4.6") == "kimi"
+    assert name("http://127.0.0.1:1/v1", "glm-4.6") == "glm"
+    assert name("http://127.0.0.1:1/v1", "llama") == "compatible"

@@ -1,8 +1,8 @@
 """Kimi, GLM and z.ai played by a real HTTP server on loopback, by their public documents.
 
 What is not of the documented form is answered with an error and noted in `faults`, which the
-fixture `play` looks at when the test ends. What is answered to the next chat is in `plan`; without
-a plan the last word of the user comes back.
+fixture `play` looks at when the test ends. What is answered to the next chat is in `plan`, else
+`speak` says it: the last word of the user.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,6 +57,7 @@ class Played:
         self.key = key
         self.plan: deque[Reply] = deque()
         self.refusals: deque[Refusal] = deque()
+        self.speak: Callable[[Mapping[str, Any]], Reply] = _echo
         self.faults: list[str] = []
         self.seen: list[Seen] = []
         self.shelf = Shelf(site)
@@ -182,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
             code = "1211" if site.coded_errors else "resource_not_found_error"
             raise Refused(404, code, f"no model {body['model']}")
         plan = self.played.plan
-        reply = plan.popleft() if plan else Reply(f"You said: {_last_word(body)}")
+        reply = plan.popleft() if plan else self.played.speak(body)
         if not body.get("stream"):
             time.sleep(reply.pause)
             self._json(200, whole(site, body, reply), self._request_id())
@@ -233,8 +234,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(told)
 
 
-def _last_word(body: Mapping[str, Any]) -> str:
-    of_user: Iterator[str] = (
-        str(one["content"]) for one in reversed(body["messages"]) if one["role"] == "user"
-    )
-    return next(of_user, "")
+def _echo(body: Mapping[str, Any]) -> Reply:
+    of_user = (one["content"] for one in reversed(body["messages"]) if one["role"] == "user")
+    return Reply(f"You said: {next(of_user, '')}")

@@ -28,7 +28,7 @@ class Reply:
     cut_after: int | None = None
     pause: float = 0.0
     keep_alive: bool = False
-    usage: bool = True
+    usage: Mapping[str, Any] | None = field(default_factory=lambda: USAGE)
     error: dict[str, str] | None = None
     broken: bool = False
 
@@ -49,7 +49,7 @@ def whole(site: Site, body: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
                                  enumerate(reply.searches)]  # fmt: skip
         finish = "tool_calls"
     choice = {"index": 0, "message": message, "finish_reason": finish}
-    shape = {**_head(site, body, "chat.completion"), "choices": [choice], "usage": USAGE}
+    shape = {**_head(site, body, "chat.completion"), "choices": [choice], "usage": reply.usage}
     return {**shape, "web_search": reply.found} if reply.found else shape
 
 
@@ -98,13 +98,13 @@ def _end(
         yield event({"tool_calls": [first]})
         yield event({"tool_calls": [{"index": place, "function": {"arguments": one[half:]}}]})
     asked = body.get("stream_options", {}).get("include_usage", False)
-    told = reply.usage and (asked or not site.usage_on_request)
+    told = reply.usage is not None and (asked or not site.usage_on_request)
     if finish is not None:
         # docs.z.ai: the last chunk has usage. Kimi, as OpenAI, has a chunk of its own, if asked.
-        more = {"usage": USAGE} if told and not site.usage_on_request else {}
+        more = {"usage": reply.usage} if told and not site.usage_on_request else {}
         yield event({}, finish, **more)
         if told and site.usage_on_request:
-            yield _data({**head, "choices": [], "usage": USAGE})
+            yield _data({**head, "choices": [], "usage": reply.usage})
     yield b"data: [DONE]\n\n"
 
 

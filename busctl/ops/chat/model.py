@@ -1,0 +1,58 @@
+"""A language model that answers one question at a time with JSON: what the watcher asks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from busctl.core.analysis import SYSTEM, Reply
+from busctl.core.chat import ChatRequest, body_of, plain_messages
+from busctl.core.chat_tally import Tally
+from busctl.core.errors import BusctlError, ModelFailed
+from busctl.core.provider import Thinks
+from busctl.core.provider_account import Account
+from busctl.ops.chat.asking import Asking
+from busctl.ports import ChatApi, Clock
+
+
+class JsonModel:
+    """Implements `busctl.ports.Model`. `seconds` is how long one attempt may take."""
+
+    def __init__(
+        self, account: Account, api: ChatApi, clock: Clock, model: str, *, seconds: float
+    ) -> None:
+        self._account = account
+        self._api = api
+        self._clock = clock
+        self._model = model
+        self._seconds = seconds
+
+    async def ask(self, question: str) -> Reply:
+        """Raises ModelFailed; the key is in none of its texts."""
+        profile = self._account.profile
+        seconds = self._seconds * profile.retries.attempts
+        until = self._clock.monotonic() + seconds
+        asking = Asking(self._account, self._api, self._clock, until, lambda _: None)
+        request = self._request(question)
+        tally = Tally(profile, keep_reasoning=False)
+        try:
+            body = body_of(profile, request, plain_messages(request))
+            body["response_format"] = {"type": "json_object"}
+            async with asyncio.timeout(seconds):
+                text = "".join([tally.add(piece) async for piece in asking.ask(body, tally)])
+        except TimeoutError as error:
+            raise ModelFailed(f"{profile.title} gave no answer in {seconds:g} s.") from error
+        except BusctlError as error:
+            raise ModelFailed(error.message) from error
+        tally.settle()
+        tokens = tally.usage.get("total_tokens")
+        return Reply(text, tokens if isinstance(tokens, int) else 0)
+
+    def _request(self, question: str) -> ChatRequest:
+        """As sober as the model can be."""
+        known = self._account.profile.model(self._model)
+        fixed = known is not None and known.fixed_temperature
+        thinks = known is not None and known.thinking is Thinks.OPTIONAL
+        return ChatRequest(
+            question, model=self._model, system=SYSTEM, temperature=None if fixed else 0,
+            thinking=False if thinks else None,
+        )  # fmt: skip
