@@ -45,9 +45,12 @@ def profile_of(name: str) -> Profile:
     return next(one for one in load_profiles() if one.name == name)
 
 
-def account(played: Played, key: str | None = None) -> Account:
+def account(played: Played, key: str | None = None, context: int | None = None) -> Account:
+    """`context` is how many tokens its models have room for, in place of what they have."""
     quick = Retries(attempts=2, first_pause=0.01, longest_pause=1)
     profile = profile_of(played.site.name).model_copy(update={"retries": quick})
+    if context is not None:
+        profile = profile.model_copy(update={"models": (), "default_context_tokens": context})
     return Account(profile, played.base, profile.tool, SecretStr(key or played.key), "KEY")
 
 

@@ -58,12 +58,14 @@ class Talk:
 
 
 @asynccontextmanager
-async def talking(bus: Bus, root: Path, *played: Played, name: str = "d") -> AsyncIterator[Talk]:
+async def talking(
+    bus: Bus, root: Path, *played: Played, name: str = "d", context: int | None = None
+) -> AsyncIterator[Talk]:
     store = cast(PostgresStore, bus.store.inner)
     files = RootedFiles([str(root)], 100_000_000)
     uploads = Uploads(bus, PostgresCopies(store), name)
     ingestion = Ingestion(bus, files, LocalExtractor(), uploads, PostgresTexts(store))
-    accounts = [account(one) for one in played]
+    accounts = [account(one, context=context) for one in played]
     apis = {one.profile.name: OpenAiApi(one, stall_secs=30) for one in accounts}
     hosts = {
         one.profile.name: PatientHost(

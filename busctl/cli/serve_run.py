@@ -23,6 +23,7 @@ from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_desk
 from busctl.cli.running import emit_json, say
 from busctl.cli.serve_chat import chatting
+from busctl.cli.serve_files import entrance, preparing
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
 from busctl.cli.stopping import stop_on_eof, stop_on_signals
 from busctl.connect import Bus
@@ -61,18 +62,17 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
     server = HttpServer(settings)
     server.bind()
     try:
+        meter = metrics.Metrics(__version__)
         async with (
             Tracing("busctl", __version__) as tracing,
             Bus.serving(settings) as bus,
-            chatting(settings, bus) as chat,
+            preparing(settings, bus, meter, name := own_name(bus)) as prepared,
+            chatting(settings, bus, prepared) as chat,
         ):
-            meter = metrics.Metrics(__version__)
+            offered = entrance(settings, ToolHosts([tools, chat]))
             tokens = PostgresTokens(cast(PostgresStore, bus.store.inner))
             guard = Credentials(own, tokens, settings, bus.clock)
-            daemon = Daemon(
-                bus, ToolHosts([tools, chat]), guard, meter, name=own_name(bus),
-                tracer=tracing.tracer,
-            )  # fmt: skip
+            daemon = Daemon(bus, offered, guard, meter, name=name, tracer=tracing.tracer)
             desk = serve_desk.desk(daemon, bus)
             mcp = McpEndpoint(McpGateway(daemon), guard, settings, bus.clock, __version__)
             await server.start(_app(daemon, guard, meter, desk, mcp))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+from pydantic import FilePath
 
 from busctl.core.mcp_result import payload_of
 from busctl.tools import Answer, Progress, ToolSet
@@ -89,3 +92,9 @@ def loud() -> str:
     """A tool that prints, as tools should not."""
     print("printed", flush=True)
     return "said"
+
+
+@tools.tool
+def sha256_of(path: FilePath) -> str:
+    """The digest of a file that the daemon lets tools read."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

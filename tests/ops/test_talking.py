@@ -56,7 +56,7 @@ async def test_a_file_goes_before_the_prompt_and_into_the_manifest(
     assert roles == ("system", "system", "system", "user")
     assert (told[0], told[3]) == ("be brief", "sum up")
     assert "notes.txt" in told[1] and "remember the milk" in told[1]
-    assert "report.pdf" in told[2] and "text of report.pdf" in told[2]
+    assert "report.pdf" in told[2] and "text of report" in told[2]
     first, second = metadata["files"]
     assert (first["done"], first["name"], first["size"]) == ("inlined", "notes.txt", 17)
     assert (second["done"], second["provider"]) == ("uploaded", "kimi")
@@ -182,7 +182,7 @@ async def test_another_provider_ingests_once_more_and_goes_on(
         await talk.say("five", conversation_id="talk")
     assert (kimi.count("POST"), glm.count("POST")) == (1, 1)
     assert [role for role, _ in contents(glm)][:3] == ["system", "user", "assistant"]
-    assert "text of report.pdf" in contents(glm)[0][1]
+    assert "text of report" in contents(glm)[0][1]
     assert [(one["done"], one["provider"]) for one in third["files"]] == [("uploaded", "glm")]
     assert len(contents(kimi)) == 1 + 8 + 1
 
@@ -201,7 +201,7 @@ async def test_a_file_that_has_changed_since_keeps_the_text_of_then(
         _, again = await talk.say("three", "glm_chat", conversation_id="talk")
     (entry,) = metadata["files"]
     assert entry["done"] == "kept" and "changed" in entry["why"]
-    assert "text of report.pdf" in contents(zai, 0)[0][1]
+    assert "text of report" in contents(zai, 0)[0][1]
     assert again["files"][0]["done"] == "kept" and "no file" in again["files"][0]["why"]
 
 
@@ -221,32 +221,37 @@ async def test_the_same_file_given_anew_takes_the_place_of_the_older_one(
 
 async def test_what_has_no_room_is_left_out_and_said(bus: Bus, play: Play, tmp_path: Path) -> None:
     kimi = play("kimi")
-    (tmp_path / "notes.txt").write_text("remember the milk " * 1000)
-    async with talking(bus, tmp_path, kimi) as talk:
-        for number in range(4):
-            files = [str(tmp_path / "notes.txt")] if number == 0 else []
-            kimi.plan.append(Reply("y" * 100_000))
-            await talk.say(f"{number} " + "x" * 100_000, conversation_id="talk", files=files)
-    (*_, last), metadata = contents(kimi), kimi.chats
-    assert last[1].startswith("3 ")
-    assert contents(kimi)[0][0] == "system"  # the file is kept before turns
-    assert len(metadata) == 4
-
-
-async def test_left_out_turns_are_in_the_metadata(bus: Bus, play: Play, tmp_path: Path) -> None:
-    kimi = play("kimi")
-    async with talking(bus, tmp_path, kimi) as talk:
-        told = []
+    (tmp_path / "notes.txt").write_text("remember the milk " * 40)
+    told = []
+    async with talking(bus, tmp_path, kimi, context=2000) as talk:
         for number in range(6):
-            kimi.plan.append(Reply("y" * 100_000))
-            _, metadata = await talk.say(f"{number} " + "x" * 60_000, conversation_id="talk")
+            files = [str(tmp_path / "notes.txt")] if number == 0 else []
+            prompt = f"{number} " + "word " * 200
+            _, metadata = await talk.say(prompt, conversation_id="talk", files=files)
             told.append(metadata["conversation"].get("left_out", []))
-    assert told[:3] == [[], [], []]
+    assert told[0] == []
+    assert all(contents(kimi, number)[0][0] == "system" for number in range(6))  # the file stays
     sent = {content[:1] for role, content in contents(kimi) if role == "user"}
-    left = {one["turn"] for one in told[-1]}
-    assert left and all(one["why"] for one in told[-1])
-    assert left == set(range(1, max(left) + 1))  # the oldest
+    left = [one["turn"] for one in told[-1]]
+    assert left == list(range(1, max(left) + 1))  # the oldest
+    assert all(one["why"] for one in told[-1])
     assert sent == {str(number) for number in range(6) if number + 1 not in left}
+
+
+async def test_files_that_have_no_room_any_more_are_said(
+    bus: Bus, play: Play, tmp_path: Path
+) -> None:
+    kimi = play("kimi")
+    told = []
+    async with talking(bus, tmp_path, kimi, context=2000) as talk:
+        for name in ("a.txt", "b.txt"):
+            (tmp_path / name).write_text(f"{name} " + "word " * 500)
+            given = await talk.say("read", conversation_id="talk", files=[str(tmp_path / name)])
+            told.append(given[1])
+    assert [(one["turn"], one.get("file")) for one in told[-1]["conversation"]["left_out"]] == [
+        (1, "a.txt")
+    ]
+    assert [role for role, _ in contents(kimi)] == ["system", "user", "assistant", "user"]
 
 
 async def test_what_has_expired_is_left_out_and_said(

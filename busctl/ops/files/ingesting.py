@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from busctl.core.breaker import FALLS_BACK
 from busctl.core.envelope import Labels
 from busctl.core.errors import ClaimError, FileRefused, ToolFailed
 from busctl.core.file_kind import HEAD_BYTES, FileKind, kind_of
@@ -19,7 +18,7 @@ from busctl.core.file_paths import refusal
 from busctl.core.file_plan import FilePlan, FileTerms, Way, plan_file
 from busctl.core.manifest import CopyKey, Done, Entry, Reason
 from busctl.ops.bus import Bus
-from busctl.ops.files.uploading import Uploads
+from busctl.ops.files.uploading import UNKEPT, Uploads
 from busctl.ports import Extracted, Extractor, FileHost, Files, ReadFile, Texts
 
 TOOL = "busctl.files"
@@ -154,7 +153,7 @@ class Ingestion:
             if found is None:
                 return None
             return found, (await self._bus.get(found)).decode()
-        except (*FALLS_BACK, ClaimError) as error:
+        except (*UNKEPT, ClaimError) as error:
             # It is made anew: the file is at hand.
             log.warning("text of a file not had from the bus", extra={"error": error.message})
             return None
@@ -182,7 +181,7 @@ class Ingestion:
                 ),
                 store.writes,
             )  # fmt: skip
-        except FALLS_BACK as error:
+        except UNKEPT as error:
             log.warning("text of a file not kept", extra={"error": error.message})
             return Ingested(replace(entry, why=f"not kept on the bus: {error.message}"), text)
         return Ingested(replace(entry, text_id=claim.transaction_id), text)
@@ -201,7 +200,7 @@ class Ingestion:
         failure."""
         try:
             copy = await self._uploads.find(key)
-        except FALLS_BACK as error:
+        except UNKEPT as error:
             log.debug("copy not looked up", extra={"error": error.message})
             return ingested
         file_id = copy.file_id if copy else None

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from busctl.core.breaker import FALLS_BACK
 from busctl.core.copies import copy_name
-from busctl.core.errors import BusctlError
+from busctl.core.errors import BusctlError, BusDisabled
 from busctl.core.manifest import Copy, CopyKey
 from busctl.ops.access import Access
 from busctl.ports import Copies, FileHost, ReadFile
@@ -21,6 +21,9 @@ LEASE = timedelta(seconds=30)
 RENEW_SECS = 10.0
 LOOK_SECS = 0.2
 """How often it is looked whether somebody else's upload has ended."""
+
+UNKEPT = (*FALLS_BACK, BusDisabled)
+"""The store takes nothing just now, or is switched off: files are used all the same."""
 
 Result = TypeVar("Result")
 
@@ -57,7 +60,7 @@ class Uploads:
                 mine = not known and await self._write(
                     self._copies.begin(key, file.name, file.size, holder, LEASE)
                 )
-            except FALLS_BACK as error:
+            except UNKEPT as error:
                 return await self._unshared(file, host, key, error)
             if known:
                 return Placed(known.file_id, fresh=False)
