@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from busctl.core.chat import CallPart, Piece
 from busctl.core.errors import ConfigurationError
 from busctl.core.provider import Profile
-from busctl.core.provider_account import Account
+from busctl.core.provider_account import LOCAL, Account
 from busctl.core.provider_faults import ApiFault
 from busctl.core.redaction import Redactor
 
@@ -29,7 +29,6 @@ HEADERS = frozenset({
 })  # fmt: skip
 """What is sent. The library would add this machine's kind, and what the environment holds for
 OpenAI itself: organisation, project, headers of the user's own."""
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class OpenAiApi:
@@ -121,6 +120,7 @@ class OpenAiApi:
         # The environment's proxies, but not to reach this machine.
         http = openai.DefaultAsyncHttpxClient(
             timeout=timeout, trust_env=self._host not in LOCAL,
+            follow_redirects=False,  # a prompt goes where it was sent, and nowhere else
             event_hooks={"request": [_only_what_is_asked]},
         )  # fmt: skip
         return openai.AsyncOpenAI(

@@ -33,6 +33,7 @@ from busctl.ops.check.registry import configured
 FOREIGN = "doctor.foreign_command"
 CONFIGURATION = "doctor.configuration"
 RIGHTS = "doctor.rights"
+IN_CLEAR = "doctor.key_in_clear"
 SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "DSN", "DATABASE_URL", "DB_URL")
 """In the name of an environment variable, they say that its value is secret."""
 DSN_SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret"})
@@ -76,11 +77,17 @@ def providers(settings: Settings) -> tuple[dict[str, Any], list[Graded]]:
         accounts = load_accounts(settings)
     except ConfigurationError as error:
         return {}, faults([str(error)])
+    remedy = "Use an https address."
+    clear = [
+        Graded(IN_CLEAR, one.profile.name, f"{one.base} gets the key unencrypted.", remedy,
+               Grade.WARNING)
+        for one in accounts if one.usable and one.in_clear
+    ]  # fmt: skip
     return {
         one.profile.name: f"{one.tool} at {one.base}, key in {one.key_variable}"
         if one.usable else f"no key ({one.variables})"
         for one in accounts
-    }, []  # fmt: skip
+    }, clear  # fmt: skip
 
 
 async def diagnose(loaded: Loaded) -> Diagnosis:

@@ -8,18 +8,23 @@ from typing import Any
 
 from busctl.core.chat import CallPart, Message, Piece
 from busctl.core.provider import Profile
+from busctl.core.text import printable
 
 TOOL_CALLS = "tool_calls"
-MOST_FOUND = 50
-MOST_FOUND_CHARS = 500
-"""Metadata is small: so many results of a web search are named in it, and so much of each."""
+MOST_FOUND = 20
+MOST_CHARS = 300
+"""Metadata is small: so many results of a web search are named in it, and so much of each text."""
+MOST_FIELDS = 50
 
 
 class Tally:
     """One answer, over all its rounds. `finish` is the finish_reason of the round under way."""
 
-    def __init__(self, profile: Profile, *, keep_reasoning: bool) -> None:
-        self._profile = profile
+    def __init__(
+        self, profile: Profile, *, keep_reasoning: bool = False, searches: bool = False
+    ) -> None:
+        search = profile.web_search if searches else None
+        self._echo = None if search is None else search.echo
         self._keeps = keep_reasoning
         self.finish: str | None = None
         self.begun = False
@@ -42,10 +47,12 @@ class Tally:
         """The text of the answer that is in the piece."""
         self.begun = self.begun or bool(piece.text or piece.reasoning or piece.calls)
         self.finish = piece.finish or self.finish
-        self.model = piece.model or self.model
-        self.id = piece.id or self.id
-        if piece.request_id and piece.request_id not in self.request_ids:
-            self.request_ids.append(piece.request_id)
+        if piece.model and self.model is None:
+            self.model = _text(piece.model)
+        if piece.id and self.id is None:
+            self.id = _text(piece.id)
+        if piece.request_id and len(self.request_ids) < MOST_FOUND:
+            self._named(_text(piece.request_id))
         if piece.usage:
             self._round_usage = piece.usage
         for each in piece.found:
@@ -97,10 +104,9 @@ class Tally:
         self.again()
         return [said, *back]
 
-    @property
-    def _echo(self) -> str | None:
-        search = self._profile.web_search
-        return None if search is None else search.echo
+    def _named(self, request_id: str) -> None:
+        if request_id not in self.request_ids:
+            self.request_ids.append(request_id)
 
     def _reason(self, text: str) -> None:
         self.reasoning_bytes += len(text.encode("utf-8", "surrogatepass"))
@@ -119,18 +125,21 @@ class Tally:
     def _find(self, one: Any) -> None:
         if isinstance(one, Mapping) and len(self.found) < MOST_FOUND:
             told = {name: one[name] for name in ("title", "link") if isinstance(one.get(name), str)}
-            self.found.append({name: text[:MOST_FOUND_CHARS] for name, text in told.items()})
+            self.found.append({name: _text(text) for name, text in told.items()})
 
 
-def _sum(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers added, objects field by field; of anything else the latter."""
+def _text(said: str) -> str:
+    """As metadata takes it: short, without NUL and half characters."""
+    return printable(said[:MOST_CHARS])
+
+
+def _sum(left: Mapping[str, Any], right: Mapping[str, Any], deep: int = 2) -> dict[str, Any]:
+    """Whole numbers added, objects field by field; what else there is, is no count."""
     total = dict(left)
-    for name, value in right.items():
+    for name, value in list(right.items())[:MOST_FIELDS]:
         known = total.get(name)
-        if isinstance(value, Mapping):
-            total[name] = _sum(known if isinstance(known, Mapping) else {}, value)
-        elif isinstance(known, int | float) and isinstance(value, int | float):
-            total[name] = known + value
-        elif value is not None:
-            total[name] = value
+        if isinstance(value, Mapping) and deep:
+            total[_text(name)] = _sum(known if isinstance(known, Mapping) else {}, value, deep - 1)
+        elif isinstance(value, int):
+            total[_text(name)] = value + (known if isinstance(known, int) else 0)
     return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -11,6 +12,7 @@ from busctl.core.errors import ConfigurationError
 from busctl.core.provider import Profile
 from busctl.core.settings_values import check_base
 
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 Lookup = Callable[[str], str | None]
 """The value of a variable, None or empty when it is not set."""
 
@@ -29,6 +31,12 @@ class Account:
     @property
     def usable(self) -> bool:
         return self.key is not None
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether the key would cross a network unencrypted."""
+        parts = urlsplit(self.base)
+        return parts.scheme == "http" and parts.hostname not in LOCAL
 
     @property
     def variables(self) -> str:

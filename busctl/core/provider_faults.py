@@ -7,12 +7,14 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from busctl.core.provider import Profile, Retries
+from busctl.core.text import printable
 
 UNAUTHORIZED = frozenset({401, 403})
 PAYMENT_REQUIRED = 402
 BUSY = frozenset({408, 425, 429})
 SERVER_ERRORS = 500
 MOST_SAID_CHARS = 300
+MOST_CODE_CHARS = 60
 
 
 class ApiFault(Exception):
@@ -24,9 +26,10 @@ class ApiFault(Exception):
         retry_after: str | None = None, request_id: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(said)
-        self.said = said[:MOST_SAID_CHARS]
+        # Metadata takes no NUL and no half characters, and a provider may say anything.
+        self.said = printable(said[:MOST_SAID_CHARS])
         self.status = status
-        self.code = code
+        self.code = printable(code[:MOST_CODE_CHARS])
         self.retry_after = retry_after
         self.request_id = request_id
 

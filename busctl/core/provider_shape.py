@@ -21,6 +21,7 @@ def provider_shape(account: Account) -> dict[str, Any]:
             "variables": list(profile.key_variables),
         },
         "base": account.base,
+        "encrypted": not account.in_clear,
         "base_variables": list(profile.base_variables),
         "other_bases": list(profile.other_bases),
         "default_model": profile.default_model,
@@ -46,7 +47,8 @@ def provider_lines(account: Account) -> Iterator[str]:
     held = f"in {account.key_variable}" if account.usable else f"would be in {account.variables}"
     yield f"  offered   {offered}"
     yield f"  key       {held}"
-    yield f"  address   {account.base}"
+    clear = " (not encrypted: whoever is on the way reads the key)" if account.in_clear else ""
+    yield f"  address   {account.base}{clear}"
     for each in profile.other_bases:
         yield f"            or {each} ({' or '.join(profile.base_variables)})"
     yield "  models"

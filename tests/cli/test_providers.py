@@ -120,5 +120,13 @@ def test_doctor_says_which_keys_are_set() -> None:
         "doctor", "--json", KIMI_API_KEY=KEY, DATABASE_URL="postgresql://127.0.0.1:1/none"
     )
     sections = done.json["sections"]
+    assert "doctor.key_in_clear" not in done.text
     assert sections["providers"]["kimi"].endswith("key in KIMI_API_KEY")
     assert sections["providers"]["glm"].startswith("no key")
+
+
+def test_a_key_in_clear_is_told() -> None:
+    clear = {"KIMI_API_KEY": KEY, "KIMI_BASE_URL": "http://models.example/v1"}
+    assert "not encrypted" in busctl("providers", "show", "kimi", **clear).text
+    done = busctl("doctor", "--json", DATABASE_URL="postgresql://127.0.0.1:1/none", **clear)
+    assert "doctor.key_in_clear" in done.text

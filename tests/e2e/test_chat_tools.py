@@ -17,6 +17,7 @@ from tests.cli.commands import Ran
 from tests.conftest import direct
 from tests.core.test_provider import THIRD
 from tests.e2e.daemons import TOKEN, Running, daemon, session
+from tests.e2e.mcp_clients import over_http
 from tests.forks.client import run
 from tests.providers.played import KEY, Played, Refusal
 from tests.providers.speaking import Reply
@@ -114,6 +115,18 @@ async def test_the_frames_say_so_too(database: str, play: Play) -> None:
             small = await client.call("glm_chat", {"prompt": "x"})
             large = await client.call("glm_chat", {"prompt": "x"})
     assert small["incomplete"] == large["claim"]["incomplete"] == "content_filter"
+
+
+async def test_clients_of_mcp_are_told_as_well(database: str, play: Play) -> None:
+    played = play("glm")
+    played.plan += [Reply("half", finish="length"), Reply("h" * 100_000, finish="length")]
+    with chatting(database, played) as running:
+        async with over_http(running, "auto") as client:
+            small = await client.call_tool("glm_chat", {"prompt": "x"})
+            large = await client.call_tool("glm_chat", {"prompt": "x"})
+    assert small.content[0].text == "half"
+    assert "not whole" in small.content[-1].text
+    assert "which is not whole, is kept" in large.content[0].text
 
 
 async def test_an_answer_that_breaks_off_is_an_error_with_what_came(
@@ -236,13 +249,14 @@ def test_the_key_is_nowhere(database: str, play: Play) -> None:
     assert KEY not in str(rows)
 
 
-def test_5_mb_go_through_the_daemon_in_bounded_memory(database: str, play: Play) -> None:
-    played = play("glm")
+@pytest.mark.parametrize("name", ["glm", "kimi"])
+def test_5_mb_go_through_the_daemon_in_bounded_memory(database: str, play: Play, name: str) -> None:
+    played, tool = play(name), f"{name}_chat"
     with chatting(database, played) as running:
-        busctl(database, running, "call", "glm_chat", "prompt=warm up")
+        busctl(database, running, "call", tool, "prompt=warm up")
         played.plan.append(Reply(f"{number:0999d}\n" for number in range(5_000)))
         before = peak_bytes(running.process.pid)
-        done = busctl(database, running, "call", "glm_chat", "prompt=x", "--json")
+        done = busctl(database, running, "call", tool, "prompt=x", "--json")
         grown = peak_bytes(running.process.pid) - before
     assert done.json["size"] == 5_000_000
     # What waits in memory is bounded (4 MiB); the store's own chunks and buffers come on top.

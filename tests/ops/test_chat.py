@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.openai_api import OpenAiApi
 from busctl.adapters.provider_profiles import load_profiles
+from busctl.core.envelope import Labels
 from busctl.core.errors import (
     AnswerCut,
     InvalidArguments,
@@ -26,6 +27,7 @@ from busctl.core.errors import (
     ProviderRefused,
     ProviderUnauthorized,
 )
+from busctl.core.labels import checked
 from busctl.core.principal import OPERATOR
 from busctl.core.provider import Profile, Retries
 from busctl.core.provider_account import Account
@@ -221,11 +223,11 @@ async def test_retry_after_is_waited_whole_or_not_at_all(played: Played) -> None
             with pytest.raises(ProviderBusy) as raised:
                 await room.ask()
             assert raised.value.retry_after == pytest.approx(3600, abs=60)
-    async with Room(played, seconds=0.5) as room:
-        played.refusals.append(Refusal(429, headers={"Retry-After": "2"}))
+    async with Room(played, seconds=10) as room:
+        played.refusals.append(Refusal(429, headers={"Retry-After": "20"}))
         with pytest.raises(ProviderBusy) as raised:
             await room.ask()
-        assert raised.value.retry_after == 2
+        assert raised.value.retry_after == 20
 
 
 async def test_it_ends_after_so_many_attempts(played: Played) -> None:
@@ -280,6 +282,44 @@ async def test_an_error_in_place_of_a_stream(play: Play) -> None:
     async with Room(played) as room:
         with pytest.raises(ProviderQuota, match="no balance"):
             await room.ask()
+
+
+async def test_what_a_provider_says_of_itself_fits_into_metadata(play: Play) -> None:
+    """Else a good answer would be refused for what goes with it."""
+    played = play("glm")
+    odd = {"total_tokens": 7, "details": {"cached": 1, "deeper": {"x": {"y": 1}}},
+           "note": "\x00" * 100_000, "ratio": float("nan")}  # fmt: skip
+    found = [{"title": "t\x00" * 100_000, "link": "\ud800" * 9, "content": "x"}] * 500
+    played.plan.append(Reply("Fine.", usage=odd, found=found))
+    async with Room(played) as room:
+        text, metadata = await room.ask(web_search=True)
+    assert text == "Fine."
+    assert metadata["chat"]["usage"] == {
+        "total_tokens": 7, "details": {"cached": 1, "deeper": {}},
+    }  # fmt: skip
+    assert checked(Labels(metadata=metadata)).metadata == metadata
+
+
+async def test_a_redirect_is_not_followed(play: Play) -> None:
+    played, other = play("kimi"), play("kimi")
+    to = {"Location": f"{other.base}/chat/completions"}
+    played.refusals.append(Refusal(307, headers=to))
+    async with Room(played) as room:
+        with pytest.raises(ProviderRefused, match="status 307"):
+            await room.ask()
+    assert not other.seen
+
+
+async def test_whoever_stops_listening_ends_the_request(play: Play) -> None:
+    played = play("kimi")
+    played.plan.append(Reply("word " * 10_000, pause=0.05))
+    async with Room(played) as room:
+        pieces: Any = pieces_of(await room.begin(prompt="x"))
+        assert b"word" in await anext(pieces)
+        await pieces.aclose()
+        async with asyncio.timeout(20):
+            while played.at_once:
+                await asyncio.sleep(0.05)
 
 
 async def test_only_so_many_requests_at_once(play: Play) -> None:

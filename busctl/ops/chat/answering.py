@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from busctl.core.chat import ChatRequest, Encoder, Piece, body_of
-from busctl.core.chat_tally import TOOL_CALLS, Tally
+from busctl.core.chat_tally import MOST_CHARS, TOOL_CALLS, Tally
 from busctl.core.envelope import INCOMPLETE
 from busctl.core.errors import AnswerCut, BusctlError, CallTimedOut, ProviderRefused, ToolFailed
 from busctl.core.provider_account import Account
+from busctl.core.text import printable
 from busctl.ops.chat.asking import Asking
 from busctl.ports import Clock, Prepared
 
@@ -41,7 +42,9 @@ class Answering:
         self._clock = clock
         self._keep = keep
         self._began = self._noted = clock.monotonic()
-        self._tally = Tally(account.profile, keep_reasoning=request.keep_reasoning)
+        self._tally = Tally(
+            account.profile, keep_reasoning=request.keep_reasoning, searches=request.web_search
+        )
         # Before anything is asked: a request that cannot be made fails the call at once.
         self._body = body_of(account.profile, request, prepared.messages)
         self.metadata: dict[str, Any] = dict(prepared.metadata)
@@ -147,7 +150,7 @@ class Answering:
         if finish == TOOL_CALLS:
             names = ", ".join(sorted({one.name for one in self._tally.calls}))
             raise ProviderRefused(
-                f"{title} asked for a tool in place of an answer: {names[:100]}.",
+                f"{title} asked for a tool in place of an answer: {printable(names[:100])}.",
                 remedy="Ask for less at a time; a web search has its bound of rounds.",
             )
         if finish in known.length:
@@ -173,10 +176,10 @@ class Answering:
         told: dict[str, Any] = {
             "provider": self._profile.name,
             "model": tally.model or self._request.model_of(self._profile),
-            "finish_reason": tally.finish,
+            "finish_reason": tally.finish and printable(tally.finish[:MOST_CHARS]),
             "usage": tally.usage,
             "id": tally.id,
-            "request_ids": tally.request_ids[:20],
+            "request_ids": tally.request_ids,
             "retries": self._asking.retries,
             "rounds": tally.rounds,
             "seconds": round(self._clock.monotonic() - self._began, 3),

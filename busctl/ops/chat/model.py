@@ -33,7 +33,7 @@ class JsonModel:
         until = self._clock.monotonic() + seconds
         asking = Asking(self._account, self._api, self._clock, until, lambda _: None)
         request = self._request(question)
-        tally = Tally(profile, keep_reasoning=False)
+        tally = Tally(profile)
         try:
             body = body_of(profile, request, plain_messages(request))
             body["response_format"] = {"type": "json_object"}
