@@ -9,8 +9,6 @@ from typing import Any
 from busctl.core.json_node import Kind, Node, unquoted
 from busctl.core.json_scan import JsonScan
 
-MCP_RESULT = "application/vnd.busctl.mcp-result+json"
-"""The content type of a result that is more than one text: its JSON as it came."""
 STRUCTURED = "structuredContent"
 MOST_BLOCKS = 200
 _DEPTH = 5

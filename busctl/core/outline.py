@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from busctl.core.blocks import MCP_RESULT, Block, blocks_of, result_scan
+from busctl.core.blocks import Block, blocks_of, result_scan
+from busctl.core.content_type import MCP_RESULT, plain
 from busctl.core.excerpt import Edges, Excerpt
 from busctl.core.json_node import Node
 from busctl.core.json_scan import JsonScan
@@ -64,7 +65,7 @@ class Outliner:
 
     def __init__(self, content_type: str, *, room: int = DEFAULT_ROOM) -> None:
         """`room`: characters of the outline's text, 400 at least."""
-        self._type = content_type.partition(";")[0].strip().lower()
+        self._type = plain(content_type)
         self._room = max(_LEAST_ROOM, room)
         self._edges = Edges(self._room)
         self._scan: JsonScan | None = None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from busctl.core import samples
-from busctl.core.blocks import MCP_RESULT
+from busctl.core.content_type import MCP_RESULT
 from busctl.core.excerpt import Edges
 from busctl.core.json_node import Kind, Node
 from busctl.core.json_scan import JsonScan
