@@ -14,6 +14,7 @@ from busctl import __version__
 from busctl.adapters import logs, metrics
 from busctl.adapters.clock import SystemClock
 from busctl.cli.serve_chat import chatting
+from busctl.cli.serve_reading import reading
 from busctl.cli.serve_run import tools_of
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
 from busctl.cli.stopping import stop_on_signals
@@ -76,7 +77,8 @@ async def _keep(
     tools = tools_of(settings)
     async with Bus.serving(settings) as bus, chatting(settings, bus) as chat:
         meter = metrics.Metrics(__version__)
-        daemon = Daemon(bus, ToolHosts([tools, chat]), NoTokens(), meter, name=own_name(bus))
+        hosts = ToolHosts([*reading(bus), tools, chat])
+        daemon = Daemon(bus, hosts, NoTokens(), meter, name=own_name(bus))
         async with keeping_up(daemon):
             ready.set_result(McpGateway(daemon))
             log.info("serving", extra={"over": "stdio"})

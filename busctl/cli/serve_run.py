@@ -24,6 +24,7 @@ from busctl.cli import serve_desk
 from busctl.cli.running import emit_json, say
 from busctl.cli.serve_chat import chatting
 from busctl.cli.serve_files import entrance, preparing
+from busctl.cli.serve_reading import reading
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
 from busctl.cli.stopping import stop_on_eof, stop_on_signals
 from busctl.connect import Bus
@@ -72,7 +73,8 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
             offered = entrance(settings, ToolHosts([tools, chat]))
             tokens = PostgresTokens(cast(PostgresStore, bus.store.inner))
             guard = Credentials(own, tokens, settings, bus.clock)
-            daemon = Daemon(bus, offered, guard, meter, name=name, tracer=tracing.tracer)
+            hosts = ToolHosts([*reading(bus), offered])
+            daemon = Daemon(bus, hosts, guard, meter, name=name, tracer=tracing.tracer)
             desk = serve_desk.desk(daemon, bus)
             mcp = McpEndpoint(McpGateway(daemon), guard, settings, bus.clock, __version__)
             await server.start(_app(daemon, guard, meter, desk, mcp))

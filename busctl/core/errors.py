@@ -168,6 +168,34 @@ class ModelFailed(BusctlError):
     default_remedy = "Look at BUSCTL_LLM_URL, BUSCTL_LLM_MODEL and the account of the key."
 
 
+# --- searching ---------------------------------------------------------------------------------
+
+
+class InvalidPattern(ConfigurationError):
+    """The pattern of a search cannot be read, or would need more than it may take."""
+
+    code = "INVALID_PATTERN"
+    default_remedy = (
+        "Regular expressions are those of RE2 (no back-references, no looking around), paths those "
+        "of RFC 9535; or search for the text itself (literal)."
+    )
+
+
+class NotJson(BusctlError):
+    """A JSONPath was asked of a payload that is no JSON."""
+
+    code = "NOT_JSON"
+    default_remedy = "Search it with a regular expression or a literal."
+
+
+class SearchTimedOut(BusctlError):
+    """A search found nothing in the time it may take; the message says how far it came."""
+
+    code = "SEARCH_TIMEOUT"
+    exit_code = 3
+    default_remedy = "Give a simpler pattern, go on from that byte, or raise the limit."
+
+
 # --- refusals of a put -------------------------------------------------------------------------
 
 

@@ -533,6 +533,23 @@ class Settings(BaseSettings):
         ge=0,
         le=3600,
     )
+    read_max_bytes: int = _setting(
+        8000,
+        "Daemon",
+        "BUSCTL_READ_MAX_BYTES",
+        "Bytes of a stored answer that bus_read and bus_search tell at once; clients cut longer "
+        "results.",
+        ge=500,
+        le=1000000,
+    )
+    search_timeout_secs: Number = _setting(
+        10.0,
+        "Daemon",
+        "BUSCTL_SEARCH_TIMEOUT_SECS",
+        "Seconds one search of a stored answer may take; then it tells what it has found.",
+        gt=0,
+        le=600,
+    )
     tools: Tools = _setting(
         (),
         "Daemon",

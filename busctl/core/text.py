@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_STRAY = re.compile("[\udc80-\udcff]")
+
 
 def printable(text: str) -> str:
     """`text` with control characters written out: a tool's name must not move the cursor."""
@@ -11,6 +15,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """As `printable`, but lines and tabs stay."""
     return "".join(letter if letter in "\n\t" else printable(letter) for letter in text)
+
+
+def text_of(raw: bytes) -> str:
+    """Bytes for people: what is no UTF-8 shows as U+FFFD."""
+    return _STRAY.sub("\N{REPLACEMENT CHARACTER}", raw.decode("utf-8", "surrogateescape"))
 
 
 def show_size(size: int) -> str:

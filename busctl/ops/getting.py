@@ -69,18 +69,20 @@ class Getting(Access):
         offset: int = 0,
         length: int | None = None,
         principal: str | None = None,
+        delivers: bool = True,
     ) -> Opened:
         """Find a message and return its claim with its pieces, up to 1 MiB each, not yet read.
 
         Finding raises as `get` does; reading the pieces raises MessageCorrupt before the last
-        piece is given, so a reader that saw the end has verified bytes.
+        piece is given, so a reader that saw the end has verified bytes. Without `delivers` no
+        delivery is recorded: for who looks through a payload and hands nothing of it on.
         """
         found = await self._find(transaction_id, principal)
         span = span_of(found, offset, length)
         return Opened(
             claim=_found_claim(found), start=span.start, stop=span.stop,
             stored_checksum=found.stored_checksum, stored_size_bytes=found.stored_size_bytes,
-            pieces=self._pieces(found, span),
+            pieces=self._pieces(found, span, delivers=delivers),
         )  # fmt: skip
 
     async def open_stored(self, transaction_id: UUID, *, principal: str | None = None) -> Opened:
@@ -124,6 +126,15 @@ class Getting(Access):
                 await asyncio.to_thread(out.write, piece)
         return opened.claim
 
+    def handed_on(self, claim: ClaimCheck, start: int, stop: int, *, via: str) -> None:
+        """Record as delivered the bytes [start, stop) of a message that was opened without that."""
+        if claim.spooled and self.hop == CLIENT:
+            return
+        detail = {"verified": self.settings.checksum_enabled, "via": via,
+                  "offset": start, "length": stop - start}  # fmt: skip
+        delivery = Delivery(claim.transaction_id, self.clock.now(), 0.0, self.hop, detail)
+        self.deliveries.add(delivery, spooled=claim.spooled)
+
     async def _find(self, transaction_id: UUID, principal: str | None) -> Found:
         self.require_enabled(transaction_id)
         with naming(transaction_id):
@@ -143,10 +154,13 @@ class Getting(Access):
             )
         return found
 
-    async def _pieces(self, found: Found, span: Span) -> AsyncIterator[bytes]:
+    async def _pieces(
+        self, found: Found, span: Span, *, delivers: bool = True
+    ) -> AsyncIterator[bytes]:
         if found.chunk_count == 0:
             yield (await self._opened_row(found))[span.start : span.stop]
-            self._deliver(found, span, found.duration_ms)
+            if delivers:
+                self._deliver(found, span, found.duration_ms)
             return
         redemption = Redemption(self.store, found, span, verify=self.settings.checksum_enabled)
         began = self.clock.monotonic()
@@ -156,7 +170,8 @@ class Getting(Access):
         except MessageCorrupt as error:
             await self._note_corrupt(found, error)
             raise
-        self._deliver(found, span, (self.clock.monotonic() - began) * 1000)
+        if delivers:
+            self._deliver(found, span, (self.clock.monotonic() - began) * 1000)
 
     async def _peeked(self, found: Found, span: Span) -> AsyncIterator[bytes]:
         if found.chunk_count == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -34,11 +34,15 @@ class Arguments:
     the tool came from.
     """
 
-    def __init__(self, tool: str, function: Tool, origin: str) -> None:
+    def __init__(
+        self, tool: str, function: Tool, origin: str, *, without: Collection[str] = ()
+    ) -> None:
+        """`without` names parameters that are filled otherwise."""
         self.tool = tool
         self.origin = origin
         self.progress: str | None = None
         self._names: dict[str, str] = {}
+        self._without = without
         self._model = self._model_of(function)
         self.schema = self._schema()
 
@@ -77,6 +81,8 @@ class Arguments:
         fields: dict[str, Any] = {}
         extra = False
         for name, parameter in parameters.items():
+            if name in self._without:
+                continue
             if parameter.kind is parameter.VAR_KEYWORD:
                 extra = True
             elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):

@@ -22,7 +22,8 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class ToolInfo:
-    """One tool as listed. `input_schema` is JSON Schema; `provider` names where it came from.
+    """One tool as listed. `input_schema` is JSON Schema; `provider` names where it came from. Not
+    `kept`: it tells of messages that are kept already, and what it answers is kept nowhere.
 
     `extra` is what else a server of the Model Context Protocol says of it, by its names there
     (title, annotations, outputSchema, icons, _meta).
@@ -34,6 +35,7 @@ class ToolInfo:
     provider: str
     bounds: Bounds = Bounds()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)

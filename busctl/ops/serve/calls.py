@@ -40,7 +40,7 @@ from busctl.ops.serve.context import concerning
 from busctl.ops.serve.fallback import Keeper, Kept
 from busctl.ops.serve.hops import Passage
 from busctl.ops.serve.limits import Limits
-from busctl.ports import Answer, Call, Lease, Meter, Request, Span, ToolHost, Tracer
+from busctl.ports import Answer, Call, Lease, Meter, Request, Span, ToolHost, ToolInfo, Tracer
 
 LEASE = timedelta(seconds=30)
 RENEW_SECS = 10.0
@@ -80,7 +80,7 @@ class Running:
     request_id: str
     session_id: str
     principal: Principal
-    provider: str
+    tool: ToolInfo
     transaction_id: UUID
     began: float
     terms: Terms = Terms()
@@ -164,12 +164,12 @@ class Calls:
             return joined
         if self.draining:
             raise DrainingDaemon("The daemon is stopping and takes no more calls.")
-        provider = self._provider_of(request.name)
-        self._limits.take(provider, (principal.name, session_id))
+        tool = self._tool(request.name)
+        self._limits.take(tool.provider, (principal.name, session_id))
         self._meter.inflight(self.inflight)
         clock = self._bus.clock
         return self._start(Running(
-            request, request_id, session_id, principal, provider, clock.new_id(),
+            request, request_id, session_id, principal, tool, clock.new_id(),
             clock.monotonic(), terms,
             traceparent=request.traceparent or traceparent_in(terms.meta),
         ))  # fmt: skip
@@ -209,15 +209,15 @@ class Calls:
 
     # --- inside ----------------------------------------------------------------------------
 
-    def _provider_of(self, name: str) -> str:
+    def _tool(self, name: str) -> ToolInfo:
         for tool in self._tools.list_tools():
             if tool.name == name:
-                return tool.provider
+                return tool
         raise ToolNotFound(f"There is no tool {name!r}.")
 
     def _ended(self, running: Running) -> None:
         del self._running[running.key]
-        self._limits.release(running.provider, running.session)
+        self._limits.release(running.tool.provider, running.session)
         self._meter.inflight(self.inflight)
         self._freed.set()
         self._freed = asyncio.Event()
@@ -250,8 +250,8 @@ class Calls:
     async def _run_named(self, running: Running) -> Kept:
         """Run the call under a lease if the client named it. Raises named errors only."""
         try:
-            if running.request.request_id is None:
-                return await self._execute(running)
+            if running.request.request_id is None or not running.tool.kept:
+                return await self._execute(running)  # reading twice is as reading once
             return await self._execute_once(running)
         except asyncio.CancelledError:
             if not running.stopping:
@@ -363,10 +363,11 @@ class Calls:
                 {answers.ARGUMENTS_DIGEST: request.digest}, running.traceparent
             ),
         )  # fmt: skip
-        self._keeper.check_room()
+        if running.tool.kept:
+            self._keeper.check_room()
         try:
             answer = await self._answer(running)
-            if running.terms.passes(answer):
+            if not running.tool.kept or running.terms.passes(answer):
                 return await self._keeper.passed(answer, labels, running.transaction_id)
             began = self._bus.clock.monotonic()
             passage = Passage(self._bus, self._meter, answer, running.transaction_id)
@@ -382,6 +383,8 @@ class Calls:
         except (*answers.UNKEPT, UpstreamUnavailable, ProviderBusy):
             raise  # nothing to keep: nothing has run, or nothing takes it
         except BusctlError as error:
+            if not running.tool.kept:
+                raise
             raise await answers.keep_error(
                 self._keeper, error, labels, running.transaction_id
             ) from error
@@ -418,7 +421,7 @@ class Calls:
 
     def _tool_span(self, running: Running) -> Span:
         return self._tracer.begin(
-            Hop.TOOL, running.request.name, running.traceparent, provider=running.provider
+            Hop.TOOL, running.request.name, running.traceparent, provider=running.tool.provider
         )
 
 

@@ -1,0 +1,67 @@
+"""Patterns in RE2: matched in time linear in the text, without the interpreter's lock."""
+
+from __future__ import annotations
+
+import re2
+
+from busctl.core.errors import InvalidPattern
+from busctl.core.search import Finder
+
+MOST_CHARS = 2_000
+MEMORY_BYTES = 4 << 20
+"""For one pattern's program and its cache of states."""
+MOST_INSTRUCTIONS = 10_000
+STRETCH_BYTES = 1 << 20
+STEPS = 20_000_000
+"""Instructions times bytes that one call may cost at the worst, when RE2's cache of states is too
+small: half a second or so."""
+LEAST_STRETCH_BYTES = 4_096
+
+
+class Re2Finder:
+    """One compiled pattern. It knows no back-references and no looking around; `^` and `$` are the
+    ends of lines, and nothing matches an end of line."""
+
+    def __init__(self, regexp: object, stretch: int) -> None:
+        self._search = regexp.search  # type: ignore[attr-defined]  # the binding has no types
+        self.stretch = stretch
+
+    def find(self, text: bytearray, start: int, stop: int) -> tuple[int, int] | None:
+        match = self._search(text, start, stop)
+        return None if match is None else match.span()
+
+
+class Re2Patterns:
+    """The `Patterns` of RE2."""
+
+    def compile(self, pattern: str, *, ignore_case: bool) -> Finder:
+        return regex_finder(pattern, ignore_case=ignore_case)
+
+
+def regex_finder(pattern: str, *, ignore_case: bool = False) -> Finder:
+    """The finder of a regular expression. Raises InvalidPattern: not one that RE2 knows, or one
+    that needs more than it may take."""
+    if len(pattern) > MOST_CHARS:
+        raise InvalidPattern(f"The pattern has {len(pattern):,} characters; {MOST_CHARS:,} go.")
+    options = re2.Options()
+    options.max_mem = MEMORY_BYTES
+    options.log_errors = False
+    options.never_capture = True
+    options.never_nl = True
+    options.case_sensitive = not ignore_case
+    try:
+        regexp = re2.compile("(?m)" + pattern, options)
+    except (re2.error, UnicodeEncodeError) as error:
+        raise InvalidPattern(f"RE2 does not take the pattern: {_told(error)}.") from error
+    size = regexp.programsize
+    if size > MOST_INSTRUCTIONS:
+        raise InvalidPattern(
+            f"The pattern becomes a program of {size:,} instructions; {MOST_INSTRUCTIONS:,} go."
+        )
+    stretch = max(LEAST_STRETCH_BYTES, min(STRETCH_BYTES, STEPS // max(1, size)))
+    return Re2Finder(regexp, stretch)
+
+
+def _told(error: Exception) -> str:
+    told = error.args[0] if error.args else ""
+    return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(error)

@@ -1,0 +1,1 @@
+"""Reading on in a large answer: ranges, lines, searches, what it looks like."""
