@@ -57,7 +57,8 @@ def bench(
     call to the verified bytes, and all of them store the answer; the tool has its bytes ready.
 
     Works on the configured store or the embedded one: it removes its messages, and its scratch
-    tables are in the schema busctl_bench, which it drops.
+    tables are in the schema busctl_bench, which it drops, as the next one does after one that was
+    killed: so only one at a time on a database.
 
     --json: `rows` (path, content, size_bytes, operation, subject, messages, repeats, median_ms,
     p99_ms, mb_per_s, messages_per_s, against: ratio of medians by subject), `round_trips`

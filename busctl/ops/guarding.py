@@ -7,7 +7,7 @@ What tells either that the store is away, or back, tells the other too.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -77,7 +77,7 @@ class GuardedStore:
         self._tell_put(draft)
         return stored
 
-    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
+    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> Mapping[UUID, datetime]:
         return await self._write(self.inner.put_many(drafts))
 
     async def put_chunks(

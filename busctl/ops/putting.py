@@ -188,11 +188,11 @@ class Putting(Access):
         small = [(place, *self._packed_row(wanted[place], kept)) for place in _small_places(wanted)]
         claims: dict[int, ClaimCheck] = {}
         for batch in _batches(small):
-            now = self.clock.now()
             fresh = await self.store.put_many([(draft, body) for _, draft, body in batch])
             for place, draft, body in batch:
-                if draft.transaction_id in fresh:
-                    stored = Stored(fresh=True, created_at=now, expires_at=now + draft.ttl)
+                if (created := fresh.get(draft.transaction_id)) is not None:
+                    # The store's time: it is by that that the message expires.
+                    stored = Stored(True, created, created + draft.ttl)
                 else:
                     with naming(draft.transaction_id):
                         stored = await self.store.put(draft, body)

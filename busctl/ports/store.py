@@ -126,8 +126,9 @@ class Store(Sink, Protocol):
     StoreUnreachable, StoreTimeout, StoreReadOnly, StoreFull, AccessDenied, SchemaMissing,
     StoreFailed."""
 
-    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
-        """Store many in-row messages in one statement; returns the ids that were new."""
+    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> Mapping[UUID, datetime]:
+        """Store many in-row messages in one statement; returns the ids that were new, with the
+        store's own time of it."""
 
     async def find(self, transaction_id: UUID) -> Found | None: ...
 

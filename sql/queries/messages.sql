@@ -7,12 +7,12 @@ select stored, stored_at, expires, known_checksum from bus.message_put(
     %(raw_digest)b, %(stored_digest)b, %(extra)b, %(body)b::bytea)
 
 -- name: message_put_many :many
-select bus.message_put_many(
+select put, coalesce(%(created)b::timestamptz, now()) from bus.message_put_many(
     %(ids)b, %(created)b::timestamptz, %(ttl)b::double precision, %(raw_sizes)b::bigint[],
     %(raw_digests)b::bytea[], %(stored_digests)b::bytea[], %(bodies)b::bytea[],
     %(sorts)b::integer[], %(kinds)b::text[], %(packings)b::text[], %(mimes)b::text[],
     %(owners)b::text[], %(tools)b::text[], %(sessions)b::text[], %(requests)b::text[],
-    %(extras)b::jsonb[])
+    %(extras)b::jsonb[]) put
 
 -- name: message_get :one
 select raw_size, stored_size, chunks, packing, mime, principal, raw_digest, stored_digest, live,

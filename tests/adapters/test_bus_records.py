@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from busctl.adapters.clock import SkewedClock
 from busctl.connect import Bus
 from busctl.core.envelope import Compression, Labels, MessageType, Status
 from busctl.core.samples import sample
@@ -167,6 +168,17 @@ async def test_paging_meets_every_message_once(bus: Bus) -> None:
             seen += [one.transaction_id for one in page]
             after = seen[-1]
         assert seen == (expected[::-1] if oldest_first else expected)
+
+
+@pytest.mark.parametrize("hours", [-20, 20])
+async def test_claims_carry_the_stores_time_whatever_the_writers_clock_says(
+    bus: Bus, hours: float
+) -> None:
+    off = Bus(bus.store, bus.settings, SkewedClock(timedelta(hours=hours)))
+    claims = [*await off.put_many([b"one", b"two"]), await off.put(b"three")]
+    for claim in claims:
+        assert claim.expires_at == (await bus.stat(claim.transaction_id)).expires_at
+        assert await bus.get(claim.transaction_id)
 
 
 async def test_expired_messages_are_listed_as_expired(bus: Bus) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -126,14 +126,14 @@ class PostgresStore:
 
         return await self.pool.run(transaction, timeout=self._write_timeout)
 
-    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> set[UUID]:
+    async def put_many(self, drafts: Sequence[tuple[Draft, bytes]]) -> Mapping[UUID, datetime]:
         await self._admitted()
         values = rows.put_many_values(drafts)
         ids = [draft.transaction_id.int for draft, _ in drafts]
         first, last = UUID(int=min(ids)), UUID(int=max(ids))
 
-        async def insert(session: Session) -> set[UUID]:
-            return {row[0] for row in await session.all(self._sql["message_put_many"], values)}
+        async def insert(session: Session) -> Mapping[UUID, datetime]:
+            return dict(await session.all(self._sql["message_put_many"], values))
 
         return await self._with_partition(
             first,
