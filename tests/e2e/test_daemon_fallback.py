@@ -11,8 +11,11 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from tests.adapters.bus_sql import eventually, sql
 from tests.e2e.daemons import TOKEN, Running, daemon, environment, session
@@ -317,3 +320,20 @@ async def test_a_full_spool_refuses_before_the_tool_runs(database: str, tmp_path
             await is_drained(tmp_path)
             answer = await client.call("wait_for", arguments)
             assert answer["outputs"][0]["text"] == "the answer"
+
+
+@pytest.mark.parametrize("size", [1_000, 3 * MEGABYTE])
+async def test_a_frozen_server_is_waited_for_once(database: str, tmp_path: Path, size: int) -> None:
+    """It takes lines and carries nothing, as a server does that was stopped: whoever gave it up
+    does not wait for it to agree. The write time-out is the bound, also of taking a row and of
+    taking chunks after the lease was had."""
+    frozen = settings(tmp_path, MESSAGE_BUS_WRITE_TIMEOUT_SECS="3")
+    with gate_to(database) as gate, daemon(gate.dsn, **frozen) as running:
+        async with session(running, accepts=["claim"]) as client:
+            await client.call("blob", {"size_bytes": size}, request_id="warm")
+            gate.stall()
+            began = perf_counter()
+            answer = await client.call("blob", {"size_bytes": size}, request_id="frozen")
+            seconds = perf_counter() - began
+    assert (answer.get("claim") or answer)["spooled"] is True
+    assert seconds < 2 * 3

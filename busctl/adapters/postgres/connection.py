@@ -16,15 +16,18 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, waiting
+from psycopg import AsyncConnection, generators, waiting
+from psycopg.pq import TransactionStatus
 
 from busctl.core import tls
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
+    from psycopg.pq.abc import PGcancelConn
 
 Result = TypeVar("Result")
 CANCEL_SECONDS = 2.0
+_LOOK_SECONDS = 0.1
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
@@ -58,7 +61,7 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
     ) -> Result:
         """As psycopg's, in a thread inside `bulk()`."""
         if not self._in_thread:
-            return await super().wait(gen, interval, timeout)
+            return await self._waited(gen, interval, timeout)
         moving = asyncio.ensure_future(
             asyncio.to_thread(waiting.wait, gen, self.pgconn.socket, interval, timeout)
         )
@@ -68,12 +71,39 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
             await self._end(moving)
             raise
 
+    def cancel_soon(self) -> None:
+        """Ask the server to give up what it does for us, and wait neither for its answer nor for
+        that: one that is frozen gives none. The connection is not to be used again."""
+        if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            return
+        asking = asyncio.ensure_future(_asked(self.pgconn.cancel_conn()))
+        _ASKING.add(asking)
+        asking.add_done_callback(_ASKING.discard)
+
+    async def _waited(self, gen: PQGen[Result], interval: float, timeout: float | None) -> Result:
+        """As psycopg's, whose own waits up to ten seconds more for a statement that is given up."""
+        try:
+            return await waiting.wait_async(
+                gen, self.pgconn.socket, interval=interval, timeout=timeout
+            )
+        except asyncio.CancelledError:
+            self.cancel_soon()
+            raise
+
     async def _end(self, moving: asyncio.Future[Any]) -> None:
-        """Stop the thread before anybody closes what it reads from: first ask the server to give
-        up the statement, then cut the line. The connection is not used again."""
-        with suppress(psycopg.Error):  # a server that cannot be asked is cut off below
-            await self.cancel_safe(timeout=CANCEL_SECONDS)
+        """Stop the thread before anybody closes what it reads from: the line is cut."""
+        self.cancel_soon()
         with socket.socket(fileno=os.dup(self.pgconn.socket)) as line, suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)
         with suppress(psycopg.Error):  # the cut line, reported to a caller who has left
             await moving
+
+
+_ASKING: set[asyncio.Future[None]] = set()
+"""Held here: the loop does not hold its tasks."""
+
+
+async def _asked(server: PGcancelConn) -> None:
+    asking = generators.cancel(server)
+    with suppress(psycopg.Error):  # a server that cannot be asked is left alone
+        await waiting.wait_conn_async(asking, interval=_LOOK_SECONDS, timeout=CANCEL_SECONDS)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -18,7 +18,7 @@ from psycopg import AsyncCursor
 from psycopg.pq import TransactionStatus
 
 from busctl.adapters.postgres.calling import Call, Statements, Values
-from busctl.adapters.postgres.connection import CANCEL_SECONDS, Connection
+from busctl.adapters.postgres.connection import Connection
 from busctl.adapters.postgres.copying import CopiedRow, copied
 from busctl.adapters.postgres.errors import mapped, not_connected
 from busctl.adapters.postgres.piping import Pipe, numbered
@@ -70,8 +70,7 @@ class Session:
         try:
             return await self.connection.wait(running, timeout=timeout)
         except psycopg.errors._WaitTimeout as error:
-            with suppress(psycopg.Error):  # a server that cannot be asked is left alone
-                await self.connection.cancel_safe(timeout=CANCEL_SECONDS)
+            self.connection.cancel_soon()
             raise TimeoutError from error
 
     async def one(self, query: str, values: Any = None) -> Row | None:
