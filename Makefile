@@ -53,8 +53,10 @@ bench: $(STAMP)
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv on PATH: python3 -m pip install uv" >&2; exit 1; }
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	  --no-strip-extras \
 	  --no-annotate --custom-compile-command "make lock" --quiet $(ARGS) \
 	  pyproject.toml --extra dev --output-file requirements.lock
+	$(PY) -m tests.packaging.lock_extras
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
