@@ -329,7 +329,7 @@ async def test_a_frozen_server_is_waited_for_once(database: str, tmp_path: Path,
     taking chunks after the lease was had."""
     frozen = settings(tmp_path, MESSAGE_BUS_WRITE_TIMEOUT_SECS="3")
     with gate_to(database) as gate, daemon(gate.dsn, **frozen) as running:
-        async with session(running, accepts=["claim"]) as client:
+        async with session(running) as client:
             await client.call("blob", {"size_bytes": size}, request_id="warm")
             gate.stall()
             began = perf_counter()
