@@ -76,9 +76,12 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
         that: one that is frozen gives none. The connection is not to be used again."""
         if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
             return
-        asking = asyncio.ensure_future(_asked(self.pgconn.cancel_conn()))
-        _ASKING.add(asking)
-        asking.add_done_callback(_ASKING.discard)
+        with suppress(psycopg.Error):  # a libpq before 17 can only be asked in a thread
+            server = self.pgconn.cancel_conn()
+            server.start()  # now: it needs the connection, which is closed next
+            asking = asyncio.ensure_future(_asked(server))
+            _ASKING.add(asking)
+            asking.add_done_callback(_ASKING.discard)
 
     async def _waited(self, gen: PQGen[Result], interval: float, timeout: float | None) -> Result:
         """As psycopg's, whose own waits up to ten seconds more for a statement that is given up."""
@@ -101,6 +104,14 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
 
 _ASKING: set[asyncio.Future[None]] = set()
 """Held here: the loop does not hold its tasks."""
+
+
+async def all_asked() -> None:
+    """Wait until every request to cancel has gone out, two seconds at most: for a process that is
+    about to end."""
+    loop = asyncio.get_running_loop()
+    if mine := [one for one in _ASKING if one.get_loop() is loop]:
+        await asyncio.wait(mine)
 
 
 async def _asked(server: PGcancelConn) -> None:

@@ -18,7 +18,7 @@ from psycopg import AsyncCursor
 from psycopg.pq import TransactionStatus
 
 from busctl.adapters.postgres.calling import Call, Statements, Values
-from busctl.adapters.postgres.connection import Connection
+from busctl.adapters.postgres.connection import Connection, all_asked
 from busctl.adapters.postgres.copying import CopiedRow, copied
 from busctl.adapters.postgres.errors import mapped, not_connected
 from busctl.adapters.postgres.piping import Pipe, numbered
@@ -262,6 +262,7 @@ class Pool:
         self._closed = True
         while self._idle:
             await self._idle.pop().connection.close()
+        await all_asked()
 
     async def _connect(self) -> Session:
         try:
