@@ -3,7 +3,7 @@ are kept on the bus under their calls' ids, as the daemon keeps them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from busctl.ops.files.hosting import PatientHost
 from busctl.ops.files.ingesting import Ingestion
 from busctl.ops.files.preparing import Preparation
 from busctl.ops.files.uploading import Uploads
-from busctl.ports import Call
+from busctl.ports import Answer, Call
 from tests.ingesting import account
 from tests.providers.played import Played
 
@@ -42,19 +42,38 @@ class Talk:
         **arguments: Any,
     ) -> tuple[str, dict[str, Any]]:  # fmt: skip
         """The answer's text and metadata, kept on the bus."""
-        call = Call(
+        call = self._call(prompt, tool, principal, arguments)
+        answer = await self.tools.call(call)
+        text = await _taken(answer)
+        await self._keep(call, answer, text)
+        return text.decode(), dict(answer.metadata)
+
+    async def say_unkept(self, prompt: str, **arguments: Any) -> Callable[[], Awaitable[None]]:
+        """Ask, and leave to the caller when the answer is kept."""
+        call = self._call(prompt, "kimi_chat", OPERATOR, arguments)
+        answer = await self.tools.call(call)
+        text = await _taken(answer)
+        return lambda: self._keep(call, answer, text)
+
+    def _call(
+        self, prompt: str, tool: str, principal: Principal, arguments: dict[str, Any]
+    ) -> Call:
+        return Call(
             tool, {"prompt": prompt, **arguments}, principal, "s", "r", self.bus.clock.new_id(),
             lambda _: None, lambda *_: None,
         )  # fmt: skip
-        answer = await self.tools.call(call)
-        assert answer.pieces is not None
-        text = b"".join([piece async for piece in answer.pieces])
+
+    async def _keep(self, call: Call, answer: Answer, text: bytes) -> None:
         labels = Labels(
-            content_type=answer.content_type, tool_name=tool, owner=principal.name,
+            content_type=answer.content_type, tool_name=call.name, owner=call.principal.name,
             metadata=answer.metadata,
         )  # fmt: skip
         await self.bus.put(text, labels, transaction_id=call.transaction_id)
-        return text.decode(), dict(answer.metadata)
+
+
+async def _taken(answer: Answer) -> bytes:
+    assert answer.pieces is not None
+    return b"".join([piece async for piece in answer.pieces])
 
 
 @asynccontextmanager

@@ -100,7 +100,8 @@ def checked_id(value: object) -> str:
 def as_message(file: FileText) -> Message:
     """How the text of a file is told to a model: a system message of its own, as Kimi's and GLM's
     documents have it, with the name by which people speak of it."""
-    return Message("system", f"The file {file.name}, given by the user, reads:\n\n{file.text}")
+    name = " ".join(file.name.split())  # a name may hold line breaks, and pass for instructions
+    return Message("system", f"The file {name}, given by the user, reads:\n\n{file.text}")
 
 
 def cost(message: Message) -> int:

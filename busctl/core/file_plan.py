@@ -38,6 +38,12 @@ class FileTerms:
     max_bytes: int = 0
     suffixes: frozenset[str] = field(default_factory=frozenset)
     lasts: timedelta | None = None
+    max_image_bytes: int | None = None
+
+    def most(self, kind: FileKind) -> int:
+        """Bytes of one file of that kind; pictures may have a limit of their own."""
+        own = self.max_image_bytes if kind is FileKind.IMAGE else None
+        return self.max_bytes if own is None else own
 
     @classmethod
     def of(cls, profile: Profile) -> FileTerms:
@@ -48,8 +54,9 @@ class FileTerms:
         purpose = files.purposes[files.extract]
         lasts = None if files.keep_days is None else timedelta(days=files.keep_days)
         return cls(
-            profile.name, files.extract, purpose.max_bytes, frozenset(purpose.suffixes), lasts
-        )
+            profile.name, files.extract, purpose.max_bytes, frozenset(purpose.suffixes), lasts,
+            purpose.max_image_bytes,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +82,15 @@ def plan_file(
     if kind is FileKind.TEXT:
         return _inline(size, room_tokens)
     takes = terms.purpose is not None and suffix.lower() in terms.suffixes
-    if takes and size <= terms.max_bytes:
+    most = terms.most(kind)
+    if takes and size <= most:
         return FilePlan(Way.UPLOAD)
     if kind is FileKind.PDF:
         return FilePlan(Way.LOCAL)
     if takes:
         return _refuse(
             Reason.PROVIDER,
-            f"it has {size:,} bytes and {terms.provider} takes {terms.max_bytes:,}",
+            f"it has {size:,} bytes and {terms.provider} takes {most:,}",
             "Make it smaller, or save it as text or PDF.",
         )
     return _refuse(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from busctl.adapters.provider_profiles import load_profiles
 from busctl.core.errors import FileRefused
 from busctl.core.file_kind import FileKind, decoded, kind_of
 from busctl.core.file_paths import below, checked_path
@@ -13,7 +14,8 @@ from busctl.core.file_plan import FileTerms, Way, plan_file, tokens_of
 from busctl.core.manifest import Done, Entry, Reason, manifest_json, refused
 
 KIMI = FileTerms("kimi", "file-extract", 100_000_000, frozenset({"pdf", "docx", "png"}))
-ZAI = FileTerms("glm", None)
+PROFILES = {one.name: one for one in load_profiles()}
+ZAI, GLM = FileTerms.of(PROFILES["zai"]), FileTerms.of(PROFILES["glm"])
 ROOM = 100_000
 
 
@@ -97,6 +99,8 @@ def test_utf8_is_decoded_as_it_was(text: str) -> None:
         (FileKind.OFFICE, 5_000, "docx", ZAI, Way.REFUSE, Reason.KIND),
         (FileKind.OFFICE, 200_000_000, "docx", KIMI, Way.REFUSE, Reason.PROVIDER),
         (FileKind.IMAGE, 5_000, "png", KIMI, Way.UPLOAD, None),
+        (FileKind.IMAGE, 5_000_001, "png", GLM, Way.REFUSE, Reason.PROVIDER),
+        (FileKind.PDF, 50_000_001, "pdf", GLM, Way.LOCAL, None),
         (FileKind.IMAGE, 5_000, "tiff", KIMI, Way.REFUSE, Reason.KIND),
         (FileKind.BINARY, 5_000, "exe", KIMI, Way.REFUSE, Reason.KIND),
     ],

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 import pytest
 
@@ -16,8 +16,9 @@ from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.provider_files import account_of, text_of
 from busctl.connect import Bus
 from busctl.core.errors import FileRefused, ProviderRefused, ProviderUnauthorized
-from busctl.core.manifest import Done, Reason
+from busctl.core.manifest import Done, FileRef, Reason
 from busctl.core.settings import Settings
+from busctl.ops.files.hosting import PatientHost
 from tests import pdfs
 from tests.adapters.bus_sql import sql
 from tests.ingesting import ingesting
@@ -161,6 +162,48 @@ async def test_an_upload_whose_daemon_died_is_taken_over(
         found = await daemon.ingest(report)
     assert found.entry.done is Done.UPLOADED
     assert kimi.count("POST") == 1
+
+
+class Overtaken(PatientHost):
+    """While it uploads, somebody else takes the upload over and ends it first."""
+
+    def __init__(self, host: PatientHost, dsn: str) -> None:
+        self._inner = host
+        self._dsn = dsn
+
+    @property
+    def account(self) -> str:
+        return self._inner.account
+
+    async def upload(self, name: str, content: IO[bytes], purpose: str) -> FileRef:
+        placed = await self._inner.upload(name, content, purpose)
+        theirs = await self._inner.upload(name, content, purpose)
+        await sql(
+            self._dsn,
+            "update bus.provider_file set holder = null, uploaded_at = now(), seen_at = now(), "
+            f"file_id = '{theirs.file_id}' where file_id is null",
+        )
+        return placed
+
+    async def find(self, file_id: str) -> FileRef | None:
+        return await self._inner.find(file_id)
+
+    async def content(self, file_id: str) -> str:
+        return await self._inner.content(file_id)
+
+    async def delete(self, file_id: str) -> bool:
+        return await self._inner.delete(file_id)
+
+
+async def test_an_upload_that_was_taken_over_leaves_no_second_copy(
+    bus: Bus, settings: Settings, play: Play, report: Path
+) -> None:
+    kimi = play("kimi")
+    async with ingesting(bus, kimi, report.parent) as daemon:
+        daemon.host = Overtaken(daemon.host, settings.database_dsn() or "")
+        found = await daemon.ingest(report)
+    assert found.entry.done is Done.REUSED
+    assert list(kimi.shelf.files) == [found.entry.file_id]
 
 
 async def test_without_the_store_a_file_is_used_and_leaves_nothing_behind(

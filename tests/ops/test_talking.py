@@ -307,3 +307,48 @@ async def test_a_model_that_asks_for_what_it_was_given_is_flagged(
         _, fine = await talk.say("read", files=[str(tmp_path / "notes.txt")], **more)
     assert flagged["asked_for_given_file"] == ["notes.txt"]
     assert "asked_for_given_file" not in fine
+
+
+async def test_the_flag_is_in_the_audit_trail(bus: Bus, play: Play, tmp_path: Path) -> None:
+    kimi = play("kimi")
+    (tmp_path / "notes.txt").write_text("remember the milk")
+    async with talking(bus, tmp_path, kimi) as talk:
+        kimi.plan.append(Reply("I can't see any attachment."))
+        await talk.say("read", files=[str(tmp_path / "notes.txt")])
+        (answer,) = [one for one in await bus.list() if one.labels.tool_name == "kimi_chat"]
+    noted = [one for one in await bus.events(answer.transaction_id) if "trunc" in one.kind]
+    assert [dict(one.detail) for one in noted] == [
+        {"kind": "asked_for_given_file", "files": ["notes.txt"]}
+    ]
+
+
+async def test_files_of_one_name_are_told_apart_by_their_paths(
+    bus: Bus, play: Play, tmp_path: Path
+) -> None:
+    kimi = play("kimi")
+    paths = [tmp_path / folder / "notes.txt" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(f"of {path.parent.name}")
+    async with talking(bus, tmp_path, kimi) as talk:
+        await talk.say("read", files=[str(path) for path in paths])
+    told = [content for role, content in contents(kimi) if role == "system"]
+    assert [str(path) in one for path, one in zip(paths, told, strict=True)] == [True, True]
+
+
+async def test_the_last_answer_is_waited_for_while_it_is_stored(
+    bus: Bus, play: Play, tmp_path: Path
+) -> None:
+    kimi = play("kimi")
+    async with talking(bus, tmp_path, kimi) as talk:
+        store_it = await talk.say_unkept("one", conversation_id="talk")
+
+        async def late() -> None:
+            await asyncio.sleep(0.5)
+            await store_it()
+
+        storing = asyncio.create_task(late())
+        _, metadata = await talk.say("two", conversation_id="talk")
+        await storing
+    assert "left_out" not in metadata["conversation"]
+    assert [content for _, content in contents(kimi)] == ["one", "You said: one", "two"]

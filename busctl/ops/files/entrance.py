@@ -15,6 +15,7 @@ from busctl.core.errors import FileRefused
 from busctl.core.file_arguments import marked, replaced
 from busctl.core.manifest import MANIFEST, Done, Entry, manifest_json
 from busctl.core.refusals import together
+from busctl.ops.files.together import side_by_side
 from busctl.ports import Answer, Call, Files, ToolHost, ToolInfo
 
 AT_A_TIME = 4
@@ -51,16 +52,13 @@ class FileEntrance:
         return next((one.input_schema for one in self.list_tools() if one.name == name), {})
 
     async def _looked_at(self, paths: Sequence[str]) -> list[tuple[str, Entry]]:
-        gate = asyncio.Semaphore(AT_A_TIME)
-
         async def look(path: str) -> tuple[str, Entry] | FileRefused:
             try:
-                async with gate:
-                    return await asyncio.to_thread(self._look, path)
+                return await asyncio.to_thread(self._look, path)
             except FileRefused as error:
                 return error  # told together with the others
 
-        found = await asyncio.gather(*map(look, paths))
+        found = await side_by_side(look, paths, AT_A_TIME)
         if refusals := [one for one in found if isinstance(one, FileRefused)]:
             raise together(refusals)
         return [one for one in found if not isinstance(one, FileRefused)]

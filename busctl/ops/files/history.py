@@ -15,6 +15,7 @@ from busctl.core.file_plan import BYTES_A_TOKEN
 from busctl.core.manifest import Done, Entry
 from busctl.ops.bus import Bus
 from busctl.ops.files.ingesting import Ingested, Ingestion, Target
+from busctl.ops.files.together import side_by_side
 from busctl.ops.files.turns import Turn
 from busctl.ports import Conversations
 
@@ -45,7 +46,6 @@ class History:
         self._bus = bus
         self._conversations = conversations
         self._ingestion = ingestion
-        self._gate = asyncio.Semaphore(AT_A_TIME)
 
     async def recall(
         self, turn: Turn, target: Target, given: Sequence[Entry], room: int
@@ -96,7 +96,10 @@ class History:
         return found
 
     async def _recall_turns(self, parts: Sequence[Part], last: int, recalled: Recalled) -> None:
-        texts = await asyncio.gather(*(self._patiently(part, last) for part in parts))
+        async def read(part: Part) -> str | None:
+            return await self._patiently(part, last)
+
+        texts = await side_by_side(read, parts, AT_A_TIME)
         gone = {part.turn for part, text in zip(parts, texts, strict=True) if text is None}
         recalled.left_out += [Left(one, "it is on the bus no more") for one in sorted(gone)]
         recalled.said += [
@@ -117,8 +120,7 @@ class History:
 
     async def _text(self, transaction_id: UUID, *, quietly: bool = False) -> str | None:
         try:
-            async with self._gate:
-                return (await self._bus.get(transaction_id)).decode()
+            return (await self._bus.get(transaction_id)).decode()
         except AWAY:
             raise  # nothing is known of it: the call fails
         except MessageMissing as error:

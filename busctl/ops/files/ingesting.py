@@ -138,8 +138,9 @@ class Ingestion:
     def _as_refusal(file: ReadFile, error: ToolFailed | FileRefused) -> FileRefused:
         if isinstance(error, FileRefused):
             return error
+        remedy = f"{error.remedy} `busctl files purge` makes room where there are too many files."
         return refusal(
-            f"The file {file.asked!r} is not used: {error.message}", Reason.PROVIDER, error.remedy
+            f"The file {file.asked!r} is not used: {error.message}", Reason.PROVIDER, remedy
         )
 
     # --- texts on the bus ------------------------------------------------------------------

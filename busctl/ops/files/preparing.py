@@ -21,13 +21,14 @@ from busctl.core.conversation import (
 )
 from busctl.core.errors import ContextExceeded, FileRefused
 from busctl.core.file_plan import FileTerms, over_context
-from busctl.core.manifest import MANIFEST, Entry, Reason, manifest_json, refused
+from busctl.core.manifest import MANIFEST, Entry, Reason, manifest_json, name_of, refused
 from busctl.core.provider_account import Account
 from busctl.core.refusals import together
 from busctl.ops.bus import Bus
 from busctl.ops.files.history import History, Recalled
 from busctl.ops.files.ingesting import Ingested, Ingestion, Target
 from busctl.ops.files.speaking import Listening, Speaking
+from busctl.ops.files.together import side_by_side
 from busctl.ops.files.turns import Turn
 from busctl.ports import Call, Conversations, FileHost, Meter, Prepared, Thread
 
@@ -124,16 +125,14 @@ class Preparation:
                 f"The call names {len(paths)} files; {MOST_FILES} are taken.",
                 reason=Reason.TOO_MANY, remedy="Name fewer at a time.",
             )  # fmt: skip
-        gate = asyncio.Semaphore(AT_A_TIME)
 
         async def one(path: str) -> Ingested | FileRefused:
             try:
-                async with gate:
-                    return await self._ingestion.ingest(path, target)
+                return await self._ingestion.ingest(path, target)
             except FileRefused as error:
                 return error  # told together with the others
 
-        found = await asyncio.gather(*map(one, paths))
+        found = await side_by_side(one, paths, AT_A_TIME)
         given = _fitting(paths, found, target.room)
         if given.refusals and not request.files_optional:
             raise together(given.refusals, OPTIONAL)
@@ -149,9 +148,10 @@ class _Fitting:
 def _fitting(paths: Sequence[str], found: Sequence[Ingested | FileRefused], room: int) -> _Fitting:
     """Those for which there is room, in their order; the others are refused."""
     given, refusals = Given(room=room), []
+    names = [name_of(path) for path in paths]
     for path, one in zip(paths, found, strict=True):
         if isinstance(one, Ingested):
-            text = FileText(one.entry.name, one.text)
+            text = FileText(_told(one.entry, names), one.text)
             needed = cost(as_message(text))
             if needed <= given.room:
                 given.room -= needed
@@ -171,6 +171,11 @@ def _fitting(paths: Sequence[str], found: Sequence[Ingested | FileRefused], room
         given.texts.append(note)
         given.room -= cost(as_message(note))
     return _Fitting(given, refusals)
+
+
+def _told(entry: Entry, names: Sequence[str]) -> str:
+    """The name by which people speak of a file; its path where another one is called the same."""
+    return entry.name if names.count(name_of(entry.path)) == 1 else entry.path
 
 
 def room_of(request: ChatRequest, account: Account) -> int:
