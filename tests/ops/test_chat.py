@@ -149,13 +149,17 @@ async def test_an_answer_cut_by_its_provider_says_so(
 
 
 BROKEN = [
+    Reply("What came of it.", broken=b"[]"), Reply("What came of it.", broken=b"{\"choices\": 7}"),
+    Reply("What came of it.", broken=b"{\"choices\": [{\"delta\": {\"content\": 7}}]}"),
     Reply("What came of it.", cut_after=1), Reply("What came of it.", finish=None),
-    Reply("What came of it.", broken=True),
+    Reply("What came of it.", broken=b"{broken"),
     Reply("What came of it.", error={"message": "gone", "code": "1234", "type": "server_error"}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("reply", BROKEN, ids=["cut", "no finish", "broken", "error"])
+@pytest.mark.parametrize(
+    "reply", BROKEN, ids=["list", "no choice", "no text", "cut", "no finish", "no JSON", "error"]
+)
 async def test_an_answer_that_breaks_off_is_an_error_after_what_came(
     played: Played, reply: Reply
 ) -> None:

@@ -18,7 +18,8 @@ FOUND = [{"title": "A page", "content": "its text", "link": "https://example.com
 class Reply:
     """One answer. `text` may be many pieces. `searches`: the arguments of calls of $web_search in
     place of an end. `cut_after` so many pieces the connection ends; `finish` None: it ends without
-    a finish_reason. `pause`: seconds between two events. `broken`: an event that is no JSON."""
+    a finish_reason. `pause`: seconds between two events. `broken`: an event that is none of the
+    documented form."""
 
     text: str | Iterable[str] = ""
     reasoning: str = ""
@@ -30,7 +31,7 @@ class Reply:
     keep_alive: bool = False
     usage: Mapping[str, Any] | None = field(default_factory=lambda: USAGE)
     error: dict[str, str] | None = None
-    broken: bool = False
+    broken: bytes = b""
 
     def pieces(self) -> Iterable[str]:
         if not isinstance(self.text, str):
@@ -78,7 +79,7 @@ def chunks(site: Site, body: Mapping[str, Any], reply: Reply) -> Iterator[bytes 
         yield _data({"error": reply.error})
         return
     if reply.broken:
-        yield b"data: {broken\n\n"
+        yield b"data: " + reply.broken + b"\n\n"
     yield from _end(site, body, reply, event, head)
 
 
