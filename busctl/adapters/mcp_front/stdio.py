@@ -11,21 +11,28 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+from mcp.server.runner import serve_dual_era_loop, serve_loop
 from mcp.shared.message import SessionMessage
-from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types import (
+    PARSE_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCRequest,
+    jsonrpc_message_adapter,
+)
 from pydantic import ValidationError
 
+from busctl.adapters.mcp_front.encoding import encoded
 from busctl.adapters.mcp_front.server import make_server, takes_links
 from busctl.core.errors import ConfigurationError
 from busctl.core.principal import Principal
 from busctl.ports.gateway import Caller, Gateway
-
-SLICE_BYTES = 1 << 20
-"""A long line is handed over in slices: what waits in the pipe's buffer is a copy."""
 
 log = logging.getLogger("busctl.mcp")
 
@@ -43,14 +50,18 @@ async def serve_stdio(
     incoming, received = anyio.create_memory_object_stream[SessionMessage | Exception](16)
     to_send, outgoing = anyio.create_memory_object_stream[SessionMessage](16)
     reader, writer = await _claim(max_message_bytes)
-    reading = asyncio.create_task(_read(reader, incoming, to_send.clone()))
+    handshakes: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    reading = asyncio.create_task(_read(reader, incoming, to_send.clone(), handshakes))
     tasks = [
         reading,
         asyncio.create_task(_write(writer, outgoing)),
         asyncio.create_task(_end(reading, stop)),
     ]
     try:
-        await server.run(received, to_send, server.create_initialization_options())
+        async with server.lifespan(server) as state:
+            # By the first request: only the newer era needs the SDK's relay, a hop a message.
+            serve = serve_loop if await handshakes else serve_dual_era_loop
+            await serve(server, received, to_send, lifespan_state=state)
     finally:
         for task in tasks:
             task.cancel()
@@ -58,16 +69,31 @@ async def serve_stdio(
         writer.close()
 
 
-async def _read(reader: asyncio.StreamReader, incoming: Any, back: Any) -> None:
-    async with incoming, back:
+async def _read(
+    reader: asyncio.StreamReader, incoming: Any, back: Any, handshakes: asyncio.Future[bool]
+) -> None:
+    """Pass on what comes. `handshakes` is told whether the first request is one."""
+    async with incoming, back, _told_at_last(handshakes):
         while line := await _line(reader):
             try:
                 message = jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValidationError:
                 await back.send(SessionMessage(_unreadable()))
                 continue
+            if isinstance(message, JSONRPCRequest) and not handshakes.done():
+                handshakes.set_result(message.method == "initialize")
             await incoming.send(SessionMessage(message))
         log.info("standard input ended")
+
+
+@asynccontextmanager
+async def _told_at_last(handshakes: asyncio.Future[bool]) -> AsyncIterator[None]:
+    """A client that leaves without a request is served, too: nothing."""
+    try:
+        yield
+    finally:
+        if not handshakes.done():
+            handshakes.set_result(True)
 
 
 async def _end(reading: asyncio.Task[None], stop: asyncio.Event) -> None:
@@ -96,18 +122,19 @@ def _unreadable() -> JSONRPCError:
 async def _write(writer: asyncio.StreamWriter, outgoing: Any) -> None:
     async with outgoing:
         async for one in outgoing:
+            message = one.message
+            del one  # a large one is not held until the next has come
             try:
-                await _send(writer, one.message)
+                await _send(writer, message)
             except (BrokenPipeError, ConnectionResetError):
                 log.info("the client reads no more")
                 return
 
 
 async def _send(writer: asyncio.StreamWriter, message: JSONRPCMessage) -> None:
-    line = jsonrpc_message_adapter.dump_json(message, by_alias=True, exclude_unset=True) + b"\n"
-    for at in range(0, len(line), SLICE_BYTES):
-        writer.write(line[at : at + SLICE_BYTES] if len(line) > SLICE_BYTES else line)
-        await writer.drain()
+    for piece in encoded(message):
+        writer.write(piece)
+        await writer.drain()  # what waits in the pipe's buffer is a copy
 
 
 async def _claim(limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -194,10 +195,12 @@ class McpGateway:
         transaction_id, principal = parse_id(uri), caller.principal
         await self._bus.require(principal, Scope.READ, transaction_id)
         opened = await self._bus.open(transaction_id, principal=principal.reads_as)
-        payload = b"".join([piece async for piece in opened.pieces])
+        assembled = io.BytesIO()
+        async for piece in opened.pieces:
+            assembled.write(piece)
         content_type = opened.claim.content_type
-        text, blob = await asyncio.to_thread(_text_or_blob, payload, content_type)
-        seen = measured(len(payload), opened.claim.checksum)
+        text, blob = await asyncio.to_thread(_text_or_blob, assembled, content_type)
+        seen = measured(opened.claim.payload_size_bytes, opened.claim.checksum)
         self._bus.passed(transaction_id, SENT, Hop.WIRE, {"via": "mcp", **seen})
         return mcp_told.resource_contents(uri, content_type, text=text, blob=blob)
 
@@ -242,7 +245,9 @@ def _digest(name: str, arguments: Shape) -> str:
         raise InvalidArguments("arguments are nested too deeply.") from error
 
 
-def _text_or_blob(payload: bytes, content_type: str) -> tuple[str | None, str | None]:
+def _text_or_blob(assembled: io.BytesIO, content_type: str) -> tuple[str | None, str | None]:
+    with assembled:  # what it held is let go at once
+        payload = assembled.getvalue()
     if is_text(content_type):
         try:
             return payload.decode("utf-8"), None
