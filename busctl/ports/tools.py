@@ -7,17 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from busctl.core.bounds import Bounds as Bounds
 from busctl.core.principal import Principal
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What one tool may take, where it differs from what the settings say for all: seconds for a
-    call, calls at a time, and the bytes up to which an answer travels inline."""
-
-    timeout_secs: float | None = None
-    concurrency: int | None = None
-    inline_max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
