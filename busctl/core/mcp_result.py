@@ -41,22 +41,45 @@ class ResultPayload:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class OneText:
+    """A result that is one text, before its bytes are made: the result may be let go by then."""
+
+    text: str = field(repr=False)
+    content_type: str
+    is_error: bool
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def payload(self) -> ResultPayload:
+        return ResultPayload(self.text.encode(), self.content_type, self.is_error, self.metadata)
+
+
 def payload_of(result: Mapping[str, Any], received: bytes | None = None) -> ResultPayload:
     """The payload of a result in the protocol's own names.
 
     `received` is its JSON as it came, and is taken as it is; without it the result is serialised.
     Costs time and memory in proportion to the result: large ones belong in a thread.
     """
-    is_error = result.get("isError") is True
+    found = one_text(result)
+    if found is not None:
+        return found.payload()
+    return ResultPayload(received or _json_bytes(result), MCP_RESULT, _is_error(result))
+
+
+def one_text(result: Mapping[str, Any]) -> OneText | None:
+    """The text of a result that is one text and says nothing else, but for structured content that
+    repeats it; None for any other."""
     text = _only_text(result)
-    if text is not None:
-        structured = result.get("structuredContent")
-        repeats = None if structured is None else _repeats(text, structured)
-        if structured is None or repeats is not None:
-            kind = JSON if repeats == SAME or _looks_json(text) else TEXT
-            known = {} if repeats is None else {STRUCTURED: repeats}
-            return ResultPayload(text.encode(), kind, is_error, known)
-    return ResultPayload(received or _json_bytes(result), MCP_RESULT, is_error)
+    if text is None:
+        return None
+    structured = result.get("structuredContent")
+    if structured is None:
+        return OneText(text, JSON if _looks_json(text) else TEXT, _is_error(result))
+    repeats = _repeats(text, structured)
+    if repeats is None:
+        return None
+    kind = JSON if repeats == SAME or _looks_json(text) else TEXT
+    return OneText(text, kind, _is_error(result), {STRUCTURED: repeats})
 
 
 def result_of(
@@ -106,6 +129,10 @@ def text_in(payload: bytes, content_type: str) -> str:
 
 
 # --- from a result -------------------------------------------------------------------------
+
+
+def _is_error(result: Mapping[str, Any]) -> bool:
+    return result.get("isError") is True
 
 
 def _only_text(result: Mapping[str, Any]) -> str | None:

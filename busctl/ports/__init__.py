@@ -61,6 +61,9 @@ from busctl.ports.tools import ToolInfo as ToolInfo
 from busctl.ports.tracing import Span as Span
 from busctl.ports.tracing import Tracer as Tracer
 from busctl.ports.upstreams import Condition as Condition
+from busctl.ports.upstreams import Connector as Connector
+from busctl.ports.upstreams import Heard as Heard
 from busctl.ports.upstreams import Offering as Offering
+from busctl.ports.upstreams import UpstreamLine as UpstreamLine
 from busctl.ports.upstreams import Upstreams as Upstreams
 from busctl.ports.upstreams import UpstreamState as UpstreamState

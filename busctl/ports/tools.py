@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from busctl.core.bounds import NONE
 from busctl.core.bounds import Bounds as Bounds
 from busctl.core.principal import Principal
 
@@ -24,7 +25,7 @@ class ToolInfo:
     description: str
     input_schema: Mapping[str, Any]
     provider: str
-    bounds: Bounds = Bounds()
+    bounds: Bounds = NONE
     extra: Mapping[str, Any] = field(default_factory=dict)
     kept: bool = True
 

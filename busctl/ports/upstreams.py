@@ -6,9 +6,17 @@ Resources, prompts and results are objects of the protocol by its own names.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
+
+from busctl.core.mcp_result import ResultPayload
+from busctl.core.upstream import Upstream
+
+Heard = Callable[[float | None, float | None, str | None], None]
+"""Told in the event loop's thread how far a call is: done, of how much, and a word; None for what
+is not said."""
 
 
 class Condition(StrEnum):
@@ -75,3 +83,47 @@ class Upstreams(Protocol):
         self, ref: Mapping[str, Any], argument: Mapping[str, str], context: Mapping[str, Any] | None
     ) -> Mapping[str, Any]:
         """The result of `completion/complete`. Raises as the two above."""
+
+
+class UpstreamLine(Protocol):
+    """A session with one server that has been greeted. What it is asked raises UpstreamFailed."""
+
+    @property
+    def protocol(self) -> str:
+        """The revision of the protocol that both speak."""
+
+    @property
+    def pid(self) -> int | None: ...
+
+    async def ended(self) -> str:
+        """Wait until the session is over; why it is, for people."""
+
+    async def list_tools(self) -> Sequence[Mapping[str, Any]]: ...
+    async def list_resources(self) -> Sequence[Mapping[str, Any]]: ...
+    async def list_resource_templates(self) -> Sequence[Mapping[str, Any]]: ...
+    async def list_prompts(self) -> Sequence[Mapping[str, Any]]: ...
+
+    async def call_tool(
+        self, name: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], heard: Heard
+    ) -> ResultPayload:
+        """The result of `tools/call`. Cancelling tells the server."""
+
+    async def read_resource(self, uri: str) -> Mapping[str, Any]: ...
+    async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> Mapping[str, Any]: ...
+    async def complete(
+        self, ref: Mapping[str, Any], argument: Mapping[str, str], context: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]: ...
+
+    def fits(self, template: str, uri: str) -> bool:
+        """Whether the URI is one of the URI template."""
+
+
+class Connector(Protocol):
+    """Reaches upstream servers."""
+
+    def connect(
+        self, upstream: Upstream, changed: Callable[[Offering], None], *, start_secs: float
+    ) -> AbstractAsyncContextManager[UpstreamLine]:
+        """Start or reach a server and greet it; leaving the block ends it. `changed` is called in
+        the event loop's thread when the server says that one of its lists has. Raises
+        UpstreamFailed, also for a server that is not there within `start_secs`."""

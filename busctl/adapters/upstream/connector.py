@@ -1,0 +1,207 @@
+"""Reaching upstream servers: the carrier, the session on it, and the greeting in either era."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx2
+from mcp.client._probe import negotiate_auto
+from mcp.client.session import ClientSession, IncomingMessage, LoggingFnT, MessageHandlerFnT
+from mcp.client.subscriptions import (
+    PromptsListChanged,
+    ResourcesListChanged,
+    ServerEvent,
+    SubscriptionLost,
+    ToolsListChanged,
+    listen,
+)
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    Implementation,
+    LoggingMessageNotificationParams,
+    PromptListChangedNotification,
+    ResourceListChangedNotification,
+    ToolListChangedNotification,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from busctl import __version__
+from busctl.adapters.upstream.dispatching import Dispatcher
+from busctl.adapters.upstream.guard import Guard
+from busctl.adapters.upstream.http import reached
+from busctl.adapters.upstream.line import Line
+from busctl.adapters.upstream.stdio import piped
+from busctl.core.errors import BusctlError, UpstreamFailed
+from busctl.core.redaction import Redactor
+from busctl.core.upstream import Command, Upstream
+from busctl.ports import Offering, UpstreamLine
+
+log = logging.getLogger("busctl.upstream")
+
+Changed = Callable[[Offering], None]
+JSON_GROWTH = 4
+"""How many bytes of JSON a byte of an answer may take: escapes, and texts that are there twice."""
+PING_SECS = 30.0
+_SECRET = re.compile(r"(?i)key|token|secret|pass|auth|cred|cookie")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "notice": logging.INFO}
+_CHANGES: dict[type[Any], Offering] = {
+    ToolListChangedNotification: Offering.TOOLS,
+    ResourceListChangedNotification: Offering.RESOURCES,
+    PromptListChangedNotification: Offering.PROMPTS,
+    ToolsListChanged: Offering.TOOLS,
+    ResourcesListChanged: Offering.RESOURCES,
+    PromptsListChanged: Offering.PROMPTS,
+}
+
+
+class McpConnector:
+    """Connects to servers of one daemon; answers of up to `max_payload_bytes` are taken."""
+
+    def __init__(self, max_payload_bytes: int) -> None:
+        self._most = JSON_GROWTH * max_payload_bytes + (1 << 20)
+        self._guard = Guard()
+
+    async def close(self) -> None:
+        """When no server is connected any more."""
+        await self._guard.stop()
+
+    def connect(
+        self, upstream: Upstream, changed: Changed, *, start_secs: float
+    ) -> AbstractAsyncContextManager[UpstreamLine]:
+        return self._connect(upstream, changed, start_secs)
+
+    @asynccontextmanager
+    async def _connect(
+        self, upstream: Upstream, changed: Changed, start_secs: float
+    ) -> AsyncIterator[UpstreamLine]:
+        clean = Redactor(_secrets(upstream)).clean
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    # Not anyio's: what is entered here outlives it.
+                    async with asyncio.timeout(start_secs):
+                        line = await self._greeted(stack, upstream, changed, clean)
+                except TimeoutError as error:
+                    raise _late(upstream.name, start_secs) from error
+                yield line
+        except (Exception, BaseExceptionGroup) as error:
+            raise _named(upstream.name, error, clean) from error
+
+    async def _greeted(
+        self, stack: AsyncExitStack, upstream: Upstream, changed: Changed,
+        clean: Callable[[str], str],
+    ) -> Line:  # fmt: skip
+        name = upstream.name
+        pid: int | None = None
+        if isinstance(upstream.via, Command):
+            pipes = await stack.enter_async_context(
+                piped(name, upstream.via, self._guard, clean, self._most)
+            )
+            dispatcher = Dispatcher(pipes.inbound, pipes.outbound)
+            pid, why = pipes.process.pid, pipes.ended
+        else:
+            streams = await stack.enter_async_context(reached(upstream.via, self._most))
+            dispatcher, why = Dispatcher(*streams), _connection_ended
+        session = ClientSession(
+            dispatcher=dispatcher,
+            client_info=Implementation(name="busctl", version=__version__),
+            message_handler=_hearing(changed),
+            logging_callback=_logging(name, clean),
+        )
+        await stack.enter_async_context(session)
+        await negotiate_auto(session)
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        if session.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            tasks.start_soon(_listen, name, session, changed)
+        elif pid is None:
+            tasks.start_soon(_keep_asking, session)
+        return Line(name, session, dispatcher, pid, why)
+
+
+async def _connection_ended() -> str:
+    return "its connection ended"
+
+
+def _secrets(upstream: Upstream) -> list[str]:
+    """What must not stand in a log or an error."""
+    via = upstream.via
+    if isinstance(via, Command):
+        return [value for name, value in via.env.items() if _SECRET.search(name)]
+    bare = [value.rpartition(" ")[2] for value in via.headers.values()]
+    return [*via.headers.values(), *bare, via.url.partition("?")[2]]
+
+
+# --- what a server says by itself ----------------------------------------------------------
+
+
+def _hearing(changed: Changed) -> MessageHandlerFnT:
+    async def heard(message: IncomingMessage) -> None:
+        offering = _CHANGES.get(type(message))
+        if offering is not None:
+            changed(offering)
+
+    return heard
+
+
+def _logging(name: str, clean: Callable[[str], str]) -> LoggingFnT:
+    async def said(params: LoggingMessageNotificationParams) -> None:
+        level = _LEVELS.get(params.level, logging.WARNING)
+        text = clean(str(params.data)[:2000])
+        log.log(level, "upstream says", extra={"upstream": name, "line": text})
+
+    return said
+
+
+async def _listen(name: str, session: ClientSession, changed: Changed) -> None:
+    """Hear of changed lists in the stateless era, where they come on a stream that is asked for."""
+
+    async def heard(event: ServerEvent) -> None:
+        offering = _CHANGES.get(type(event))
+        if offering is not None:
+            changed(offering)
+
+    try:
+        async with listen(
+            session, tools_list_changed=True, prompts_list_changed=True,
+            resources_list_changed=True, on_event=heard,
+        ) as events:  # fmt: skip
+            async for _ in events:
+                pass
+    except (MCPError, SubscriptionLost) as error:
+        log.info("upstream tells of no changed lists", extra={"upstream": name, "why": str(error)})
+
+
+async def _keep_asking(session: ClientSession) -> None:
+    """A server behind HTTP may go without a word: asked now and then, the session ends with it."""
+    while True:
+        await anyio.sleep(PING_SECS)
+        await session.send_ping()
+
+
+# --- what goes wrong -----------------------------------------------------------------------
+
+
+def _late(name: str, seconds: float) -> UpstreamFailed:
+    return UpstreamFailed(
+        f"The upstream {name!r} did not greet within {seconds:g} s.",
+        remedy="Raise BUSCTL_MCP_START_TIMEOUT_SECS, or that server's start_timeout_secs.",
+    )
+
+
+def _named(name: str, error: BaseException, clean: Callable[[str], str]) -> BaseException:
+    """The error by our name; what is not about the server stays as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, BusctlError):
+        return error
+    if isinstance(error, MCPError | httpx2.HTTPError | OSError | RuntimeError | ValueError):
+        words = clean(str(error)) or type(error).__name__
+        return UpstreamFailed(f"The upstream {name!r} cannot be reached: {words}.")
+    return error

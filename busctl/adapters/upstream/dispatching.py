@@ -1,0 +1,64 @@
+"""The SDK's dispatcher, from which whole results can be taken as they came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
+from mcp.shared.transport_context import TransportContext
+
+from busctl.core.jsonrpc import Result
+
+_STUB = {"content": [], "resultType": "complete"}
+"""What the session gets to see of a result that was taken: an empty one is valid in every
+revision."""
+
+
+class Taken:
+    """A result that the session does not see. `result` is set once the request was answered."""
+
+    def __init__(self) -> None:
+        self.result = Result()
+
+
+_wanted: ContextVar[Taken | None] = ContextVar("busctl_taken", default=None)
+
+
+@contextmanager
+def taking() -> Iterator[Taken]:
+    """Take the result of the request that the block makes, past the session's validation: it would
+    refuse what later revisions add, and hold on to what is large."""
+    taken = Taken()
+    token = _wanted.set(taken)
+    try:
+        yield taken
+    finally:
+        _wanted.reset(token)
+
+
+class Dispatcher(JSONRPCDispatcher[TransportContext]):
+    """Knows when its streams have ended."""
+
+    def __init__(self, *streams: Any) -> None:
+        super().__init__(*streams)
+        self.ended = asyncio.Event()
+
+    async def run(self, *args: Any, **options: Any) -> None:
+        try:
+            await super().run(*args, **options)
+        finally:
+            self.ended.set()
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, *args: Any, **options: Any
+    ) -> dict[str, Any]:
+        result = await super().send_raw_request(method, params, *args, **options)
+        taken = _wanted.get()
+        if taken is None:
+            return result
+        taken.result = result if isinstance(result, Result) else Result(result)
+        return dict(_STUB)

@@ -1,0 +1,195 @@
+"""A session with one upstream server: what it is asked, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mcp.client.session import ClientSession
+from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
+from mcp_types import (
+    CONNECTION_CLOSED,
+    METHOD_NOT_FOUND,
+    CallToolRequest,
+    CallToolRequestParams,
+    CompletionArgument,
+    CompletionContext,
+    PaginatedRequestParams,
+    PromptReference,
+    ResourceTemplateReference,
+    Result,
+)
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from busctl.adapters.upstream.dispatching import Dispatcher, taking
+from busctl.core import jsonrpc
+from busctl.core.errors import UpstreamFailed, UpstreamUnavailable
+from busctl.core.mcp_result import ResultPayload, one_text, payload_of
+from busctl.ports import Heard
+
+MOST_PAGES = 1000
+"""A list that never ends must not be read for ever."""
+THREAD_BYTES = 64 * 1024
+REASON_SECS = 1.0
+"""How long a program that has closed its output may take to say how it ended."""
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+class Line:
+    """One session. `name` is the server's, for errors; `why_ended` waits for the end of what
+    carries it and says how it ended."""
+
+    def __init__(
+        self, name: str, session: ClientSession, dispatcher: Dispatcher, pid: int | None,
+        why_ended: Callable[[], Awaitable[str]],
+    ) -> None:  # fmt: skip
+        self._name = name
+        self._session = session
+        self._dispatcher = dispatcher
+        self._why_ended = why_ended
+        self.pid = pid
+
+    @property
+    def protocol(self) -> str:
+        return self._session.protocol_version or ""
+
+    async def ended(self) -> str:
+        await self._dispatcher.ended.wait()
+        try:
+            async with asyncio.timeout(REASON_SECS):
+                return await self._why_ended()
+        except TimeoutError:
+            return "it closed its end of the connection"
+
+    # --- lists -----------------------------------------------------------------------------
+
+    async def list_tools(self) -> Sequence[Mapping[str, Any]]:
+        return await self._pages(self._session.list_tools, "tools", "tools")
+
+    async def list_resources(self) -> Sequence[Mapping[str, Any]]:
+        return await self._pages(self._session.list_resources, "resources", "resources")
+
+    async def list_resource_templates(self) -> Sequence[Mapping[str, Any]]:
+        ask = self._session.list_resource_templates
+        return await self._pages(ask, "resource_templates", "resources")
+
+    async def list_prompts(self) -> Sequence[Mapping[str, Any]]:
+        return await self._pages(self._session.list_prompts, "prompts", "prompts")
+
+    async def _pages(
+        self, ask: Callable[..., Awaitable[Any]], field: str, capability: str
+    ) -> Sequence[Mapping[str, Any]]:
+        """Every page of a list; an empty one from a server that has no such list."""
+        if getattr(self._session.server_capabilities, capability, None) is None:
+            return []
+        found: list[Mapping[str, Any]] = []
+        cursor: str | None = None
+        with self._named(f"list its {field.replace('_', ' ')}"):
+            for _ in range(MOST_PAGES):
+                params = None if cursor is None else PaginatedRequestParams(cursor=cursor)
+                try:
+                    page = await ask(params=params)
+                except MCPError as error:
+                    if error.code == METHOD_NOT_FOUND:  # templates come with the capability only
+                        return found
+                    raise
+                found += [_shape(each) for each in getattr(page, field)]
+                cursor = page.next_cursor
+                if not cursor:
+                    return found
+        raise UpstreamFailed(
+            f"The upstream {self._name!r} gave {MOST_PAGES} pages of {field} and goes on."
+        )
+
+    # --- requests --------------------------------------------------------------------------
+
+    async def call_tool(
+        self, name: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], heard: Heard
+    ) -> ResultPayload:
+        async def progress(progress: float, total: float | None, message: str | None) -> None:
+            heard(progress, total, message)
+
+        params = CallToolRequestParams.model_validate(
+            {"name": name, "arguments": dict(arguments), **({"_meta": dict(meta)} if meta else {})}
+        )
+        with self._named(f"answer a call of {name!r}"), taking() as taken:
+            await self._session.send_request(
+                CallToolRequest(params=params), _ANYTHING, progress_callback=progress
+            )
+        result = taken.result
+        if result.get("resultType", "complete") != "complete":
+            raise UpstreamFailed(
+                f"The upstream {self._name!r} answers a call of {name!r} with "
+                f"{result['resultType']!r}, which asks the client for something: that is not "
+                "passed on."
+            )
+        if len(result.received or b"") <= THREAD_BYTES:
+            return _payload(result)
+        return await asyncio.to_thread(_payload, result)
+
+    async def read_resource(self, uri: str) -> Mapping[str, Any]:
+        with self._named(f"give the resource {uri}"):
+            return _shape(await self._session.read_resource(uri))
+
+    async def get_prompt(self, name: str, arguments: Mapping[str, str]) -> Mapping[str, Any]:
+        with self._named(f"give the prompt {name!r}"):
+            return _shape(await self._session.get_prompt(name, dict(arguments) or None))
+
+    async def complete(
+        self, ref: Mapping[str, Any], argument: Mapping[str, str], context: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        kind = PromptReference if ref.get("type") == "ref/prompt" else ResourceTemplateReference
+        with self._named("complete an argument"):
+            arguments = CompletionContext.model_validate(context or {}).arguments
+            found = await self._session.complete(
+                kind.model_validate(ref),
+                CompletionArgument.model_validate(argument).model_dump(),
+                arguments,
+            )
+        return _shape(found)
+
+    def fits(self, template: str, uri: str) -> bool:
+        try:
+            return UriTemplate.parse(template).match(uri) is not None
+        except ValueError:
+            return False
+
+    @contextmanager
+    def _named(self, what: str) -> Iterator[None]:
+        """The server's errors by our name."""
+        said = f"The upstream {self._name!r} did not {what}"
+        try:
+            yield
+        except MCPError as error:
+            if error.code == CONNECTION_CLOSED:
+                raise UpstreamFailed(
+                    f"{said}: it ended, or its connection did.",
+                    remedy=UpstreamUnavailable.default_remedy,
+                ) from error
+            raise UpstreamFailed(f"{said}: {error}", rpc_code=error.code) from error
+        except ValidationError as error:
+            words = f"{error.error_count()} faults, the first: {error.errors()[0]['msg']}"
+            raise UpstreamFailed(f"{said} as the protocol has it ({words}).") from error
+        except RuntimeError as error:  # the SDK's word for what a revision does not have
+            raise UpstreamFailed(f"{said}: {error}") from error
+
+
+def _payload(result: jsonrpc.Result) -> ResultPayload:
+    """The payload; the result itself is emptied. The SDK's reading loop holds on to the last one
+    it has seen, which may be large."""
+    received, result.received = result.received, None
+    found = one_text(result)
+    if found is None:
+        kept = payload_of(result, None if received is None else bytes(received).strip())
+        result.clear()
+        return kept
+    del received
+    result.clear()
+    return found.payload()
+
+
+def _shape(model: Result | BaseModel) -> Mapping[str, Any]:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,100 @@
+"""Lines of JSON-RPC as they come from an MCP server: the result of a response cut out as it came.
+
+The envelope around a result is known by its two usual forms, so that the result's bytes need not be
+made anew; a line of another form is parsed whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json
+
+_ID = rb'(?P<id>-?\d{1,18}|"(?:[^"\\]|\\.){0,256}")'
+_VERSION = rb'"jsonrpc"\s*:\s*"2\.0"'
+_RESULT_LAST = re.compile(
+    rb"\s*\{\s*" + _VERSION + rb'\s*,\s*"id"\s*:\s*' + _ID + rb'\s*,\s*"result"\s*:'
+)
+_RESULT_FIRST = re.compile(rb'\s*\{\s*"result"\s*:')
+_AFTER = re.compile(
+    rb'\s*,\s*(?:' + _VERSION + rb'\s*,\s*"id"\s*:\s*' + _ID
+    + rb'|"id"\s*:\s*' + _ID.replace(b"<id>", b"<id2>") + rb'\s*,\s*' + _VERSION + rb')\s*\}\s*\Z'
+)  # fmt: skip
+_ENDS = re.compile(rb"\}\s*\Z")
+_TAIL_BYTES = 512
+
+
+class Result(dict[str, Any]):
+    """A result, and its JSON as it came; `received` is None where that could not be cut out."""
+
+    received: bytearray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response with a result to the request `id`."""
+
+    id: int | str
+    result: Result
+
+
+def response_in(line: bytearray) -> Response | None:
+    """The response that a line is, None for anything else: what has no result, what is no JSON.
+
+    The line is used up: its own memory becomes `received`.
+    """
+    found = _RESULT_LAST.match(line)
+    if found is not None:
+        ends = _ENDS.search(line, max(found.end(), len(line) - _TAIL_BYTES))
+        if ends is not None:
+            return _cut(line, found.end(), ends.start(), found["id"])
+        return None
+    first = _RESULT_FIRST.match(line)
+    if first is not None:
+        after = _AFTER.search(line, max(first.end(), len(line) - _TAIL_BYTES))
+        if after is not None:
+            return _cut(line, first.end(), after.start(), after["id"] or after["id2"])
+    return None
+
+
+def id_in(piece: bytes) -> int | str | None:
+    """The id of the response whose beginning or end this is: for a line that is too long to be
+    kept."""
+    found = _RESULT_LAST.match(piece) or _AFTER.search(piece)
+    if found is None:
+        return None
+    return _id(found["id"] or found.groupdict().get("id2") or b"")
+
+
+def _cut(line: bytearray, start: int, end: int, id: bytes) -> Response | None:
+    before, after = bytes(line[:start]), bytes(line[end:])
+    del line[end:]
+    del line[:start]  # moves nothing: a bytearray begins where it is told
+    result = _parsed(line)
+    if isinstance(result, dict):
+        made = Result(result)
+        made.received = line
+        return Response(_id(id), made)
+    line[:0] = before
+    line += after
+    return None
+
+
+def _parsed(text: bytearray) -> Any:
+    """The value, None for what is no JSON."""
+    try:
+        return from_json(text)
+    except ValueError:
+        # It refuses lone surrogates, which JSON may hold.
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+
+
+def _id(text: bytes) -> int | str:
+    value = json.loads(text)
+    return value if isinstance(value, int) else str(value)
