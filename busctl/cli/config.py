@@ -61,7 +61,8 @@ def show(
 
 @app.command()
 def check(as_json: AsJson = False, env_file: EnvFile = None) -> None:
-    """Check the configuration and tell every fault at once.
+    """Check the configuration and tell every fault at once, those of the MCP servers' file
+    (BUSCTL_MCP_CONFIG), too. No server is started.
 
     Faults and warnings go to stderr, with --json to stdout. Exit 0 if nothing is wrong (there may
     be warnings), 2 if something is.
@@ -77,6 +78,7 @@ def check(as_json: AsJson = False, env_file: EnvFile = None) -> None:
 
     try:
         loaded = load(env_file=env_file)
+        servers = _check_servers(loaded)
     except ConfigurationInvalid as error:
         if as_json:
             _print_json({"ok": False, "faults": error.faults, "warnings": error.warnings})
@@ -84,10 +86,27 @@ def check(as_json: AsJson = False, env_file: EnvFile = None) -> None:
             _tell(error)
         raise typer.Exit(error.exit_code) from None
     if as_json:
-        _print_json({"ok": True, "faults": [], "warnings": loaded.warnings})
+        _print_json({"ok": True, "faults": [], "warnings": loaded.warnings, "servers": servers})
         return
     _warn(loaded.warnings)
-    typer.echo(f"The configuration is fine: {len(loaded.origins)} settings checked.")
+    named = f", and {len(servers)} MCP servers" if servers else ""
+    typer.echo(f"The configuration is fine: {len(loaded.origins)} settings checked{named}.")
+
+
+def _check_servers(loaded: Loaded) -> list[dict[str, str]]:
+    """The MCP servers that the configuration names, its warnings added. Raises
+    ConfigurationInvalid."""
+    from busctl.adapters.upstream_file import read_upstreams
+    from busctl.core.errors import ConfigurationInvalid
+
+    path = loaded.settings.mcp_config
+    if path is None:
+        return []
+    config = read_upstreams(path)
+    loaded.warnings.extend(config.warnings)
+    if config.faults:
+        raise ConfigurationInvalid(config.faults, loaded.warnings)
+    return [{"name": each.name, "via": each.via.shown} for each in config.upstreams]
 
 
 def _tell(error: ConfigurationInvalid) -> None:

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from busctl import __version__
 from busctl.adapters import logs, metrics
 from busctl.adapters.clock import SystemClock
-from busctl.cli.serve_chat import chatting
-from busctl.cli.serve_reading import reading
-from busctl.cli.serve_run import tools_of
+from busctl.cli.serve_tools import offering, tools_of
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
+from busctl.cli.serve_upstreams import upstreams_of
 from busctl.cli.stopping import stop_on_signals
 from busctl.connect import Bus
 from busctl.core.principal import OPERATOR
@@ -25,7 +24,6 @@ from busctl.ops.serve import Daemon
 from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import NoTokens
 from busctl.ops.serve.gateway import McpGateway
-from busctl.ops.tool_hosts import ToolHosts
 
 STDIO = "busctl.adapters.mcp_front.stdio"
 
@@ -74,11 +72,13 @@ async def _keep(
     left: asyncio.Event,
 ) -> None:  # fmt: skip
     """The daemon, from when it is `ready` until its client has `left`."""
-    tools = tools_of(settings)
-    async with Bus.serving(settings) as bus, chatting(settings, bus) as chat:
-        meter = metrics.Metrics(__version__)
-        hosts = ToolHosts([*reading(bus), tools, chat])
-        daemon = Daemon(bus, hosts, NoTokens(), meter, name=own_name(bus))
+    tools, upstreams = tools_of(settings), upstreams_of(settings, command)
+    meter = metrics.Metrics(__version__)
+    async with (
+        Bus.serving(settings) as bus,
+        offering(tools, upstreams, bus, meter, name := own_name(bus)) as (hosts, offered),
+    ):
+        daemon = Daemon(bus, hosts, NoTokens(), meter, name=name, upstreams=offered)
         async with keeping_up(daemon):
             ready.set_result(McpGateway(daemon))
             log.info("serving", extra={"over": "stdio"})

@@ -26,6 +26,15 @@ def serve(
             "searched too.",
         ),
     ] = None,
+    mcp_config: Annotated[
+        Path | None,
+        typer.Option(
+            "--mcp-config",
+            metavar="FILE",
+            help="Offer the tools of the MCP servers that FILE names under mcpServers, too "
+            "(BUSCTL_MCP_CONFIG).",
+        ),
+    ] = None,
     ready_file: Annotated[
         Path | None,
         typer.Option("--ready-file", help="Write pid, host, port and url here when serving."),
@@ -68,12 +77,14 @@ def serve(
       busctl serve
       busctl serve --port 0 --ready-file /run/busctl/ready.json
       busctl serve --tools mytools:tools --log-format json
+      busctl serve --mcp-config ~/.config/Claude/claude_desktop_config.json
     """
     from busctl.cli.running import run, settings_for
     from busctl.cli.serve_run import Files, serve_until_told
 
     settings = settings_for(
         env_file, sets, host=host, port=port, tools=",".join(tools) if tools else None,
+        mcp_config=mcp_config,
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
     files = Files(ready_file, health_file, as_json)

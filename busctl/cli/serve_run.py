@@ -17,15 +17,13 @@ from busctl.adapters.postgres.tls import secured, unverified
 from busctl.adapters.postgres.tokens import PostgresTokens
 from busctl.adapters.spool import others_of
 from busctl.adapters.tokenfile import Guard
-from busctl.adapters.toolmodules import load_tools
 from busctl.adapters.tracing import Tracing
 from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_desk
 from busctl.cli.running import emit_json, say
-from busctl.cli.serve_chat import chatting
-from busctl.cli.serve_files import entrance, preparing
-from busctl.cli.serve_reading import reading
+from busctl.cli.serve_tools import offering, tools_of
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
+from busctl.cli.serve_upstreams import upstreams_of
 from busctl.cli.stopping import stop_on_eof, stop_on_signals
 from busctl.connect import Bus
 from busctl.core.settings import Settings
@@ -33,8 +31,6 @@ from busctl.ops.serve import Daemon
 from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import Credentials
 from busctl.ops.serve.gateway import McpGateway
-from busctl.ops.tool_hosts import ToolHosts
-from busctl.ops.tools import PythonTools
 from busctl.ports import Desk, TokenGuard
 
 log = logging.getLogger("busctl.serve")
@@ -59,6 +55,7 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
         stop_on_eof(stop)
     _tell_what_tls_leaves_open(settings)
     tools = tools_of(settings)
+    upstreams = upstreams_of(settings)
     own = Guard(settings)
     server = HttpServer(settings)
     server.bind()
@@ -67,14 +64,13 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
         async with (
             Tracing("busctl", __version__) as tracing,
             Bus.serving(settings) as bus,
-            preparing(settings, bus, meter, name := own_name(bus)) as prepared,
-            chatting(settings, bus, prepared) as chat,
+            offering(tools, upstreams, bus, meter, name := own_name(bus)) as (hosts, offered),
         ):
-            offered = entrance(settings, ToolHosts([tools, chat]))
             tokens = PostgresTokens(cast(PostgresStore, bus.store.inner))
             guard = Credentials(own, tokens, settings, bus.clock)
-            hosts = ToolHosts([*reading(bus), offered])
-            daemon = Daemon(bus, hosts, guard, meter, name=name, tracer=tracing.tracer)
+            daemon = Daemon(
+                bus, hosts, guard, meter, name=name, tracer=tracing.tracer, upstreams=offered
+            )
             desk = serve_desk.desk(daemon, bus)
             mcp = McpEndpoint(McpGateway(daemon), guard, settings, bus.clock, __version__)
             await server.start(_app(daemon, guard, meter, desk, mcp))
@@ -92,14 +88,6 @@ def _tell_what_tls_leaves_open(settings: Settings) -> None:
     dsn = settings.database_dsn()
     if dsn and (left_open := unverified(secured(dsn, settings.sslrootcert))):
         log.warning("the line to the store is not secured", extra={"why": left_open})
-
-
-def tools_of(settings: Settings) -> PythonTools:
-    """What a daemon of these settings offers. Raises ConfigurationError."""
-    if settings.tools:
-        # Last, so that nothing in the working directory stands in for an installed module.
-        sys.path.append(str(Path.cwd()))
-    return PythonTools(load_tools(settings.tools))
 
 
 def _app(

@@ -557,6 +557,21 @@ class Settings(BaseSettings):
         "Python callables the daemon offers as tools, besides those installed as busctl.tools.",
         "a comma-separated list of module:attribute",
     )
+    mcp_config: OptionalPath = _setting(
+        None,
+        "Daemon",
+        "BUSCTL_MCP_CONFIG",
+        "A file that names MCP servers under mcpServers, as desktop clients have it; their tools "
+        "are offered too.",
+    )
+    mcp_start_timeout_secs: Number = _setting(
+        60.0,
+        "Daemon",
+        "BUSCTL_MCP_START_TIMEOUT_SECS",
+        "Seconds an MCP server may take to start and to list what it offers.",
+        ge=0.1,
+        le=3600,
+    )
     file_roots: Folders = _setting(
         (),
         "Files",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
+from busctl.core.bounds import NONE, Bounds, faults_of
 from busctl.core.errors import ConfigurationError
 
 Progress = Callable[[str], None]
@@ -29,33 +30,51 @@ class ToolSet:
 
     def __init__(self) -> None:
         self._tools: dict[str, Tool] = {}
+        self._bounds: dict[str, Bounds] = {}
 
     @property
     def tools(self) -> Mapping[str, Tool]:
         """The callables by tool name, in the order they were added."""
         return MappingProxyType(self._tools)
 
+    @property
+    def bounds(self) -> Mapping[str, Bounds]:
+        """What tools by their names may take, where that was said."""
+        return MappingProxyType(self._bounds)
+
     @overload
     def tool(self, function: AnyTool, /) -> AnyTool: ...
     @overload
-    def tool(self, *, name: str) -> Callable[[AnyTool], AnyTool]: ...
-    def tool(self, function: Any = None, name: str | None = None) -> Any:
+    def tool(
+        self, *, name: str | None = None, timeout_secs: float | None = None,
+        concurrency: int | None = None, inline_max_bytes: int | None = None,
+    ) -> Callable[[AnyTool], AnyTool]: ...  # fmt: skip
+    def tool(
+        self, function: Any = None, name: str | None = None, *, timeout_secs: float | None = None,
+        concurrency: int | None = None, inline_max_bytes: int | None = None,
+    ) -> Any:  # fmt: skip
         """Add a callable under its own or the given name; the decorator returns it unchanged.
 
-        Raises ConfigurationError if the name is taken.
+        `timeout_secs` bounds a call, `concurrency` calls at a time, and answers up to
+        `inline_max_bytes` travel whole, in place of what the settings say for all tools. Raises
+        ConfigurationError if the name is taken, or for a bound that makes no sense.
         """
+        own = Bounds(timeout_secs, concurrency, inline_max_bytes)
         if function is None:
-            return lambda given: self._add(name, given)
-        return self._add(name, function)
+            return lambda given: self._add(name, given, own)
+        return self._add(name, function, own)
 
-    def _add(self, name: str | None, function: Tool) -> Tool:
+    def _add(self, name: str | None, function: Tool, own: Bounds) -> Tool:
         chosen = name or name_of(function)
         if chosen in self._tools:
             raise ConfigurationError(
                 f"The tool set has a tool named {chosen!r} already.",
                 remedy="Give one of the two another name.",
             )
+        if faults := faults_of(asdict(own)):
+            raise ConfigurationError(f"Of the tool {chosen!r}, {'; '.join(faults)}.")
         self._tools[chosen] = function
+        self._bounds[chosen] = own
         return function
 
 
@@ -86,6 +105,10 @@ class Offer:
         if not found:
             raise self._refused("offers no tool")
         return {self._text(name): self._callable(name, each) for name, each in found.items()}
+
+    def bounds_of(self, name: str) -> Bounds:
+        """What the tool of that name may take."""
+        return self.value.bounds.get(name, NONE) if isinstance(self.value, ToolSet) else NONE
 
     def _text(self, name: object) -> str:
         if isinstance(name, str):

@@ -74,7 +74,8 @@ class PythonTools:
             )
         arguments = Arguments(name, function, offer.origin)
         description = inspect.getdoc(function) or ""
-        info = ToolInfo(name, description, arguments.schema, offer.provider)
+        bounds = offer.bounds_of(name)
+        info = ToolInfo(name, description, arguments.schema, offer.provider, bounds)
         self._tools[name] = _Offered(function, arguments, info, offer.origin)
 
     def _not_found(self, name: str) -> ToolNotFound:

@@ -51,6 +51,14 @@ class UpstreamState:
     pid: int | None = None
     error: str | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """As it is told to clients and in the journal."""
+        return {
+            "name": self.name, "condition": self.condition.value, "error": self.error,
+            "secs": self.since_secs, "starts": self.starts, "tools": self.tools,
+            "protocol": self.protocol,
+        }  # fmt: skip
+
 
 class Upstreams(Protocol):
     """All upstream servers of one daemon. What one of them cannot be asked for just now is missing
@@ -114,9 +122,6 @@ class UpstreamLine(Protocol):
         self, ref: Mapping[str, Any], argument: Mapping[str, str], context: Mapping[str, Any] | None
     ) -> Mapping[str, Any]: ...
 
-    def fits(self, template: str, uri: str) -> bool:
-        """Whether the URI is one of the URI template."""
-
 
 class Connector(Protocol):
     """Reaches upstream servers."""
@@ -127,3 +132,6 @@ class Connector(Protocol):
         """Start or reach a server and greet it; leaving the block ends it. `changed` is called in
         the event loop's thread when the server says that one of its lists has. Raises
         UpstreamFailed, also for a server that is not there within `start_secs`."""
+
+    def fits(self, template: str, uri: str) -> bool:
+        """Whether the URI is one of the URI template."""

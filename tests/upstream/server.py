@@ -1,4 +1,4 @@
-"""An MCP server for the tests, written with the SDK: `python -m tests.upstream.server [--http PORT]`.
+"""An MCP server for the tests, written with the SDK: `python -m tests.upstream.server [OPTION…]`.
 
 It answers large and small, fails, hangs, tells how far it is, and changes its own list of tools.
 """
@@ -31,7 +31,7 @@ server = MCPServer("tests", version="1.0", instructions="For tests.")
 
 def text_of(size: int) -> str:
     """A text of that many bytes, of letters of several lengths and of line ends."""
-    row = "a row of text, éß€ \"quoted\" \\ and its end\n"
+    row = 'a row of text, éß€ "quoted" \\ and its end\n'
     text = (row * (size // len(row.encode()) + 1)).encode()[: size - 4].decode("utf-8", "ignore")
     return text + "." * (size - len(text.encode()))
 
@@ -97,9 +97,7 @@ def fail(words: str) -> str:
 @server.tool()
 def fail_large(size: int) -> CallToolResult:
     """A long text that is an error."""
-    return CallToolResult(
-        content=[TextContent(type="text", text=text_of(size))], is_error=True
-    )
+    return CallToolResult(content=[TextContent(type="text", text=text_of(size))], is_error=True)
 
 
 @server.tool()
@@ -132,6 +130,12 @@ async def die(status: int = 7) -> str:
 
 
 @server.tool()
+def own_pid() -> str:
+    """Which process it is."""
+    return str(os.getpid())
+
+
+@server.tool()
 def child(marker: str) -> str:
     """Starts a program that ignores SIGTERM and the end of its input."""
     script = f"trap '' TERM HUP; echo $$ > {marker}; while :; do sleep 1; done"
@@ -149,6 +153,7 @@ async def learn(name: str, context: Context) -> str:
         return f"I am {name}"
 
     server.add_tool(learnt, name=name)
+    await context.notify_tools_changed()  # those of the stateless era
     await context.session.send_tool_list_changed()
     return name
 

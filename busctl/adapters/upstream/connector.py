@@ -22,6 +22,7 @@ from mcp.client.subscriptions import (
     listen,
 )
 from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
 from mcp_types import (
     Implementation,
     LoggingMessageNotificationParams,
@@ -31,7 +32,6 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from busctl import __version__
 from busctl.adapters.upstream.dispatching import Dispatcher
 from busctl.adapters.upstream.guard import Guard
 from busctl.adapters.upstream.http import reached
@@ -61,15 +61,23 @@ _CHANGES: dict[type[Any], Offering] = {
 
 
 class McpConnector:
-    """Connects to servers of one daemon; answers of up to `max_payload_bytes` are taken."""
+    """Connects to servers of one daemon, which is of that version. Answers of up to
+    `max_payload_bytes` are taken."""
 
-    def __init__(self, max_payload_bytes: int) -> None:
+    def __init__(self, max_payload_bytes: int, *, version: str = "0") -> None:
+        self._version = version
         self._most = JSON_GROWTH * max_payload_bytes + (1 << 20)
         self._guard = Guard()
 
     async def close(self) -> None:
         """When no server is connected any more."""
         await self._guard.stop()
+
+    def fits(self, template: str, uri: str) -> bool:
+        try:
+            return UriTemplate.parse(template).match(uri) is not None
+        except ValueError:  # a server's own idea of a template
+            return False
 
     def connect(
         self, upstream: Upstream, changed: Changed, *, start_secs: float
@@ -110,7 +118,7 @@ class McpConnector:
             dispatcher, why = Dispatcher(*streams), _connection_ended
         session = ClientSession(
             dispatcher=dispatcher,
-            client_info=Implementation(name="busctl", version=__version__),
+            client_info=Implementation(name="busctl", version=self._version),
             message_handler=_hearing(changed),
             logging_callback=_logging(name, clean),
         )

@@ -29,9 +29,9 @@ while read -r line; do
   case $line in +*) groups="$groups $number";; esac
 done
 [ -n "$groups" ] || exit 0
-for each in $groups; do kill -TERM -- "-$each"; done
+for each in $groups; do kill -TERM "-$each"; done
 sleep {GRACE_SECS}
-for each in $groups; do kill -KILL -- "-$each"; done
+for each in $groups; do kill -KILL "-$each"; done
 """
 
 

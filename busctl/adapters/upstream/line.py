@@ -9,7 +9,6 @@ from typing import Any
 
 from mcp.client.session import ClientSession
 from mcp.shared.exceptions import MCPError
-from mcp.shared.uri_template import UriTemplate
 from mcp_types import (
     CONNECTION_CLOSED,
     METHOD_NOT_FOUND,
@@ -32,6 +31,8 @@ from busctl.ports import Heard
 
 MOST_PAGES = 1000
 """A list that never ends must not be read for ever."""
+CLOSED = "Connection closed"
+"""The SDK's words for requests whose answer can not come any more."""
 THREAD_BYTES = 64 * 1024
 REASON_SECS = 1.0
 """How long a program that has closed its output may take to say how it ended."""
@@ -151,12 +152,6 @@ class Line:
             )
         return _shape(found)
 
-    def fits(self, template: str, uri: str) -> bool:
-        try:
-            return UriTemplate.parse(template).match(uri) is not None
-        except ValueError:
-            return False
-
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
         """The server's errors by our name."""
@@ -164,7 +159,8 @@ class Line:
         try:
             yield
         except MCPError as error:
-            if error.code == CONNECTION_CLOSED:
+            # Servers use the SDK's number for their own errors, too.
+            if error.code == CONNECTION_CLOSED and error.error.message == CLOSED:
                 raise UpstreamFailed(
                     f"{said}: it ended, or its connection did.",
                     remedy=UpstreamUnavailable.default_remedy,

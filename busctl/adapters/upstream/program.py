@@ -26,6 +26,7 @@ CLOSING_SECS = 2.0
 """How long a server may take to end by itself once its standard input is closed."""
 TERM_SECS = 2.0
 KILL_SECS = 2.0
+LOOK_SECS = 0.05
 
 
 def environment(command: Command, environ: Mapping[str, str]) -> dict[str, str]:
@@ -91,5 +92,6 @@ async def _gone(process: Process, seconds: float) -> bool:
     while process.returncode is None or is_alive(process.pid):
         if asyncio.get_running_loop().time() > deadline:
             return False
-        await asyncio.sleep(0.01)
+        # Waiting for the process would wait for its pipes too, which a child of it may hold.
+        await asyncio.sleep(LOOK_SECS)
     return True

@@ -164,8 +164,8 @@ class Calls:
             return joined
         if self.draining:
             raise DrainingDaemon("The daemon is stopping and takes no more calls.")
-        tool = self._tool(request.name)
-        self._limits.take(tool.provider, (principal.name, session_id))
+        tool = self.tool(request.name)
+        self._limits.take(tool, (principal.name, session_id))
         self._meter.inflight(self.inflight)
         clock = self._bus.clock
         return self._start(Running(
@@ -183,6 +183,18 @@ class Calls:
             running.task = asyncio.create_task(self._run(running))
         running.task.add_done_callback(lambda _: self._ended(running))
         return running
+
+    def tool(self, name: str) -> ToolInfo:
+        """Raises ToolNotFound."""
+        for tool in self._tools.list_tools():
+            if tool.name == name:
+                return tool
+        raise ToolNotFound(f"There is no tool {name[:128]!r}.")
+
+    def timeout_of(self, tool: ToolInfo) -> float:
+        """Seconds that a call of it may take."""
+        own = tool.bounds.timeout_secs
+        return self._bus.settings.call_timeout_secs if own is None else own
 
     async def freed(self) -> None:
         """Wait until a call has ended: for whoever was told OverCapacity."""
@@ -209,15 +221,9 @@ class Calls:
 
     # --- inside ----------------------------------------------------------------------------
 
-    def _tool(self, name: str) -> ToolInfo:
-        for tool in self._tools.list_tools():
-            if tool.name == name:
-                return tool
-        raise ToolNotFound(f"There is no tool {name!r}.")
-
     def _ended(self, running: Running) -> None:
         del self._running[running.key]
-        self._limits.release(running.tool.provider, running.session)
+        self._limits.release(running.tool, running.session)
         self._meter.inflight(self.inflight)
         self._freed.set()
         self._freed = asyncio.Event()
@@ -405,7 +411,7 @@ class Calls:
         return running.away if lately and isinstance(running.away, AWAY) else None
 
     async def _answer(self, running: Running) -> Answer:
-        seconds = self._bus.settings.call_timeout_secs
+        seconds = self.timeout_of(running.tool)
         deadline = asyncio.get_running_loop().time() + seconds
         with ExitStack() as stack:
             span = stack.enter_context(self._tool_span(running))

@@ -19,7 +19,15 @@ from busctl.ops.serve.calls import Calls
 from busctl.ops.serve.fallback import Keeper
 from busctl.ops.serve.session import Session
 from busctl.ops.serve.trail import Trail
-from busctl.ports import Extent, Meter, Socket, TokenGuard, ToolHost, Tracer, Upstreams
+from busctl.ports import (
+    Extent,
+    Meter,
+    Socket,
+    TokenGuard,
+    ToolHost,
+    Tracer,
+    Upstreams,
+)
 
 log = logging.getLogger("busctl.serve")
 
@@ -80,6 +88,13 @@ class Daemon:
         finally:
             self.sessions.discard(session)
             self.meter.sessions(len(self.sessions))
+
+    async def settled(self, tool: str | None = None) -> None:
+        """Wait for servers that are starting, unless the tool is there already."""
+        if self.upstreams is None:
+            return
+        if tool is None or all(each.name != tool for each in self.tools.list_tools()):
+            await self.upstreams.settled()
 
     async def ask_store(self) -> str:
         """ "ok", "unavailable" or "disabled", asked now: reading with the schema works. A store
@@ -166,7 +181,11 @@ class Daemon:
                 "oldest": spool.oldest and spool.oldest.isoformat(),
             },
             "draining": self.calls.draining,
+            **({} if self.upstreams is None else {"upstreams": self._servers()}),
         }  # fmt: skip
+
+    def _servers(self) -> list[dict[str, Any]]:
+        return [] if self.upstreams is None else [one.as_json() for one in self.upstreams.states()]
 
     def state(self, host: str, version: str) -> DaemonState:
         """How this daemon is, for the journal."""
@@ -184,6 +203,7 @@ class Daemon:
                 "reason": store.writes.reason or None, "aside": spool.aside,
                 "spool": self.spool and self.spool.place,
                 "unrecorded_deliveries": self.bus.deliveries.unrecorded,
+                "upstreams": self._servers(),
             },
         )  # fmt: skip
 

@@ -33,18 +33,22 @@ class ResultFrame:
     measured: Mapping[str, Any]
 
 
-async def frame_for(bus: Bus, kept: Kept, request_id: str, reader: Reader) -> ResultFrame:
-    """The frame that tells a client its answer.
+async def frame_for(
+    bus: Bus, kept: Kept, request_id: str, reader: Reader, inline_max_bytes: int | None = None
+) -> ResultFrame:
+    """The frame that tells a client its answer. `inline_max_bytes` is the tool's own limit, None
+    for that of the settings.
 
     Raises PayloadTooLarge with the id of the stored answer, and the outcomes of reading it.
     """
     claim = kept.claim
+    inline = bus.settings.inline_max_bytes if inline_max_bytes is None else inline_max_bytes
     if claim.message_type is MessageType.ERROR:
-        return await _error(bus, kept, request_id, reader)
+        return await _error(bus, kept, request_id, reader, inline)
     if kept.nowhere:
         return await _only_whole(kept, request_id, reader)
     try:
-        way = route(claim.payload_size_bytes, reader, bus.settings.inline_max_bytes)
+        way = route(claim.payload_size_bytes, reader, inline)
         if way is Route.INLINE:
             frame = await _whole(bus, kept, request_id, reader)
             if route_encoded(_length(frame.text), reader) is Route.INLINE:
@@ -74,13 +78,15 @@ def record(bus: Bus, kept: Kept, frame: ResultFrame) -> None:
         bus.deliveries.add(delivery, spooled=kept.claim.spooled)
 
 
-async def _error(bus: Bus, kept: Kept, request_id: str, reader: Reader) -> ResultFrame:
+async def _error(
+    bus: Bus, kept: Kept, request_id: str, reader: Reader, inline_max_bytes: int
+) -> ResultFrame:
     """An answer that the tool itself calls an error: small ones in full, others by their id."""
     claim = kept.claim
     size = claim.payload_size_bytes
     seen: dict[str, Any] = {}
     way = Route.CLAIM
-    if size <= min(bus.settings.inline_max_bytes, reader.max_message_bytes // JSON_GROWTH):
+    if size <= min(inline_max_bytes, reader.max_message_bytes // JSON_GROWTH):
         payload = kept.payload
         if payload is None:
             payload = await bus.get(claim.transaction_id)

@@ -33,7 +33,7 @@ from busctl.ops.serve.answers import as_told
 from busctl.ops.serve.calls import Running, Terms
 from busctl.ops.serve.delivery import ResultFrame
 from busctl.ops.serve.fallback import Kept
-from busctl.ports import Offering, ToolInfo, Upstreams
+from busctl.ports import Offering, Upstreams
 from busctl.ports.gateway import Caller, Heard, Shape
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class McpGateway:
     # --- tools -----------------------------------------------------------------------------
 
     async def tools(self) -> Sequence[Shape]:
-        await self._upstreams()
+        await self._daemon.settled()
         replaceable = self._settings.enabled
         return [
             mcp_told.tool_shape(
@@ -72,7 +72,7 @@ class McpGateway:
         self, caller: Caller, name: str, arguments: Shape, *, meta: Shape, heard: Heard | None
     ) -> Shape:
         await self._bus.require(caller.principal, Scope.CALL, tool=name)
-        await self._upstreams()
+        await self._daemon.settled(name)
         limit = self._inline_limit(name)
         unkept = None if self._settings.mcp_store_small else limit
         request = CallTool(None, name, arguments, _digest(name, arguments))
@@ -86,15 +86,8 @@ class McpGateway:
             return mcp_told.error_result(as_told(error))
 
     def _inline_limit(self, name: str) -> int:
-        tool = self._tool(name)
-        own = tool.bounds.inline_max_bytes
+        own = self._daemon.calls.tool(name).bounds.inline_max_bytes
         return self._settings.mcp_inline_max_bytes if own is None else own
-
-    def _tool(self, name: str) -> ToolInfo:
-        for tool in self._daemon.tools.list_tools():
-            if tool.name == name:
-                return tool
-        raise ToolNotFound(f"There is no tool {name[:128]!r}.")
 
     async def _admitted(self, request: CallTool, caller: Caller, terms: Terms) -> Running:
         """The call once it has a place: clients of this protocol do not come again by themselves.

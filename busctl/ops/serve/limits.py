@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from busctl.core.errors import OverCapacity
 from busctl.core.settings import Settings
+from busctl.ports import ToolInfo
 
 RETRY_AFTER_SECS = 1.0
 
@@ -20,12 +21,13 @@ class Limits:
         self._settings = settings
         self._providers: Counter[str] = Counter()
         self._sessions: Counter[tuple[str, str]] = Counter()
+        self._tools: Counter[str] = Counter()
         self.inflight = 0
 
-    def take(self, provider: str, session: tuple[str, str]) -> None:
+    def take(self, tool: ToolInfo, session: tuple[str, str]) -> None:
         """Raises OverCapacity, which names the limit that is reached. `session` is the principal
         and its session id."""
-        settings = self._settings
+        settings, provider = self._settings, tool.provider
         self._check("in all", "BUSCTL_MAX_INFLIGHT", self.inflight, settings.max_inflight)
         self._check(
             f"for provider {provider!r}", "BUSCTL_MAX_INFLIGHT_PER_PROVIDER",
@@ -35,13 +37,20 @@ class Limits:
             "for this session", "BUSCTL_MAX_INFLIGHT_PER_SESSION",
             self._sessions[session], settings.max_inflight_per_session,
         )  # fmt: skip
+        if tool.bounds.concurrency is not None:
+            self._check(
+                f"of {tool.name!r}", "its concurrency", self._tools[tool.name],
+                tool.bounds.concurrency,
+            )  # fmt: skip
         self.inflight += 1
+        self._tools[tool.name] += 1
         self._providers[provider] += 1
         self._sessions[session] += 1
 
-    def release(self, provider: str, session: tuple[str, str]) -> None:
+    def release(self, tool: ToolInfo, session: tuple[str, str]) -> None:
         self.inflight -= 1
-        _one_less(self._providers, provider)
+        _one_less(self._tools, tool.name)
+        _one_less(self._providers, tool.provider)
         _one_less(self._sessions, session)
 
     @staticmethod

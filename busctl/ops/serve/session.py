@@ -194,23 +194,27 @@ class Session:
     async def _dispatch(self, frame: Frame) -> None:
         match frame:
             case ListTools():
-                await self._list_tools()
+                await self._ask(self._list_tools())
             case CallTool():
                 await self._call(frame)
             case Fetch():
                 await self._begin_fetch(frame)
             case Health():
-                # The store may take its time to answer; other frames do not wait for it, unless
-                # the client asks without listening.
-                asking = self._spawn(self._health())
-                if len(self._tasks) > self._most_waiting:
-                    await asyncio.wait([asking])
+                await self._ask(self._health())
             case Received():
                 self._receipts.take(frame)
             case RotateToken():
                 await self._rotate(frame)
 
+    async def _ask(self, question: Coroutine[Any, Any, None]) -> None:
+        """The store, or a server that is starting, may take its time to answer; other frames do
+        not wait for it, unless the client asks without listening."""
+        asking = self._spawn(question)
+        if len(self._tasks) > self._most_waiting:
+            await asyncio.wait([asking])
+
     async def _list_tools(self) -> None:
+        await self._daemon.settled()
         tools = [
             {
                 "name": tool.name,
@@ -239,11 +243,14 @@ class Session:
 
     async def _call(self, frame: CallTool) -> None:
         request_id = frame.request_id or self._daemon.bus.clock.new_id().hex
-        timeout = self._daemon.settings.call_timeout_secs
-        ack = {"request_id": request_id, "timeout": timeout, "name": frame.name}
+        ack: dict[str, Any] = {
+            "request_id": request_id, "timeout": self._daemon.settings.call_timeout_secs,
+            "name": frame.name,
+        }  # fmt: skip
         try:
             await self._daemon.bus.require(self.principal, Scope.CALL, tool=frame.name)
             self._check_pace()
+            await self._daemon.settled(frame.name)
             running = self._daemon.calls.admit(frame, request_id, self.id, self.principal)
         except BusctlError as error:
             log.warning(
@@ -253,6 +260,7 @@ class Session:
             await self._send("call_tool_ack", accepted=False, **ack)
             await self._send_error(request_id, error)
             return
+        ack["timeout"] = self._daemon.calls.timeout_of(running.tool)
         await self._send("call_tool_ack", accepted=True, **ack)
         self._spawn(self._follow(running))
 
@@ -286,8 +294,9 @@ class Session:
         try:
             kept = running.task.result()
             frame = await delivery.frame_for(
-                self._daemon.bus, kept, running.request_id, self._reader
-            )
+                self._daemon.bus, kept, running.request_id, self._reader,
+                running.tool.bounds.inline_max_bytes,
+            )  # fmt: skip
         except BusctlError as error:
             await self._send_error(running.request_id, error)
             span.set(via="error")
