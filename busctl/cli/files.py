@@ -93,7 +93,8 @@ def upload(
 
     What the provider extracts is uploaded, once for each content; the rest is extracted here. The
     text is on the bus then, owned by operator. BUSCTL_FILE_ROOTS does not bind whoever runs this
-    command. --json prints {"files": []}, the lines of a manifest: docs/providers.md.
+    command. --json prints {"files": []}, the lines of a manifest: docs/providers.md. Exit code 1
+    when one was refused; the others are taken all the same.
 
     \b
     Examples:

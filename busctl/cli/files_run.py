@@ -22,9 +22,9 @@ from busctl.cli.rendering import counted, printable, show_size, show_time
 from busctl.cli.running import emit_json, say
 from busctl.connect import Bus, open_store
 from busctl.core.copies import Placed
-from busctl.core.errors import ConfigurationError
+from busctl.core.errors import ConfigurationError, FileRefused
 from busctl.core.file_plan import FileTerms
-from busctl.core.manifest import Entry, manifest_json
+from busctl.core.manifest import Done, Entry, manifest_json, refused
 from busctl.core.principal import OPERATOR
 from busctl.core.settings import Settings
 from busctl.ops.files import purging
@@ -75,7 +75,7 @@ async def looked_up(settings: Settings, what: str) -> tuple[list[Placed], Sequen
 
 
 async def uploaded(settings: Settings, paths: Sequence[Path], provider: str) -> list[Entry]:
-    """The lines of the manifest; `paths` are whole, without links. Raises FileRefused."""
+    """The lines of the manifest; `paths` are whole, without links. Raises ToolFailed."""
     # The roots bind those who call the daemon; who runs this command reads what they may read.
     roots = sorted({str(path.parent) for path in paths})
     entries = []
@@ -89,7 +89,10 @@ async def uploaded(settings: Settings, paths: Sequence[Path], provider: str) -> 
         room = account.profile.context_tokens(account.profile.default_model)
         for path in paths:
             target = Target(terms, hosts.files[provider], OPERATOR.name, room)
-            entries.append((await ingesting.ingest(str(path), target)).entry)
+            try:
+                entries.append((await ingesting.ingest(str(path), target)).entry)
+            except FileRefused as error:
+                entries.append(refused(str(path), error.reason, str(error)))
     return entries
 
 
@@ -143,11 +146,20 @@ def show_one(placed: Sequence[Placed], texts: Sequence[Text], what: str, *, as_j
 
 
 def show_manifest(entries: Sequence[Entry], *, as_json: bool) -> None:
+    """All lines; the exit code is 1 when a file was refused."""
     if as_json:
         emit_json({"files": manifest_json(entries)})
-        return
+    else:
+        _print_manifest(entries)
+    if any(entry.done is Done.REFUSED for entry in entries):
+        raise typer.Exit(1)
+
+
+def _print_manifest(entries: Sequence[Entry]) -> None:
     for entry in entries:
-        size = show_size(entry.size or 0)
+        if entry.done is Done.REFUSED:
+            say(f"busctl: {entry.why}")
+        size = "-" if entry.size is None else show_size(entry.size)
         print(
             entry.done.value, size, printable(entry.name), entry.file_id or "-",
             entry.text_id or "-", sep="\t",

@@ -114,8 +114,12 @@ def test_what_goes_wrong_is_named(
     assert files("ls", "--remote", "--provider", "nobody").code == 2
     missing = files("ls", "--remote", "--provider", "glm")
     assert (missing.code, "GLM_API_KEY" in missing.err) == (2, True)
-    refused = files("upload", "-p", "kimi", tmp_path / "none.pdf", "--json")
-    assert (refused.code, "FILE_REFUSED" in refused.err) == (1, True)
+    refused = files("upload", "-p", "kimi", tmp_path / "none.pdf", report, "--json")
+    assert refused.code == 1
+    assert [(one["done"], one.get("reason")) for one in refused.json["files"]] == [
+        ("refused", "missing"), ("uploaded", None),
+    ]  # fmt: skip
+    assert "There is no file" in files("upload", "-p", "kimi", tmp_path / "none.pdf").err
     kimi.key = "another"
     wrong = files("ls", "--remote", "--json")
     assert (wrong.code, "PROVIDER_UNAUTHORIZED" in wrong.err) == (2, True)

@@ -15,7 +15,7 @@ from busctl.adapters.postgres.files import PostgresCopies
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.provider_files import account_of, text_of
 from busctl.connect import Bus
-from busctl.core.errors import FileRefused, ProviderRefused, ProviderUnauthorized
+from busctl.core.errors import FileRefused, ProviderBusy, ProviderRefused, ProviderUnauthorized
 from busctl.core.manifest import Done, FileRef, Reason
 from busctl.core.settings import Settings
 from busctl.ops.files.hosting import PatientHost
@@ -246,7 +246,10 @@ async def test_a_provider_that_refuses_or_is_away(bus: Bus, play: Play, report: 
         assert caught.value.reason == Reason.PROVIDER
         assert "is not good" in str(caught.value)
         assert KEY not in str(caught.value)
-        # The failed upload holds nobody up.
+        kimi.refusals += [Refusal(429, headers={"Retry-After": "900"})]
+        with pytest.raises(ProviderBusy):  # that is no fault of the file
+            await daemon.ingest(document)
+        # The failed uploads hold nobody up.
         assert (await daemon.ingest(document)).entry.done is Done.UPLOADED
 
 

@@ -142,6 +142,11 @@ async def test_conversations_belong_to_their_owner(bus: Bus, play: Play, tmp_pat
     async with talking(bus, tmp_path, kimi) as talk:
         await talk.say("a secret", conversation_id="talk")
         await talk.say("what was it?", conversation_id="talk", principal=BOB)
+        prompts = [one for one in await bus.list() if one.labels.tool_name == "busctl.conversation"]
+    assert {(one.labels.owner, await bus.get(one.transaction_id)) for one in prompts} == {
+        ("bob", b"what was it?"), ("operator", b"a secret"),
+    }  # fmt: skip
+    assert prompts[0].labels.metadata["conversation"] == {"id": "talk", "turn": 1, "role": "user"}
     assert contents(kimi) == [("user", "what was it?")]
 
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from uuid import UUID
 
 from busctl.core.envelope import Labels
-from busctl.core.errors import ClaimError, FileRefused, ToolFailed
+from busctl.core.errors import ClaimError, FileRefused, ProviderRefused, ToolFailed
 from busctl.core.file_kind import HEAD_BYTES, FileKind, kind_of
 from busctl.core.file_paths import refusal
 from busctl.core.file_plan import FilePlan, FileTerms, Way, plan_file
@@ -72,7 +72,8 @@ class Ingestion:
         self._turns: dict[tuple[str, str, str], tuple[asyncio.Lock, int]] = {}
 
     async def ingest(self, path: object, target: Target) -> Ingested:
-        """Raises FileRefused, with the reason and the remedy."""
+        """Raises FileRefused, with the reason and the remedy, and ToolFailed for a provider that is
+        busy or does not take the key."""
         file = await asyncio.to_thread(self._files.read, path, keep=True)
         with file.content:
             head = file.content.read(HEAD_BYTES)
@@ -108,7 +109,7 @@ class Ingestion:
                 produced = await self._read_back(file, target, host, key)
             except (ToolFailed, FileRefused) as error:
                 if kind is not FileKind.PDF:
-                    raise self._as_refusal(file, error) from error
+                    raise _as_refusal(file, error) from error
                 log.warning("extracting here instead", extra={"error": error.message})
                 why = f"{terms.provider} gave no text of it: {error.message}"
                 found = await self._extractor.pdf(file)
@@ -133,15 +134,6 @@ class Ingestion:
             )  # fmt: skip
         done = Done.UPLOADED if placed.fresh else Done.REUSED
         return _Produced(Extracted(text, key.purpose), done, placed.file_id)
-
-    @staticmethod
-    def _as_refusal(file: ReadFile, error: ToolFailed | FileRefused) -> FileRefused:
-        if isinstance(error, FileRefused):
-            return error
-        remedy = f"{error.remedy} `busctl files purge` makes room where there are too many files."
-        return refusal(
-            f"The file {file.asked!r} is not used: {error.message}", Reason.PROVIDER, remedy
-        )
 
     # --- texts on the bus ------------------------------------------------------------------
 
@@ -221,6 +213,16 @@ class Ingestion:
             lock, waiting = self._turns.pop(named)
             if waiting > 1:
                 self._turns[named] = (lock, waiting - 1)
+
+
+def _as_refusal(file: ReadFile, error: ToolFailed | FileRefused) -> ToolFailed | FileRefused:
+    """What the provider says against this file refuses it; what it says of itself (busy, a wrong
+    key) is told as that."""
+    if not isinstance(error, ProviderRefused):
+        return error
+    remedy = f"{error.remedy} `busctl files purge` makes room where there are too many files."
+    why = f"The file {file.asked!r} is not used: {error.message}"
+    return refusal(why, Reason.PROVIDER, remedy)
 
 
 def refused(file: ReadFile, plan: FilePlan) -> FileRefused:

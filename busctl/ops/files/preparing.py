@@ -75,7 +75,7 @@ class Preparation:
             call.principal.name, room,
         )  # fmt: skip
         if request.conversation_id is None:
-            given = await self._given(request, target)
+            given = await self._given(request, target, call)
             messages = [as_message(file) for file in given.texts]
             listening = self._listening(call, given.ingested, ())
             return Prepared(
@@ -94,7 +94,7 @@ class Preparation:
     async def _continued(
         self, request: ChatRequest, account: Account, call: Call, target: Target, turn: Turn
     ) -> Prepared:
-        given = await self._given(request, target)
+        given = await self._given(request, target, call)
         history = History(self._bus, self._conversations, self._ingestion)
         recalled = await history.recall(turn, target, given.entries, given.room)
         fitted = fit([*recalled.files], recalled.said, given.room)
@@ -117,7 +117,7 @@ class Preparation:
         names = [*(one.entry.name for one in given), *(file.name for file in recalled)]
         return Listening(self._bus, self._meter, call, names)
 
-    async def _given(self, request: ChatRequest, target: Target) -> Given:
+    async def _given(self, request: ChatRequest, target: Target, call: Call) -> Given:
         """All files of the call, in its order. Raises FileRefused unless they are optional."""
         paths = list(dict.fromkeys(request.files))
         if len(paths) > MOST_FILES:
@@ -127,6 +127,7 @@ class Preparation:
             )  # fmt: skip
 
         async def one(path: str) -> Ingested | FileRefused:
+            call.note(f"reading {name_of(path)[:100]}")
             try:
                 return await self._ingestion.ingest(path, target)
             except FileRefused as error:

@@ -17,6 +17,9 @@ from busctl.ops.files.ingesting import TEXT, Ingested
 from busctl.ops.files.turns import Turn
 from busctl.ports import Call, Meter, Spoken
 
+TOOL = "busctl.conversation"
+"""The tool name under which prompts are kept: they are no answers of the chat tool."""
+
 log = logging.getLogger("busctl.files")
 
 
@@ -101,7 +104,7 @@ class Speaking:
         call, thread = self._call, self._turn.thread
         turn = {"id": thread.conversation_id, "turn": self._turn.number, "role": "user"}
         labels = Labels(
-            content_type=TEXT, tool_name=call.name, session_id=call.session_id,
+            content_type=TEXT, tool_name=TOOL, session_id=call.session_id,
             owner=thread.owner, request_id=call.request_id, metadata={CONVERSATION: turn},
         )  # fmt: skip
         prompt = await self._bus.put(self._prompt.encode(), labels)
