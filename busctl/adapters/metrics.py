@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -14,8 +16,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from busctl.adapters.metrics_store import SECONDS as _SECONDS
 from busctl.adapters.metrics_store import SIZES as _SIZES
 from busctl.adapters.metrics_store import StoreGauges
+from busctl.adapters.metrics_upstreams import UpstreamGauges
 from busctl.core.breaker import State
 from busctl.core.flow import Load
+from busctl.ports import UpstreamState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MAX_TOOLS = 100
@@ -94,6 +98,7 @@ class Metrics:
             ["via", "reason"], registry=own,
         )  # fmt: skip
         self._holds = StoreGauges(own)
+        self._upstreams = UpstreamGauges(own)
         Gauge("busctl_build_info", "Version.", ["version"], registry=own).labels(version).set(1)
         self._tools: set[str] = set()
 
@@ -106,6 +111,10 @@ class Metrics:
 
     def verified(self, ok: bool, seconds: float) -> None:
         self._holds.verified(ok, seconds)
+
+    def upstreams(self, states: Sequence[UpstreamState]) -> None:
+        """How the MCP servers behind the daemon are."""
+        self._upstreams.show(states)
 
     def load(self, load: Load, now: float) -> None:
         self._holds.load(load, now)

@@ -47,9 +47,9 @@ def check(
     """Look at this deployment and grade it: OK, WARNING, CRITICAL or UNKNOWN, with what to do.
 
     Checks: connection schema partitions breaker spool expiry backlog quota integrity latency
-    clock cron alerts. `integrity` puts and gets 1 KB and 1 MB through every path that exists here
-    (the store; the WebSocket, claims and HTTP where a daemon answers) and removes them again; they
-    have the tool name or session busctl.canary. All others only read.
+    clock cron alerts upstreams. `integrity` puts and gets 1 KB and 1 MB through every path that
+    exists here (the store; the WebSocket, claims and HTTP where a daemon answers) and removes them
+    again; they have the tool name or session busctl.canary. All others only read.
 
     NAME of a threshold is as --list prints it, such as expiry.overdue_hours. A check that cannot
     look is UNKNOWN, never OK. docs/runbook.md has every finding with its remedy.

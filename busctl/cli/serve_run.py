@@ -97,6 +97,8 @@ def _app(
         if daemon.settings.enabled:
             pool = cast(PostgresStore, daemon.bus.store.inner).pool
             meter.pool(pool.size, pool.busy)
+        if daemon.upstreams is not None:
+            meter.upstreams(daemon.upstreams.states())
         return meter.render(), metrics.CONTENT_TYPE
 
     health = asgi.Health(daemon.health, rendered, daemon.refused)

@@ -79,7 +79,8 @@ select daemon, host, pid, breaker, spool_messages, spool_bytes, enabled, fallbac
        extract(epoch from pg_catalog.now() - breaker_since)::double precision as breaker_age,
        extract(epoch from pg_catalog.now() - spool_oldest)::double precision as spool_age,
        coalesce(detail ->> 'spool', host) as spool,
-       coalesce((detail ->> 'aside')::integer, 0) as aside
+       coalesce((detail ->> 'aside')::integer, 0) as aside,
+       coalesce(detail -> 'upstreams', '[]'::jsonb) as upstreams
 from bus.daemon order by daemon
 
 -- name: health_cron_tables :one

@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,13 @@ async def test_one_that_is_dead_or_slow_holds_up_nobody(database: str, tmp_path:
             assert "no-such-program-anywhere: No such file" in found["dead"]["error"]
             assert "'slow' did not greet within 2 s" in found["slow"]["error"]
             assert "'away' cannot be reached" in found["away"]["error"]
+        metrics = (
+            (await asyncio.to_thread(urllib.request.urlopen, f"{running.url}/metrics"))
+            .read()
+            .decode()
+        )
+        assert 'busctl_upstream_ready{upstream="good"} 1.0' in metrics
+        assert 'busctl_upstream_ready{upstream="dead"} 0.0' in metrics
 
 
 async def test_names_that_clash_are_prefixed(database: str, tmp_path: Path) -> None:

@@ -111,6 +111,9 @@ BAD: list[tuple[str, Sequence[str], set[tuple[str, str]]]] = [
     ("spool", [fresh(waiting=3, age=5)], {("spool.messages", "WARNING")}),
     ("spool", [fresh(waiting=3000, age=90000)],
      {("spool.messages", "CRITICAL"), ("spool.oldest_secs", "CRITICAL")}),
+    ("upstreams", [fresh(), "update bus.daemon set detail = detail || '{\"upstreams\": "
+                   "[{\"name\": \"files\", \"condition\": \"waiting\", \"error\": \"gone\"}]}'"],
+     {("upstreams.away", "WARNING")}),
     ("expiry", [MESSAGES.format(expires="now() - interval '9 hours'", count=3)],
      {("expiry.overdue_hours", "WARNING")}),
     ("expiry", [MESSAGES.format(expires="now() - interval '2 days'", count=3)],
@@ -148,6 +151,8 @@ async def test_what_is_wrong_is_told(
 GOOD: list[tuple[str, list[str]]] = [
     ("breaker", [fresh()]),
     ("spool", [fresh()]),
+    ("upstreams", [fresh(), "update bus.daemon set detail = detail || '{\"upstreams\": "
+                   "[{\"name\": \"files\", \"condition\": \"ready\", \"error\": null}]}'"]),
     ("clock", [fresh()]),
     ("expiry", [MESSAGES.format(expires="now() - interval '2 hours'", count=3)]),
     ("expiry", [MESSAGES.format(expires="now() - interval '9 days'", count=3),

@@ -22,13 +22,14 @@ from busctl.ops.check import (
     quota,
     schema,
     spool,
+    upstreams,
 )
 from busctl.ops.check.surroundings import Check
 
 CHECKS: tuple[Check, ...] = (
     connection.CHECK, schema.CHECK, partitions.CHECK, breaker.CHECK, spool.CHECK, expiry.CHECK,
     backlog.CHECK, quota.CHECK, integrity.CHECK, latency.CHECK, clock.CHECK, cron.CHECK,
-    alerts.CHECK,
+    alerts.CHECK, upstreams.CHECK,
 )  # fmt: skip
 SHARES = frozenset({"quota.database_share", "spool.used_share"})
 """Byte budgets, whose thresholds are settings."""
