@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 from busctl import __version__
 from busctl.adapters import logs, metrics
@@ -36,14 +38,15 @@ async def serve_client(settings: Settings, command: Sequence[str]) -> None:
     logs.configure(settings.log_level, settings.log_format, about)
     told_to_stop, left = stop_on_signals(), asyncio.Event()
     ready: asyncio.Future[McpGateway] = asyncio.get_running_loop().create_future()
-    daemon = asyncio.create_task(_keep(settings, command, ready, left))
+    loading = asyncio.create_task(asyncio.to_thread(importlib.import_module, STDIO))
+    daemon = asyncio.create_task(_keep(settings, command, ready, left, loading))
     daemon.add_done_callback(lambda _: _told_why(daemon, ready))
 
     async def gateway() -> McpGateway:
         return await asyncio.shield(ready)
 
     try:
-        stdio = await asyncio.to_thread(importlib.import_module, STDIO)
+        stdio = await asyncio.shield(loading)
         await stdio.serve_stdio(
             gateway, OPERATOR, SystemClock().new_id().hex, told_to_stop,
             version=__version__, max_message_bytes=settings.max_message_bytes,
@@ -55,6 +58,13 @@ async def serve_client(settings: Settings, command: Sequence[str]) -> None:
         await asyncio.wait([daemon])
     if not daemon.cancelled():
         daemon.result()
+
+
+@asynccontextmanager
+async def _after(loading: asyncio.Task[Any]) -> AsyncIterator[None]:
+    """The SDK's packages import each other in a circle: two threads must not load them at once."""
+    await asyncio.shield(loading)
+    yield
 
 
 def _told_why(daemon: asyncio.Task[None], ready: asyncio.Future[McpGateway]) -> None:
@@ -69,13 +79,14 @@ def _told_why(daemon: asyncio.Task[None], ready: asyncio.Future[McpGateway]) -> 
 
 async def _keep(
     settings: Settings, command: Sequence[str], ready: asyncio.Future[McpGateway],
-    left: asyncio.Event,
+    left: asyncio.Event, loading: asyncio.Task[Any],
 ) -> None:  # fmt: skip
     """The daemon, from when it is `ready` until its client has `left`."""
     tools, upstreams = tools_of(settings), upstreams_of(settings, command)
     meter = metrics.Metrics(__version__)
     async with (
         Bus.serving(settings) as bus,
+        _after(loading),
         offering(tools, upstreams, bus, meter, name := own_name(bus)) as (hosts, offered),
     ):
         daemon = Daemon(bus, hosts, NoTokens(), meter, name=name, upstreams=offered)

@@ -12,9 +12,14 @@ SLICE_CHARS = 1 << 18
 """Longer strings are encoded in slices of that many characters."""
 
 
+def is_short(message: JSONRPCMessage) -> bool:
+    """Whether it is encoded in one piece."""
+    return not (isinstance(message, JSONRPCResponse) and _is_long(message.result))
+
+
 def encoded(message: JSONRPCMessage) -> Iterator[bytes]:
     """The message as one line of JSON, in pieces."""
-    if isinstance(message, JSONRPCResponse) and _is_long(message.result):
+    if isinstance(message, JSONRPCResponse) and not is_short(message):
         yield b'{"jsonrpc":"2.0","id":' + to_json(message.id) + b',"result":'
         yield from _pieces(message.result)
         yield b"}\n"

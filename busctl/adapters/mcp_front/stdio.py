@@ -1,7 +1,7 @@
 """The Model Context Protocol over standard input and output: one JSON object a line.
 
-The SDK's own transport reads and writes in threads, three hops of them a message; here the event
-loop does it, and what is written is encoded once.
+The SDK's own transport reads and writes in threads and hands each message through two queues; here
+whoever wants a message takes it from the pipe, and whoever has one writes it there.
 """
 
 from __future__ import annotations
@@ -11,24 +11,17 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Self
 
 import anyio
 from mcp.server.runner import serve_dual_era_loop, serve_loop
 from mcp.shared.message import SessionMessage
-from mcp_types import (
-    PARSE_ERROR,
-    ErrorData,
-    JSONRPCError,
-    JSONRPCMessage,
-    JSONRPCRequest,
-    jsonrpc_message_adapter,
-)
+from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError, JSONRPCRequest, jsonrpc_message_adapter
 from pydantic import ValidationError
 
-from busctl.adapters.mcp_front.encoding import encoded
+from busctl.adapters.mcp_front.encoding import encoded, is_short
 from busctl.adapters.mcp_front.server import make_server, takes_links
 from busctl.core.errors import ConfigurationError
 from busctl.core.principal import Principal
@@ -47,71 +40,103 @@ async def serve_stdio(
     server = make_server(
         gateway, lambda ctx: Caller(principal, session_id, takes_links=takes_links(ctx)), version
     )
-    incoming, received = anyio.create_memory_object_stream[SessionMessage | Exception](16)
-    to_send, outgoing = anyio.create_memory_object_stream[SessionMessage](16)
-    reader, writer = await _claim(max_message_bytes)
-    handshakes: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    reading = asyncio.create_task(_read(reader, incoming, to_send.clone(), handshakes))
-    tasks = [
-        reading,
-        asyncio.create_task(_write(writer, outgoing)),
-        asyncio.create_task(_end(reading, stop)),
-    ]
-    try:
+    async with _claimed(max_message_bytes, stop) as (reader, writer):
+        outgoing = _Outgoing(writer)
+        incoming = _Incoming(reader, outgoing)
+        # Only the newer era needs the SDK's relay, which tells the eras apart: a hop a message.
+        serve = serve_loop if await incoming.begins_with("initialize") else serve_dual_era_loop
         async with server.lifespan(server) as state:
-            # By the first request: only the newer era needs the SDK's relay, a hop a message.
-            serve = serve_loop if await handshakes else serve_dual_era_loop
-            await serve(server, received, to_send, lifespan_state=state)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        writer.close()
+            await serve(server, incoming, outgoing, lifespan_state=state)
 
 
-async def _read(
-    reader: asyncio.StreamReader, incoming: Any, back: Any, handshakes: asyncio.Future[bool]
-) -> None:
-    """Pass on what comes. `handshakes` is told whether the first request is one."""
-    async with incoming, back, _told_at_last(handshakes):
-        while line := await _line(reader):
-            try:
-                message = jsonrpc_message_adapter.validate_json(line, by_name=False)
-            except ValidationError:
-                await back.send(SessionMessage(_unreadable()))
-                continue
-            if isinstance(message, JSONRPCRequest) and not handshakes.done():
-                handshakes.set_result(message.method == "initialize")
-            await incoming.send(SessionMessage(message))
-        log.info("standard input ended")
+class _Stream:
+    """What the SDK wants of both ways."""
+
+    async def aclose(self) -> None:
+        """Both are closed with the pipes."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
-@asynccontextmanager
-async def _told_at_last(handshakes: asyncio.Future[bool]) -> AsyncIterator[None]:
-    """A client that leaves without a request is served, too: nothing."""
-    try:
-        yield
-    finally:
-        if not handshakes.done():
-            handshakes.set_result(True)
+class _Outgoing(_Stream):
+    """Messages to the client, one after the other."""
 
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._writing = asyncio.Lock()
 
-async def _end(reading: asyncio.Task[None], stop: asyncio.Event) -> None:
-    """What is read no more has ended: from there on the SDK takes leave as it does at the end."""
-    await stop.wait()
-    reading.cancel()
+    async def send(self, item: SessionMessage, /) -> None:
+        """To a client that reads no more nothing is sent."""
+        async with self._writing:
+            pieces = list(encoded(item.message)) if is_short(item.message) else None
+            if pieces is not None:
+                await self._write(pieces)
+            else:
+                # Cancelled in the middle, the line would be torn.
+                await asyncio.shield(asyncio.ensure_future(self._write(encoded(item.message))))
 
-
-async def _line(reader: asyncio.StreamReader) -> bytes:
-    """The next line that is not blank, b"" at the end. One that is too long is cut, and so refused
-    as unreadable."""
-    while True:
+    async def _write(self, pieces: Iterable[bytes]) -> None:
         try:
-            line = await reader.readline()
-        except ValueError:
-            return b"{"
-        if not line or line.strip():
-            return line
+            for piece in pieces:
+                self._writer.write(piece)
+                await self._writer.drain()  # what waits in the pipe's buffer is a copy
+        except (BrokenPipeError, ConnectionResetError):
+            log.info("the client reads no more")
+
+
+class _Incoming(_Stream):
+    """Messages of the client."""
+
+    def __init__(self, reader: asyncio.StreamReader, outgoing: _Outgoing) -> None:
+        self._reader = reader
+        self._outgoing = outgoing
+        self._first: SessionMessage | None = None
+
+    async def begins_with(self, method: str) -> bool:
+        """Whether the first message, which will be given in its turn, asks for that."""
+        self._first = await self._next()
+        message = None if self._first is None else self._first.message
+        return isinstance(message, JSONRPCRequest) and message.method == method
+
+    async def receive(self) -> SessionMessage:
+        try:
+            return await anext(self)
+        except StopAsyncIteration:
+            raise anyio.EndOfStream from None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> SessionMessage:
+        message, self._first = self._first, None
+        message = message or await self._next()
+        if message is None:
+            raise StopAsyncIteration
+        return message
+
+    async def _next(self) -> SessionMessage | None:
+        while line := await self._line():
+            try:
+                return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+            except ValidationError:
+                await self._outgoing.send(SessionMessage(_unreadable()))
+        log.info("standard input ended")
+        return None
+
+    async def _line(self) -> bytes:
+        """The next line that is not blank, b"" at the end. One that is too long is cut, and so
+        refused as unreadable."""
+        while True:
+            try:
+                line = await self._reader.readline()
+            except ValueError:
+                return b"{"
+            if not line or line.strip():
+                return line
 
 
 def _unreadable() -> JSONRPCError:
@@ -119,27 +144,12 @@ def _unreadable() -> JSONRPCError:
     return JSONRPCError(jsonrpc="2.0", id=None, error=error)
 
 
-async def _write(writer: asyncio.StreamWriter, outgoing: Any) -> None:
-    async with outgoing:
-        async for one in outgoing:
-            message = one.message
-            del one  # a large one is not held until the next has come
-            try:
-                await _send(writer, message)
-            except (BrokenPipeError, ConnectionResetError):
-                log.info("the client reads no more")
-                return
-
-
-async def _send(writer: asyncio.StreamWriter, message: JSONRPCMessage) -> None:
-    for piece in encoded(message):
-        writer.write(piece)
-        await writer.drain()  # what waits in the pipe's buffer is a copy
-
-
-async def _claim(limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+@asynccontextmanager
+async def _claimed(
+    limit: int, stop: asyncio.Event
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Both ends for the protocol alone: whatever else reads or prints in this process, or in those
-    it starts, meets the end of the input and standard error."""
+    it starts, meets the end of the input and standard error. `stop` ends the input."""
     loop = asyncio.get_running_loop()
     mine_in, mine_out = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -147,17 +157,30 @@ async def _claim(limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
     os.close(nothing)
     sys.stdout.flush()
     os.dup2(2, 1)
-    reader = asyncio.StreamReader(limit=limit)
-    for number, name in ((mine_in, "standard input"), (mine_out, "standard output")):
+    for number, name in ((mine_in, "Standard input"), (mine_out, "Standard output")):
         if stat.S_ISREG(os.fstat(number).st_mode):
             raise ConfigurationError(
-                f"{name.capitalize()} is a file.",
+                f"{name} is a file.",
                 remedy="Start `busctl mcp` with pipes, as MCP clients do, or through `cat`.",
             )
-    await loop.connect_read_pipe(
+    reader = asyncio.StreamReader(limit=limit)
+    read_pipe, _ = await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(mine_in, "rb", 0)
     )
-    transport, protocol = await loop.connect_write_pipe(
+    write_pipe, protocol = await loop.connect_write_pipe(
         asyncio.streams.FlowControlMixin, os.fdopen(mine_out, "wb", 0)
     )
-    return reader, asyncio.StreamWriter(transport, protocol, None, loop)
+    stopping = asyncio.create_task(_close(read_pipe, stop))
+    writer = asyncio.StreamWriter(write_pipe, protocol, None, loop)
+    try:
+        yield reader, writer
+    finally:
+        stopping.cancel()
+        read_pipe.close()
+        writer.close()
+
+
+async def _close(pipe: asyncio.ReadTransport, stop: asyncio.Event) -> None:
+    """For whoever reads it has ended, then, and the SDK takes leave as it does at the end."""
+    await stop.wait()
+    pipe.close()
