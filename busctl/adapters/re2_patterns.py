@@ -34,15 +34,21 @@ class Re2Finder:
 class Re2Patterns:
     """The `Patterns` of RE2."""
 
-    def compile(self, pattern: str, *, ignore_case: bool) -> Finder:
-        return regex_finder(pattern, ignore_case=ignore_case)
+    def compile(self, pattern: str, *, ignore_case: bool, literal: bool) -> Finder:
+        return finder_of(pattern, ignore_case=ignore_case, literal=literal)
 
 
-def regex_finder(pattern: str, *, ignore_case: bool = False) -> Finder:
-    """The finder of a regular expression. Raises InvalidPattern: not one that RE2 knows, or one
-    that needs more than it may take."""
+def finder_of(pattern: str, *, ignore_case: bool = False, literal: bool = False) -> Finder:
+    """The finder of a regular expression, or of a `literal`. Raises InvalidPattern: not one that
+    RE2 knows, or one that needs more than it may take."""
     if len(pattern) > MOST_CHARS:
         raise InvalidPattern(f"The pattern has {len(pattern):,} characters; {MOST_CHARS:,} go.")
+    if literal and (not pattern or "\n" in pattern):
+        raise InvalidPattern(
+            "A text to search for has at least one character, and no end of line: matches lie "
+            "within one line.",
+            remedy="Search for a part of it that lies in one line.",
+        )
     options = re2.Options()
     options.max_mem = MEMORY_BYTES
     options.log_errors = False
@@ -50,7 +56,8 @@ def regex_finder(pattern: str, *, ignore_case: bool = False) -> Finder:
     options.never_nl = True
     options.case_sensitive = not ignore_case
     try:
-        regexp = re2.compile("(?m)" + pattern, options)
+        text = re2.escape(pattern) if literal else pattern
+        regexp = re2.compile("(?m)" + text, options)
     except (re2.error, UnicodeEncodeError) as error:
         raise InvalidPattern(f"RE2 does not take the pattern: {_told(error)}.") from error
     size = regexp.programsize

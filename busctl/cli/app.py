@@ -40,6 +40,7 @@ from busctl.cli import (
     put,
     reconcile,
     rm,
+    search,
     serve,
     show,
     store,
@@ -110,6 +111,7 @@ app = typer.Typer(
 
 app.command()(put.put)
 app.command()(get.get)
+app.command()(search.search)
 app.command()(ls.ls)
 app.command()(tail.tail)
 app.command()(watch.watch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int | None]
 """Offset and length in bytes; a negative offset counts from the end, length None is to the end."""
+Lines = tuple[int, int | None]
+"""The first line and the last, counted from 1; None is to the end."""
 
 
 def get(
@@ -38,6 +40,12 @@ def get(
     ] = None,
     offset: Annotated[int | None, typer.Option(min=0, help="First byte, from 0.")] = None,
     length: Annotated[int | None, typer.Option(min=0, help="How many bytes at most.")] = None,
+    lines: Annotated[
+        str | None,
+        typer.Option(
+            "--lines", "-l", metavar="A:B", help="Lines A to B included: 1:20, 100:, :50."
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write binary bytes to a terminal all the same.")
     ] = False,
@@ -51,19 +59,22 @@ def get(
     the digests of its chunks. If anything is wrong the exit code is 1, the error names the chunk
     and its bytes, and no FILE is left or changed. An existing FILE is replaced. With -o, --json
     prints transaction_id, size, checksum (SHA-256 of the whole payload), path and verified. An
-    answer that waits in this host's spool is read from there.
+    answer that waits in this host's spool is read from there. For --lines what lies before them is
+    read, too; `busctl search` tells in which line something is.
 
     \b
     Examples:
       busctl get 019aab3c-7e20-7c3a-9d45-6f1b2c3d4e5f | jq .
       busctl get "$ID" -o answer.json
       busctl get "$ID" --range 0-99
+      busctl get "$ID" --lines 100:120
     """
     from busctl.cli.running import emit_json, run, settings_for
     from busctl.core.errors import ConfigurationError
     from busctl.core.ids import parse_id
 
     span = _span(byte_range, offset, length)
+    wanted_lines = _lines(lines, span)
     output = None if output == Path("-") else output
     if as_json and output is None:
         raise ConfigurationError(
@@ -73,19 +84,21 @@ def get(
     wanted = parse_id(transaction_id)
     settings = settings_for(env_file, sets)
     if output is None:
-        run(_print(settings, wanted, span, force=force))
+        run(_print(settings, wanted, span, wanted_lines, force=force))
         return
     _check_target(output)
-    opened = run(_save(settings, wanted, span, output))
+    opened, size = run(_save(settings, wanted, span, wanted_lines, output))
     if as_json:
         emit_json({
-            "transaction_id": str(wanted), "size": opened.stop - opened.start,
+            "transaction_id": str(wanted), "size": size,
             "checksum": opened.claim.checksum, "path": str(output),
             "verified": settings.checksum_enabled,
         })  # fmt: skip
 
 
-async def _save(settings: Settings, wanted: UUID, span: Span, output: Path) -> Opened:
+async def _save(
+    settings: Settings, wanted: UUID, span: Span, lines: Lines | None, output: Path
+) -> tuple[Opened, int]:
     import asyncio
 
     from busctl.cli.progress import Bar
@@ -95,14 +108,18 @@ async def _save(settings: Settings, wanted: UUID, span: Span, output: Path) -> O
     async with Bus.connect(settings, lazily=waits_here(settings, wanted)) as bus:
         opened = await _opened(bus, wanted, span)
         bar = Bar(str(wanted), opened.stop - opened.start)
+        size = 0
         with bar, _writing(wanted, str(output)), replacing(output) as out:
-            async for piece in opened.pieces:
+            async for piece in _within(opened, wanted, lines):
                 await asyncio.to_thread(out.write, piece)
                 bar.add(len(piece))
-    return opened
+                size += len(piece)
+    return opened, size
 
 
-async def _print(settings: Settings, wanted: UUID, span: Span, *, force: bool) -> None:
+async def _print(
+    settings: Settings, wanted: UUID, span: Span, lines: Lines | None, *, force: bool
+) -> None:
     import asyncio
     import sys
 
@@ -116,11 +133,37 @@ async def _print(settings: Settings, wanted: UUID, span: Span, *, force: bool) -
         total = opened.stop - opened.start
         bar = Bar(str(wanted), total, wanted=not terminal)
         with bar, _writing(wanted, "standard output"), standard_output() as out:
-            async for piece in opened.pieces:
+            async for piece in _within(opened, wanted, lines):
                 if terminal and not force:
                     _refuse_binary(piece)
                 await asyncio.to_thread(out.write, piece)
                 bar.add(len(piece))
+
+
+async def _within(opened: Opened, wanted: UUID, lines: Lines | None) -> AsyncIterator[bytes]:
+    """The pieces, or what of them lies in the lines."""
+    from contextlib import aclosing
+
+    from busctl.core.errors import ConfigurationError
+    from busctl.core.line_range import LineRange
+
+    if lines is None:
+        async for piece in opened.pieces:
+            yield piece
+        return
+    taken = LineRange(*lines)
+    async with aclosing(opened.pieces) as pieces:  # type: ignore[type-var]  # the bus gives a generator
+        async for piece in pieces:
+            if within := taken.take(piece):
+                yield within
+            if taken.done:
+                return
+    if taken.begins_at is None and lines[0] > 1:
+        raise ConfigurationError(
+            f"Message {wanted} has {taken.newlines:,} ends of lines; there is no line "
+            f"{lines[0]:,}.",
+            transaction_id=wanted, remedy="Lines are counted from 1.",
+        )  # fmt: skip
 
 
 @contextmanager
@@ -171,6 +214,23 @@ def _span(byte_range: str | None, offset: int | None, length: int | None) -> Spa
     if last < first:
         raise ConfigurationError(f"--range {byte_range!r} ends before it begins.")
     return first, last - first + 1
+
+
+def _lines(text: str | None, span: Span) -> Lines | None:
+    from busctl.core.errors import ConfigurationError
+
+    if text is None:
+        return None
+    if span != (0, None):
+        raise ConfigurationError("--lines and a range of bytes say different things: give one.")
+    match = re.fullmatch(r"(\d{0,15}):(\d{0,15})", text.strip(), re.ASCII)
+    first, last = (int(match[1] or 1), int(match[2]) if match[2] else None) if match else (0, None)
+    if first < 1 or (last is not None and last < first):
+        raise ConfigurationError(
+            f"--lines {text!r} is no range of lines.",
+            remedy="Write 1:20 (the first 20), 100: (from line 100) or :50; the first is 1.",
+        )
+    return first, last
 
 
 def _bounds(byte_range: str) -> tuple[int | None, int | None]:

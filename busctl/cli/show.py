@@ -15,19 +15,24 @@ if TYPE_CHECKING:
     from busctl.connect import Bus
     from busctl.core.envelope import Envelope, Event
     from busctl.core.errors import BusctlError
+    from busctl.core.outline import Outline
     from busctl.core.settings import Settings
 
 PREVIEW_BYTES = 512
 DUMP_BYTES = 128
+OUTLINED_BYTES = 100_000_000
+"""Of a larger payload only the first bytes are shown: its shape needs all of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`fault` says why there is no envelope, or why its bytes cannot be read."""
+    """`fault` says why there is no envelope, or why its bytes cannot be read. `outline` is what all
+    of them look like."""
 
     envelope: Envelope | None
     events: Sequence[Event]
     head: bytes | None
+    outline: Outline | None
     fault: BusctlError | None
 
 
@@ -37,11 +42,14 @@ def show(
     env_file: options.EnvFile = None,
     sets: options.Set = None,
 ) -> None:
-    """Show the envelope, the events and the first bytes of one message.
+    """Show the envelope, the events and what the payload of one message looks like.
 
-    Looking does not count as a delivery. It works for messages past their time as long as they
-    are there; of one that is gone it shows the events, says what became of it, and exits with 1.
-    --json prints {"envelope", "events", "preview", "error"}; what there is none of is null.
+    A text's first and last lines, the shape of JSON (keys, counts, sizes), the columns of a table,
+    the blocks of an MCP result; of what is none, or is over 100 MB, the first bytes. Looking does
+    not count as a delivery. It works for messages past their time as long as they are there; of one
+    that is gone it shows the events, says what became of it, and exits with 1. --json prints
+    {"envelope", "events", "preview", "outline", "error"}; what there is none of is null. `outline`
+    is {"form", "bytes", "lines", "shape"?, "columns"?, "blocks"?}.
 
     \b
     Examples:
@@ -72,21 +80,28 @@ async def _known(settings: Settings, wanted: UUID) -> Known:
         try:
             envelope = await bus.stat(wanted)
         except (MessageExpired, MessageMissing) as error:
-            return Known(None, events, None, error)
+            return Known(None, events, None, None, error)
         return await _with_head(bus, envelope, events)
 
 
 async def _with_head(bus: Bus, envelope: Envelope, events: Sequence[Event]) -> Known:
     from busctl.core.errors import ClaimError
+    from busctl.core.outline import Outliner
 
+    outlined = envelope.payload_size_bytes <= OUTLINED_BYTES
+    head: bytes | None = None
     try:
-        opened = await bus.peek(envelope.transaction_id, length=PREVIEW_BYTES)
-        head = b"".join([piece async for piece in opened.pieces])
+        opened = await bus.peek(envelope.transaction_id, length=None if outlined else PREVIEW_BYTES)
+        outliner = Outliner(envelope.labels.content_type)
+        async for piece in opened.pieces:
+            head = piece[:PREVIEW_BYTES] if head is None else head
+            outliner.add(piece)
     except ClaimError as error:
         if error.exit_code != 1:
             raise
-        return Known(envelope, events, None, error)
-    return Known(envelope, events, head, None)
+        return Known(envelope, events, head, None, error)
+    outline = outliner.finish() if outlined else None
+    return Known(envelope, events, head or b"", outline, None)
 
 
 def _shape(known: Known) -> dict[str, Any]:
@@ -100,6 +115,7 @@ def _shape(known: Known) -> dict[str, Any]:
             for one in known.events
         ],
         "preview": _preview(known.head) if known.head is not None else None,
+        "outline": known.outline.as_json() if known.outline is not None else None,
         "error": fault and {"code": fault.code, "message": fault.message, "remedy": fault.remedy},
     }
 
@@ -135,7 +151,10 @@ def _lines(known: Known) -> list[str]:
         lines.append(
             f"  {show_time(one.at)}  {printable(f'{one.kind} ({one.hop}) {detail}').rstrip()}"
         )
-    if known.head:
+    outline = known.outline
+    if outline is not None and outline.size > PREVIEW_BYTES and outline.form != "binary":
+        lines += ["", *outline.text.splitlines()]
+    elif known.head:
         shown = _preview(known.head)["bytes"]
         lines += ["", f"First {shown:,} of the payload's bytes:", *_preview_lines(known.head)]
     return lines

@@ -12,8 +12,8 @@ from busctl.core.search import Finder
 class Patterns(Protocol):
     """Regular expressions whose matching takes time linear in the text."""
 
-    def compile(self, pattern: str, *, ignore_case: bool) -> Finder:
-        """Raises InvalidPattern."""
+    def compile(self, pattern: str, *, ignore_case: bool, literal: bool) -> Finder:
+        """`literal`: the pattern is the text itself. Raises InvalidPattern."""
 
 
 class JsonPaths(Protocol):

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busctl.adapters.re2_patterns import MOST_CHARS, regex_finder
+from busctl.adapters.re2_patterns import MOST_CHARS, finder_of
 from busctl.core.errors import InvalidPattern
-from busctl.core.literal import literal_finder
 from busctl.core.search import Finder, Found, Search
 from busctl.core.search_lines import LINE_BYTES
 
@@ -68,20 +67,21 @@ def test_matches_are_those_of_each_line(payload: bytes, pattern: str, piece: int
         for text in [line.decode()]
         for match in re.finditer(python, text)
     ]
-    found = searched(regex_finder(pattern), payload, piece)
+    found = searched(finder_of(pattern), payload, piece)
     assert told(found) == expected
     assert found.matches == len(expected)
     assert not found.more
 
 
-@given(TEXTS, st.binary(min_size=1, max_size=3).filter(lambda text: b"\n" not in text),
-       st.integers(1, 20))  # fmt: skip
-def test_literals_are_found_where_the_bytes_are(payload: bytes, text: bytes, piece: int) -> None:
-    expected, at = [], payload.find(text)
+@given(TEXTS, st.text("ab é\0.*(", min_size=1, max_size=3), st.integers(1, 20))
+def test_literals_are_found_where_their_bytes_are(payload: bytes, text: str, piece: int) -> None:
+    literal = finder_of(text, literal=True)
+    raw = text.encode()
+    expected, at = [], payload.find(raw)
     while at >= 0:
-        expected.append((payload[:at].count(b"\n") + 1, at, len(text)))
-        at = payload.find(text, at + len(text))
-    assert told(searched(literal_finder(text), payload, piece)) == expected
+        expected.append((payload[:at].count(b"\n") + 1, at, len(raw)))
+        at = payload.find(raw, at + len(raw))
+    assert told(searched(literal, payload, piece)) == expected
 
 
 @settings(max_examples=300)
@@ -96,7 +96,7 @@ def test_context_is_each_line_once_in_order(
     wanted = sorted(
         {near for hit in hits for near in range(hit - context, hit + context + 1) if near in known}
     )
-    found = searched(literal_finder(b"hit"), payload, piece, context=context)
+    found = searched(finder_of("hit", literal=True), payload, piece, context=context)
     assert [line.number for line in found.lines] == wanted
     for line in found.lines:
         assert (line.offset, line.raw) == known[line.number]
@@ -105,11 +105,11 @@ def test_context_is_each_line_once_in_order(
 
 @given(TEXTS, st.integers(1, 4), st.integers(1, 20))
 def test_a_search_goes_on_where_it_stopped(payload: bytes, most: int, piece: int) -> None:
-    whole = told(searched(literal_finder(b"a"), payload))
+    whole = told(searched(finder_of("a", literal=True), payload))
     parts: list[tuple[int, int, int]] = []
     start: int | None = 0
     while start is not None:
-        found = searched(literal_finder(b"a"), payload, piece, most=most, start=start)
+        found = searched(finder_of("a", literal=True), payload, piece, most=most, start=start)
         assert found.more == (found.next_offset is not None)
         parts += told(found)
         start = found.next_offset
@@ -118,7 +118,7 @@ def test_a_search_goes_on_where_it_stopped(payload: bytes, most: int, piece: int
 
 def test_a_line_of_20_mb_is_searched_in_bounded_memory_and_shown_in_part() -> None:
     payload = b"x" * 9_999_990 + "é needle é".encode() + b"y" * 10_000_000 + b"needle"
-    found = searched(regex_finder("needle"), payload, context=2)
+    found = searched(finder_of("needle"), payload, context=2)
     assert [(line.number, line.matches) for line in found.lines] == [
         (1, [(9_999_993, 6)]), (1, [(len(payload) - 6, 6)])
     ]  # fmt: skip
@@ -126,7 +126,7 @@ def test_a_line_of_20_mb_is_searched_in_bounded_memory_and_shown_in_part() -> No
         assert line.cut
         assert len(line.raw) <= LINE_BYTES
         assert payload[line.offset : line.stop] == line.raw
-    finder = regex_finder("needle")
+    finder = finder_of("needle")
     search = Search(finder)
     held = 0
     for at in range(0, len(payload), 1 << 20):
@@ -141,7 +141,7 @@ def test_a_line_of_20_mb_is_searched_in_bounded_memory_and_shown_in_part() -> No
 def test_a_match_across_stretches_of_a_long_line_is_found_whole(start: int) -> None:
     needle = b"<" + b"m" * 9_000 + b">"
     payload = b"x" * start + needle + b"z" * 3_000_000
-    assert told(searched(regex_finder("<m+>"), payload, 65_536)) == [(1, start, len(needle))]
+    assert told(searched(finder_of("<m+>"), payload, 65_536)) == [(1, start, len(needle))]
 
 
 @pytest.mark.parametrize(
@@ -154,15 +154,15 @@ def test_a_match_across_stretches_of_a_long_line_is_found_whole(start: int) -> N
 )  # fmt: skip
 def test_a_pattern_that_needs_too_much_is_refused_by_name(pattern: str) -> None:
     with pytest.raises(InvalidPattern) as raised:
-        regex_finder(pattern)
+        finder_of(pattern)
     assert "pattern" in raised.value.message
     assert len(raised.value.message) < 3_000
 
 
-@pytest.mark.parametrize("text", [b"", b"a\nb", b"x" * 2_001])
-def test_a_literal_is_one_piece_of_a_line(text: bytes) -> None:
+@pytest.mark.parametrize("text", ["", "a\nb", "x" * 2_001])
+def test_a_literal_is_one_piece_of_a_line(text: str) -> None:
     with pytest.raises(InvalidPattern):
-        literal_finder(text)
+        finder_of(text, literal=True)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,12 @@ def test_a_literal_is_one_piece_of_a_line(text: bytes) -> None:
 )
 def test_what_explodes_elsewhere_is_linear_here(pattern: str) -> None:
     payload = b"x" * 2_000_000 + b"\n" + b"\xff\xfe\0" * 100_000
-    found = searched(regex_finder(pattern), payload)
+    found = searched(finder_of(pattern), payload)
     assert (found.matches, found.more) == (0, False)
 
 
 def test_one_call_is_bounded_for_a_pattern_with_many_states() -> None:
-    wide = regex_finder("|".join(f"w{n}x" for n in range(300)))
-    small = regex_finder("word")
+    wide = finder_of("|".join(f"w{n}x" for n in range(300)))
+    small = finder_of("word")
     assert wide.stretch < small.stretch
     assert told(searched(wide, b"x" * 50_000 + b"w299x" + b"x" * 50_000))[0] == (1, 50_000, 5)

@@ -73,10 +73,12 @@ def start(dsn: str, *args: object, stdin: int = subprocess.DEVNULL) -> subproces
     )  # fmt: skip
 
 
-def on_terminal(dsn: str, *args: object, columns: int = 80, typed: bytes = b"") -> tuple[int, str]:
+def on_terminal(
+    dsn: str, *args: object, columns: int = 80, typed: bytes = b"", no_color: str = "1"
+) -> tuple[int, str]:
     """Run with all three streams on a terminal; returns the exit code and what it showed."""
     mine, theirs = pty.openpty()
-    env = environment(dsn) | {"COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
+    env = environment(dsn) | {"COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": no_color}
     child: Forked[bytes] = Forked(
         [*map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, env=env
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from busctl.core.errors import ConfigurationError
+from busctl.core.line_range import LineRange
 from busctl.core.part import UTF8_MOST, Part, whole_characters
 from busctl.ops.bus import Bus
 from busctl.ops.reading.source import Place, Source, opened
 
 VIA = "bus_read"
+_NEWLINE = ord("\n")
 
 
 async def read_range(bus: Bus, place: Place, *, offset: int, length: int) -> Part:
@@ -46,83 +46,42 @@ async def read_lines(
             transaction_id=place.transaction_id, remedy="",
         )  # fmt: skip
     by_number = offset is None
-    gathered = _Lines(skip=first - 1 if by_number else 0, count=count, room=room)
+    begin = first if by_number else 1
+    lines = LineRange(begin, None if count is None else begin + count - 1)
+    raw = bytearray()
     async with opened(bus, place, offset=offset or 0) as source:
         async for piece in source.pieces:
-            gathered.add(piece)
-            if gathered.full:
+            raw += lines.take(piece)
+            if lines.done or len(raw) > room:
                 break
-        start = source.start + gathered.skipped
-        if not gathered.raw and offset:
-            _require_within(place, offset, source, start)
-        if not gathered.raw and first > 1:
-            raise ConfigurationError(
-                f"Message {place.transaction_id} has {gathered.seen:,} lines; none from "
-                f"{first:,} on.",
-                transaction_id=place.transaction_id, remedy="Lines are counted from 1.",
-            )  # fmt: skip
-        _, last = whole_characters(bytes(gathered.raw), 0, len(gathered.raw))
-        raw = bytes(gathered.raw[:last])
-        more = gathered.full and (gathered.behind or last < len(gathered.raw))
+        whole = lines.done or len(raw) <= room
+        start = source.start + (lines.begins_at or 0)
+        if not raw:
+            _require_lines(place, source, lines, first, offset)
+        _, last = whole_characters(bytes(raw), 0, min(len(raw), room))
+        stop = start + last
+        more = not whole or last < len(raw) or lines.done
         if source.size is not None:
-            more = start + len(raw) < source.size
-        told = raw.count(b"\n") + (bool(raw) and not raw.endswith(b"\n"))
+            more = stop < source.size
+        told = raw.count(b"\n", 0, last) + (last > 0 and raw[last - 1] != _NEWLINE)
         return _told(bus, source, Part(
             place.transaction_id, place.block, source.content_type,
-            source.size, start, start + len(raw), raw, start + len(raw) if more else None,
+            source.size, start, stop, bytes(raw[:last]), stop if more else None,
             (first, first + max(0, told - 1)) if by_number else None,
         ))  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Lines:
-    """Gathers `count` lines behind the first `skip`, of `room` bytes at most."""
-
-    skip: int
-    count: int | None
-    room: int
-    skipped: int = 0
-    seen: int = 0
-    raw: bytearray = field(default_factory=bytearray)
-    full: bool = False
-    behind: bool = False
-
-    def add(self, piece: bytes) -> None:
-        at = 0
-        if self.skip:
-            at = self._skip(piece)
-            self.skipped += at
-            if self.skip:
-                return
-        self._gather(piece, at)
-
-    def _skip(self, piece: bytes) -> int:
-        here = piece.count(b"\n")
-        if here < self.skip:
-            self.skip -= here
-            self.seen += here
-            return len(piece)
-        at = 0
-        while self.skip:
-            at = piece.index(b"\n", at) + 1
-            self.skip -= 1
-            self.seen += 1
-        return at
-
-    def _gather(self, piece: bytes, at: int) -> None:
-        stop = min(len(piece), at + self.room - len(self.raw))
-        end = at
-        while self.count is None or self.count > 0:
-            newline = piece.find(b"\n", end, stop)
-            if newline < 0:
-                end = stop
-                break
-            end = newline + 1
-            if self.count is not None:
-                self.count -= 1
-        self.raw += piece[at:end]
-        self.full = self.count == 0 or len(self.raw) >= self.room
-        self.behind = end < len(piece)
+def _require_lines(
+    place: Place, source: Source, lines: LineRange, first: int, offset: int | None
+) -> None:
+    if offset:
+        _require_within(place, offset, source, source.start)
+    if first > 1:
+        raise ConfigurationError(
+            f"Message {place.transaction_id} has {lines.newlines:,} ends of lines; there is no "
+            f"line {first:,}.",
+            transaction_id=place.transaction_id, remedy="Lines are counted from 1.",
+        )  # fmt: skip
 
 
 def _told(bus: Bus, source: Source, part: Part) -> Part:

@@ -17,7 +17,6 @@ from busctl.core.content_type import JSON, MCP_RESULT, TEXT
 from busctl.core.errors import InvalidArguments, ToolNotFound
 from busctl.core.ids import parse_id
 from busctl.core.json_paths import Bounds
-from busctl.core.literal import literal_finder
 from busctl.core.principal import Principal, Scope
 from busctl.core.reading_text import (
     part_text,
@@ -126,7 +125,7 @@ class ReadingTools:
             kind: regex is RE2's, ^ and $ are the ends of lines; jsonpath is that of RFC 9535.
             context: Lines shown around a match.
             max_matches: Matches or values at most.
-            ignore_case: For regex.
+            ignore_case: For regex and literal.
             offset: Begin at this byte, to go on where a search ended.
             block: One content block of an answer that has several, from 0; offsets are its own.
             format: text to be read, or json to be parsed.
@@ -141,10 +140,7 @@ class ReadingTools:
             if format == "json":
                 return _json(values_json(place.transaction_id, values))
             return _text(values_text(place.transaction_id, values))
-        if kind == "literal":
-            finder = literal_finder(pattern.encode("utf-8", "surrogateescape"))
-        else:
-            finder = self._patterns.compile(pattern, ignore_case=ignore_case)
+        finder = self._patterns.compile(pattern, ignore_case=ignore_case, literal=kind == "literal")
         wanted = Wanted(max_matches, context, reader.room, seconds, offset)
         found, _ = await search(self._bus, place, finder, wanted)
         if format == "json":
