@@ -16,6 +16,7 @@ from tests.conftest import direct
 from tests.e2e.daemons import Running, daemon, session
 from tests.providers.played import KEY, Played
 from tests.providers.speaking import Reply
+from tests.upstream.config import program, write
 
 Play = Callable[[str], Played]
 PAGES = pdfs.pdf([["figures of the year"]], filler=5_000_000)
@@ -139,6 +140,23 @@ async def test_refusals_reach_the_client_by_their_names(
     (entry,) = metadata(database, named)["files"]
     assert named["outputs"][0]["text"] == entry["sha256"]
     assert entry["done"] == "passed"
+
+
+async def test_a_tool_of_an_mcp_server_gets_only_files_below_the_roots(
+    database: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "notes.txt").write_text("remember the milk")
+    (root / "link.txt").symlink_to("notes.txt")
+    config = write(tmp_path, tests=program())
+    with daemon(database, BUSCTL_MCP_CONFIG=config, BUSCTL_FILE_ROOTS=str(root)) as running:
+        async with session(running) as client:
+            taken = await client.call("size_of", {"path": str(root / "link.txt")}, request_id="t")
+            refused = await client.call("size_of", {"path": config}, request_id="r")
+    assert taken["outputs"][0]["text"] == f"{root / 'notes.txt'} 17"
+    assert [one["done"] for one in metadata(database, taken)["files"]] == ["passed"]
+    assert refused["error"]["code"] == "FILE_REFUSED"
 
 
 async def test_with_the_bus_switched_off_files_are_used_all_the_same(

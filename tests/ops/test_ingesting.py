@@ -23,6 +23,7 @@ from tests import pdfs
 from tests.adapters.bus_sql import sql
 from tests.ingesting import ingesting
 from tests.providers.played import KEY, Played, Refusal
+from tests.providers.shelf import Stored
 
 Play = Callable[[str], Played]
 PAGES = pdfs.pdf([["figures of the year", "revenue 42"]], filler=5_000_000)
@@ -259,6 +260,25 @@ async def test_a_busy_provider_is_tried_again(bus: Bus, play: Play, report: Path
         kimi.refusals.append(Refusal(429, headers={"Retry-After": "0"}))
         assert (await daemon.ingest(report)).entry.done is Done.UPLOADED
     assert {stored.payload for stored in kimi.shelf.files.values()} == {PAGES}
+
+
+async def test_a_provider_that_takes_no_more_files(bus: Bus, play: Play, report: Path) -> None:
+    glm = play("glm")
+    async with ingesting(bus, glm, report.parent) as daemon:
+        for number in range(100):
+            glm.shelf.files[f"file-x{number}"] = Stored(
+                f"file-x{number}", "x.pdf", "file-extract", b"x", 0
+            )
+        document = report.with_name("a.docx")
+        document.write_bytes(b"PK\x03\x04....[Content_Types].xml")
+        with pytest.raises(FileRefused) as caught:
+            await daemon.ingest(document)
+        found = await daemon.ingest(report)
+    assert "over 100 files" in caught.value.message
+    assert "busctl files purge" in caught.value.remedy
+    assert found.entry.done is Done.EXTRACTED
+    assert "over 100 files" in (found.entry.why or "")
+    assert "revenue 42" in found.text
 
 
 async def test_over_what_the_model_has_room_for(bus: Bus, play: Play, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from mcp_types import (
     TextContent,
     TextResourceContents,
 )
+from pydantic import FilePath
 
 server = MCPServer("tests", version="1.0", instructions="For tests.")
 
@@ -50,6 +51,12 @@ def text(size: int) -> str:
 def plain(words: str) -> str:
     """The words, once."""
     return words
+
+
+@server.tool(structured_output=False)
+def size_of(path: FilePath) -> str:
+    """The path that came, and how many bytes are there."""
+    return f"{path} {path.stat().st_size}"
 
 
 @server.tool()
