@@ -82,10 +82,12 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Files and turns that are sent before the prompt, in their order, and what is not sent."""
+    """Files and turns that are sent before the prompt, in their order, and what is not. `files` are
+    the numbers of the files that are, from 0 on."""
 
     messages: Sequence[Message] = ()
     left_out: Sequence[Left] = ()
+    files: Sequence[int] = ()
 
 
 def checked_id(value: object) -> str:
@@ -125,7 +127,7 @@ def fit(files: Sequence[FileText], turns: Sequence[Said], room: int) -> Fitted:
     spoken, dropped = _turns(turns, room)
     messages = [kept[place] for place in sorted(kept)] + spoken
     order = sorted([*left, *dropped], key=lambda one: (one.turn, one.file or ""))
-    return Fitted(messages, order)
+    return Fitted(messages, order, sorted(kept))
 
 
 def _turns(turns: Sequence[Said], room: int) -> tuple[list[Message], list[Left]]:

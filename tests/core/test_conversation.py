@@ -81,6 +81,7 @@ def test_what_is_sent_fits_and_the_rest_is_told(
     fitted = fit(texts, said, room)
     assert sum(map(cost, fitted.messages)) <= room
     sent_files = sum(message.role == "system" for message in fitted.messages)
+    assert len(fitted.files) == sent_files
     assert sent_files + sum(left.file is not None for left in fitted.left_out) == len(files)
     sent_turns = (len(fitted.messages) - sent_files) // 2
     assert sent_turns + sum(left.file is None for left in fitted.left_out) == len(turns)

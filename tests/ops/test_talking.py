@@ -110,7 +110,8 @@ async def test_too_many_files_and_a_prompt_that_is_too_long(
             await talk.say("x", files=[f"/f/{number}" for number in range(51)])
         assert caught.value.reason == Reason.TOO_MANY
         with pytest.raises(ContextExceeded):
-            await talk.say("word " * 200_000)
+            await talk.say("word " * 200_000, conversation_id="talk")
+        await talk.say("word " * 200_000)  # nothing is added to it: the provider judges
 
 
 # --- conversations --------------------------------------------------------------------------------
@@ -253,6 +254,9 @@ async def test_files_that_have_no_room_any_more_are_said(
             (tmp_path / name).write_text(f"{name} " + "word " * 500)
             given = await talk.say("read", conversation_id="talk", files=[str(tmp_path / name)])
             told.append(given[1])
+    assert [(one["name"], one["done"], one.get("reason")) for one in told[-1]["files"]] == [
+        ("b.txt", "inlined", None), ("a.txt", "refused", "context"),
+    ]  # fmt: skip
     assert [(one["turn"], one.get("file")) for one in told[-1]["conversation"]["left_out"]] == [
         (1, "a.txt")
     ]

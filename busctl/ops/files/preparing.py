@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from busctl.core.chat import ChatRequest
@@ -21,7 +21,7 @@ from busctl.core.conversation import (
 )
 from busctl.core.errors import ContextExceeded, FileRefused
 from busctl.core.file_plan import FileTerms, over_context
-from busctl.core.manifest import MANIFEST, Entry, Reason, manifest_json, name_of, refused
+from busctl.core.manifest import MANIFEST, Done, Entry, Reason, manifest_json, name_of, refused
 from busctl.core.provider_account import Account
 from busctl.core.refusals import together
 from busctl.ops.bus import Bus
@@ -69,6 +69,8 @@ class Preparation:
 
     async def prepare(self, request: ChatRequest, account: Account, call: Call) -> Prepared:
         """Raises FileRefused, ContextExceeded, ConversationBusy and the store's errors."""
+        if not request.files and request.conversation_id is None:
+            return Prepared(_around(request, []))  # how long it may be, the provider says
         room = room_of(request, account)
         target = Target(
             FileTerms.of(account.profile), self._hosts.get(account.profile.name),
@@ -97,15 +99,21 @@ class Preparation:
         given = await self._given(request, target, call)
         history = History(self._bus, self._conversations, self._ingestion)
         recalled = await history.recall(turn, target, given.entries, given.room)
-        fitted = fit([*recalled.files], recalled.said, given.room)
-        messages = [*fitted.messages[: _files_in(fitted)], *map(as_message, given.texts)]
-        messages += fitted.messages[_files_in(fitted) :]
-        listening = self._listening(call, given.ingested, recalled.files)
+        names = [entry.name for entry in [*given.entries, *recalled.entries]]
+        files = [
+            replace(file, name=_told(entry, names))
+            for file, entry in zip(recalled.files, recalled.entries, strict=True)
+        ]
+        fitted = fit(files, recalled.said, given.room)
+        sent = len(fitted.files)
+        messages = [*fitted.messages[:sent], *map(as_message, given.texts)]
+        messages += fitted.messages[sent:]
+        listening = self._listening(call, given.ingested, [files[one] for one in fitted.files])
         speaking = Speaking(
             self._bus, turn, call, account.profile.name, request.prompt,
             [*recalled.anew, *given.ingested], listening,
         )  # fmt: skip
-        metadata = _metadata([*given.entries, *recalled.entries])
+        metadata = _metadata([*given.entries, *_sent(recalled.entries, fitted)])
         metadata[CONVERSATION] = _turn_json(turn, fitted, recalled)
         return Prepared(
             _around(request, messages), metadata, heard=listening.heard, ended=speaking.ended
@@ -176,7 +184,7 @@ def _fitting(paths: Sequence[str], found: Sequence[Ingested | FileRefused], room
 
 def _told(entry: Entry, names: Sequence[str]) -> str:
     """The name by which people speak of a file; its path where another one is called the same."""
-    return entry.name if names.count(name_of(entry.path)) == 1 else entry.path
+    return entry.name if names.count(entry.name) <= 1 else entry.path
 
 
 def room_of(request: ChatRequest, account: Account) -> int:
@@ -202,8 +210,15 @@ def _around(request: ChatRequest, messages: Sequence[Message]) -> list[dict[str,
     return [{"role": one.role, "content": one.content} for one in whole]
 
 
-def _files_in(fitted: Fitted) -> int:
-    return sum(message.role == "system" for message in fitted.messages)
+def _sent(entries: Sequence[Entry], fitted: Fitted) -> list[Entry]:
+    """The lines of earlier files; one without room is not used this time."""
+    no_room = "no room in the model's context"
+    return [
+        entry
+        if number in fitted.files
+        else replace(entry, done=Done.REFUSED, reason=Reason.CONTEXT, why=no_room)
+        for number, entry in enumerate(entries)
+    ]
 
 
 def _metadata(entries: Sequence[Entry]) -> dict[str, Any]:
