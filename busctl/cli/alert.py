@@ -83,7 +83,7 @@ def list_(
       busctl alert list --all --json
     """
     from busctl.cli.rendering import printable, show_time
-    from busctl.cli.running import emit_json, run, settings_for
+    from busctl.cli.running import emit_json, run, say, settings_for
     from busctl.core.alert_json import alert_shape
 
     async def ask(book: AlertBook) -> Sequence[Alert]:
@@ -99,6 +99,8 @@ def list_(
         host = f" ({one.key.host})" if one.key.host else ""
         line = f"{one.grade.name:8}  {one.key.kind}  {one.key.subject}{host}: {one.message}"
         print(printable(f"{line} {state}"))
+    if not shown:
+        say("No alert is raised." if not everything else "No alert is raised, and none is watched.")
 
 
 @app.command()
@@ -120,7 +122,7 @@ def history(
       busctl alert history --limit 5 --json
     """
     from busctl.cli.rendering import printable, show_time
-    from busctl.cli.running import emit_json, run, settings_for
+    from busctl.cli.running import emit_json, run, say, settings_for
     from busctl.core.alert_json import notice_shape
 
     async def ask(book: AlertBook) -> Sequence[Notice]:
@@ -135,6 +137,8 @@ def history(
         state = "" if one.done else f" (not delivered: {_why(one)})"
         line = f"{show_time(one.at)}  {one.change.value:8}  {one.grade.name:8}  {one.key.kind}"
         print(printable(f"{line}  {one.key.subject}: {one.message}{state}"))
+    if not found:
+        say("No alert was ever told.")
 
 
 def _why(notice: Notice) -> str:

@@ -8,19 +8,19 @@ from typing import Any
 
 from busctl.cli.rendering import printable
 from busctl.core.health import Grade, Graded, Health, Judgement, Kind, Reading, Threshold
+from busctl.ops.check.connection import UNREACHABLE
 
 NAGIOS_UNITS = frozenset({"s", "ms", "us", "B", "c", "%"})
 
 
 def text(health: Health, *, quiet: bool) -> Iterator[str]:
-    """A line for each check, and under it what was found; with `quiet` only what is wrong."""
+    """A line for each check, and under it what was found; with `quiet` only what is wrong. Why the
+    store cannot be asked is told once."""
+    why: list[str] = []
     for one in health.judgements:
-        if quiet and one.grade is Grade.OK:
-            continue
-        yield f"{one.grade.name:8}  {one.check:11} {printable(one.summary)}"
-        for found in one.findings:
-            yield f"{'':10}{found.grade.name} {printable(f'{found.subject}: {found.message}')}"
-            yield f"{'':10}  fix: {printable(found.remedy)}"
+        if not (quiet and one.grade is Grade.OK):
+            yield from _told(one, why)
+        why += [found.message for found in one.findings if found.kind == UNREACHABLE]
     if not quiet:
         counts = [
             f"{count} {grade.name}"
@@ -31,6 +31,24 @@ def text(health: Health, *, quiet: bool) -> Iterator[str]:
         if health.connect_ms is not None:
             took += f" besides {health.connect_ms:.0f} ms to connect"
         yield f"{', '.join(counts)}; {took}."
+
+
+def _told(one: Judgement, why: list[str]) -> Iterator[str]:
+    """`why` are the reasons that were told before."""
+    summary = _shortened(one.summary, why)
+    yield f"{one.grade.name:8}  {one.check:11} {printable(summary)}"
+    if summary != one.summary:
+        return  # the finding says the same
+    for found in one.findings:
+        message = _shortened(found.message, why)
+        yield f"{'':10}{found.grade.name} {printable(f'{found.subject}: {message}')}"
+        if message == found.message:
+            yield f"{'':10}  fix: {printable(found.remedy)}"
+
+
+def _shortened(told: str, why: list[str]) -> str:
+    known = next((each for each in why if told.endswith(each)), None)
+    return told if known is None else f"{told.removesuffix(known)}the store cannot be reached."
 
 
 def shape(health: Health) -> dict[str, Any]:

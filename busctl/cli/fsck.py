@@ -90,8 +90,11 @@ def fsck(
         _show(checked, scope, quiet=quiet)
     if checked.findings:
         raise typer.Exit(1)
-    if not checked.messages and checked.next is None and scope.after is None:
-        say("busctl: nothing was looked at: no message is stored in this span.")
+    if not _has_looked(checked, scope):
+        why = "no message is stored in this span"
+        if checked.total_messages:
+            why = f"the sample took none of {checked.total_messages:,} messages; take a larger one"
+        say(f"busctl: nothing was looked at: {why}.")
         raise typer.Exit(3)
 
 
@@ -145,13 +148,19 @@ def _shape(checked: Checked, scope: Scope) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "ok": not checked.findings, "full": scope.full, "content": scope.content,
+        "ok": _has_looked(checked, scope) and not checked.findings, "full": scope.full,
+        "content": scope.content,
         "checked": checked.messages, "total": checked.total_messages,
         "share": round(checked.share, 6), "bytes": checked.stored_bytes,
         "total_bytes": checked.total_bytes, "read_bytes": checked.read_bytes,
         "marked": checked.marked, "seed": scope.seed, "next": checked.next,
         "findings": [asdict(one) for one in checked.findings],
     }  # fmt: skip
+
+
+def _has_looked(checked: Checked, scope: Scope) -> bool:
+    """Whether it looked at anything, or goes on with what was begun."""
+    return bool(checked.messages) or checked.next is not None or scope.after is not None
 
 
 def _show(checked: Checked, scope: Scope, *, quiet: bool) -> None:

@@ -99,7 +99,7 @@ def list_tokens(
       busctl token list --json | jq -r '.tokens[] | select(.state == "active") | .id'
     """
     from busctl.cli.rendering import show_time
-    from busctl.cli.running import emit_json
+    from busctl.cli.running import emit_json, say
     from busctl.core.principal import scopes_text
     from busctl.ops import tokens as operations
 
@@ -113,6 +113,8 @@ def list_tokens(
             one.token_id, one.principal.name, scopes_text(one.principal.scopes), one.state,
             *(show_time(moment) if moment else "-" for moment in times), sep="\t",
         )  # fmt: skip
+    if not found:
+        say("There is no token but the daemon's own.")
 
 
 @app.command()

@@ -139,7 +139,8 @@ REMEDY = "Keep the deployment (--keep) and look at `busctl show`, the daemon's l
 
 
 def add_up(attempts: Sequence[Attempt], kept: Sequence[Kept], waiting: Collection[UUID]) -> Sum:
-    """Compare what callers were told with what is there. `waiting` are ids in the spool."""
+    """Compare what callers were told with what is there. `waiting` are ids in the spool, looked at
+    before the store was: what was drained meanwhile is in both."""
     there = {one.transaction_id: one for one in kept}
     told = {known: attempt for attempt in attempts for known in attempt.acknowledged}
     found = [
@@ -147,7 +148,7 @@ def add_up(attempts: Sequence[Attempt], kept: Sequence[Kept], waiting: Collectio
         *_missing(told, there, waiting),
         *_damaged(told, there, {one.plan.request_id: one for one in attempts}),
         *_twice(kept),
-        *_left(waiting),
+        *_left(set(waiting) - there.keys()),
     ]
     paths = Counter(there[known].path for known in told if known in there)
     counted = Counter(one.kind for one in found)

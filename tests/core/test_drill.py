@@ -52,6 +52,12 @@ def test_each_violation_names_its_message() -> None:
         assert not found.report.ok
 
 
+def test_what_is_drained_while_it_is_looked_at_is_not_lost() -> None:
+    """The spool is looked at before the store: it is found in both, and stays in neither list."""
+    found = add_up([attempt("a", ONE)], [kept(ONE, "a", path="reconciled")], [ONE])
+    assert found.report.ok and (found.waiting, found.reconciled) == (0, 1)
+
+
 def test_unreadable_is_a_violation_only_where_it_was_acknowledged() -> None:
     unreadable = [kept(ONE, "a", fault="CORRUPT")]
     assert [one.kind for one in add_up([attempt("a", ONE)], unreadable, []).violations] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from busctl.core.health import Fault, Grade, Kind, Seen
+from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 
 KINDS = {
@@ -24,7 +25,7 @@ async def look(around: Surroundings) -> Seen:
         told = f"{one.change.value} was not delivered in {one.attempts} attempts ({why})."
         subject = f"{one.key.kind} {one.key.subject}"
         faults.append(Fault("alerts.undelivered", Grade.WARNING, told, subject))
-    summary = f"{len(waiting)} alerts could not be delivered."
+    summary = f"{counted(len(waiting), 'alert')} not delivered."
     return Seen(summary if waiting else "No alert is undelivered.", faults=tuple(faults))
 
 

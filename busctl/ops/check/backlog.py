@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from busctl.core.health import Kind, Measure, Seen, Threshold
+from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 
 HOUR = 3600.0
@@ -24,10 +25,10 @@ async def look(around: Surroundings) -> Seen:
     (row,) = await around.store.ask("health_backlog")
     count, hours = row["pending"], row["age"] / HOUR
     measures = (
-        Measure("backlog.messages", count, f"{count:,} messages were never fetched"),
+        Measure("backlog.messages", count, f"{counted(count, 'message')} never fetched"),
         Measure("backlog.oldest_hours", hours, f"The oldest of them is {hours:.1f} hours old"),
     )
-    looked = f"{row['looked_at']:,} messages looked at"
+    looked = f"{counted(row['looked_at'], 'message')} looked at"
     return Seen(f"{count:,} undelivered, the oldest {hours:.1f} hours old; {looked}.", measures)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from busctl.core.errors import BusctlError, DaemonUnreachable
 from busctl.core.health import Fault, Grade, Kind, Measure, Seen
+from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 
 UNKNOWN = "breaker.unknown"
@@ -47,7 +48,9 @@ async def look(around: Surroundings) -> Seen:
         faults += _faults(row)
     closed = sum(row["breaker"] == "closed" for row in rows)
     summary = f"{closed} of {len(rows)} breakers closed." if rows else "No daemon reports here."
-    measure = Measure("breaker.daemons", len(rows), f"{len(rows)} daemons report here")
+    measure = Measure(
+        "breaker.daemons", len(rows), f"{counted(len(rows), 'daemon')} reporting here"
+    )
     return Seen(summary, (measure,), tuple(faults))
 
 

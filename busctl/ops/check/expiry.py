@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from busctl.core.health import Kind, Measure, Seen, Threshold
+from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 
 HOUR = 3600.0
@@ -27,13 +28,13 @@ async def look(around: Surroundings) -> Seen:
     since = row["cleanup_age"]
     measures = [
         Measure("expiry.overdue_hours", hours, f"An expired message was due {hours:.1f} hours ago"),
-        Measure("expiry.overdue", count, f"{count:,} expired messages are still there"),
+        Measure("expiry.overdue", count, f"{counted(count, 'expired message')} still there"),
     ]
     last = "no cleanup is on record"
     if since is not None:
         last = f"the last cleanup was {since / HOUR:.1f} hours ago"
         measures.append(Measure("expiry.cleanup_hours", since / HOUR, last[0].upper() + last[1:]))
-    return Seen(f"{count:,} expired messages are still there; {last}.", tuple(measures))
+    return Seen(f"{counted(count, 'expired message')} still there; {last}.", tuple(measures))
 
 
 CHECK = Check("expiry", "expired messages leave", KINDS, look)

@@ -17,6 +17,8 @@ async def check(checks: Sequence[Check], around: Surroundings, kinds: Mapping[st
     began = around.clock.monotonic()
     judgements: list[Judgement] = []
     reached = around.facts is not None
+    # Now: what is made on the way, beside other work, tells less.
+    connect_ms = around.facts.line.connect_ms if around.facts else None
     for one in checks:
         judgement = await _judged(one, around if reached else replace(around, facts=None), kinds)
         judgements.append(judgement)
@@ -24,7 +26,7 @@ async def check(checks: Sequence[Check], around: Surroundings, kinds: Mapping[st
         reached = reached and all(found.kind != UNREACHABLE for found in judgement.findings)
     return Health(
         tuple(judgements),
-        connect_ms=around.facts.line.connect_ms if around.facts else None,
+        connect_ms=connect_ms,
         reached=reached,
         seconds=around.clock.monotonic() - began,
     )

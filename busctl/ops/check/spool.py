@@ -7,6 +7,7 @@ from typing import Any
 
 from busctl.core.errors import BusctlError
 from busctl.core.health import Fault, Grade, Kind, Measure, Seen, Threshold
+from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 from busctl.ports import Extent
 
@@ -66,14 +67,16 @@ async def look(around: Surroundings) -> Seen:
         Fault(
             "spool.aside",
             Grade.WARNING,
-            f"{row['aside']} files were set aside.",
+            f"{counted(row['aside'], 'file')} set aside.",
             f"spool of {host}",
         )
         for (host, _), row in spools.items()
         if row["aside"]
     ]
     waiting = sum(row["spool_messages"] for row in spools.values())
-    return Seen(f"{waiting} messages wait for the store.", tuple(measures), tuple(faults))
+    return Seen(
+        f"{counted(waiting, 'message')} waiting for the store.", tuple(measures), tuple(faults)
+    )
 
 
 def _of(here: Extent, around: Surroundings) -> Mapping[str, Any]:
@@ -89,7 +92,9 @@ def _measures(host: str, row: Mapping[str, Any]) -> list[Measure]:
     subject = f"spool of {host}"
     count, size, age = row["spool_messages"], row["spool_bytes"], row["spool_age"] or 0.0
     return [
-        Measure("spool.messages", count, f"{count} messages wait for the store", subject),
+        Measure(
+            "spool.messages", count, f"{counted(count, 'message')} waiting for the store", subject
+        ),
         Measure("spool.bytes", size, f"{size:,} bytes wait there", subject),
         Measure("spool.oldest_secs", age, f"The oldest has waited {age:.0f} s", subject),
     ]

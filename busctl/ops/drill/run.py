@@ -135,7 +135,9 @@ async def _played(scene: Scene, drill: Drill) -> Played:
     aside = await deployment.aside()
     await drill.play(scene)
     await scene.settled()
-    kept, waiting = await deployment.kept(scene.sessions), await deployment.waiting()
+    # The spool first: a message goes from there into the store, never the other way.
+    waiting = await deployment.waiting()
+    kept = await deployment.kept(scene.sessions)
     found = add_up(scene.attempts, kept, waiting)
     more = [*scene.findings]
     set_aside = await deployment.aside() - aside
