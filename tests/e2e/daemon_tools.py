@@ -80,6 +80,35 @@ def hang(seconds: float) -> str:
     return "woke up"
 
 
+@tools.tool(timeout_secs=0.3)
+async def short(seconds: float) -> str:
+    """One that may take a moment only."""
+    await asyncio.sleep(seconds)
+    return "in time"
+
+
+@tools.tool(timeout_secs=0.3)
+async def dripping() -> AsyncIterator[str]:
+    """A stream that is too slow."""
+    while True:
+        yield "drop"
+        await asyncio.sleep(0.05)
+
+
+@tools.tool(concurrency=1)
+async def alone(path: str) -> str:
+    """One at a time."""
+    while not Path(path).exists():
+        await asyncio.sleep(0.02)
+    return "alone"
+
+
+@tools.tool(inline_max_bytes=10, name="brief")
+def letters_told(count: int) -> str:
+    """Answers of ten bytes travel whole."""
+    return "x" * count
+
+
 @tools.tool
 def surrogate_note(note: Progress) -> str:
     note("half \ud800 a pair")

@@ -24,7 +24,7 @@ from busctl.core.principal import OPERATOR
 from busctl.core.toolset import Offer, Progress, ToolSet
 from busctl.ops.answers import encode_json
 from busctl.ops.tools import PythonTools
-from busctl.ports import Answer, Call
+from busctl.ports import Answer, Bounds, Call
 
 
 def host_of(value: object) -> PythonTools:
@@ -494,3 +494,31 @@ async def test_echo() -> None:
     assert (await answered(PythonTools(load_tools()), "echo", {"text": "é\x00"}))[
         0
     ] == b"\xc3\xa9\x00"
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [{"timeout_secs": 0}, {"concurrency": 0}, {"inline_max_bytes": -1}, {"timeout_secs": "1"},
+     {"concurrency": 1.5}, {"inline_max_bytes": True}],
+)  # fmt: skip
+def test_a_bound_that_makes_no_sense_is_refused(bounds: dict[str, Any]) -> None:
+    tools = ToolSet()
+    (name,) = bounds
+    with pytest.raises(ConfigurationError, match=f"'search', {name} must"):
+        tools.tool(**bounds, name="search")(lambda: "")
+    assert not tools.tools
+
+
+def test_bounds_are_listed_with_the_tool() -> None:
+    tools = ToolSet()
+
+    @tools.tool(timeout_secs=2, concurrency=3, inline_max_bytes=4)
+    def search() -> str:
+        return ""
+
+    @tools.tool
+    def plain() -> str:
+        return ""
+
+    listed = {tool.name: tool.bounds for tool in host_of(tools).list_tools()}
+    assert listed == {"plain": Bounds(), "search": Bounds(2, 3, 4)}
