@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -21,11 +24,15 @@ import pytest
 from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.migrator import Migrator
+from busctl.connect import Bus
+from busctl.core.following import LONGEST_PAUSE_SECS
+from busctl.core.settings import Settings
 from tests.adapters.test_following import PUT
 from tests.pooling import pooled
 
 WRITERS = 8
 KILLS = 20
+TIMED = 40
 
 
 class Writers:
@@ -134,3 +141,75 @@ def all_logged(dsn: str) -> list[UUID]:
             time.sleep(0.2)
         time.sleep(1)  # rows of transactions that were running are not counted as waiting
         return [row[0] for row in session.execute("select id from followed")]
+
+
+@pytest.mark.parametrize("way", ["direct", "pgbouncer"])
+async def test_how_soon_a_message_is_in_hand(way: str) -> None:
+    """From the commit to the verified bytes, beside a bare NOTIFY in the same run. The bounds are
+    twice those that a quiet machine keeps (docs/watching.md)."""
+    with tempfile.TemporaryDirectory(prefix="busctl-soon-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        with embedded.acquire(Path(name) / "store") as lease, pooled(lease.server.dsn) as pooler:
+            dsn = lease.server.dsn
+            async with await Migrator.connect(dsn) as migrator:
+                await migrator.up()
+            led = dsn if way == "direct" else pooler.led(dsn)
+            notified, followed = [], []
+            for _ in range(2):
+                notified += await notify_times(dsn)
+                followed += await follow_times(led)
+    bare, soon = statistics.median(notified), statistics.median(followed)
+    most = 8 * bare if way == "direct" else LONGEST_PAUSE_SECS + 8 * bare
+    assert soon <= most, f"{soon * 1000:.2f} ms, a bare NOTIFY {bare * 1000:.2f} ms"
+
+
+async def notify_times(dsn: str) -> list[float]:
+    """Seconds from a NOTIFY to the one who listens."""
+    times: list[float] = []
+    connect = psycopg.AsyncConnection.connect
+    async with (
+        await connect(dsn, autocommit=True) as caller,
+        await connect(dsn, autocommit=True) as hearer,
+    ):
+        await hearer.execute("listen bare")
+        for _ in range(TIMED):
+            began = time.perf_counter()
+            _, heard = await asyncio.gather(caller.execute("notify bare"), told(hearer))
+            times.append(heard - began)
+            await asyncio.sleep(0.005)
+    return times
+
+
+async def told(hearer: psycopg.AsyncConnection[tuple[object, ...]]) -> float:
+    async for _ in hearer.notifies(stop_after=1):
+        break
+    return time.perf_counter()
+
+
+async def follow_times(dsn: str) -> list[float]:
+    """Seconds from the end of a put to its verified bytes in a follower's hands."""
+    settings = Settings(database_url=dsn)
+    times: list[float] = []
+    got: asyncio.Queue[float] = asyncio.Queue()
+    async with Bus.connect(settings) as writer, Bus.connect(settings) as reader:
+        name = f"soon-{time.monotonic_ns()}"
+        async with reader.follow(name, from_now=True) as follower:
+
+            async def follow() -> None:
+                async for batch in follower.batches():
+                    for one in batch.messages:
+                        assert one.body is not None
+                        assert sha256(one.body).digest() == one.envelope.checksum
+                        got.put_nowait(time.perf_counter())
+                    await follower.commit(batch)
+
+            following = asyncio.create_task(follow())
+            await asyncio.sleep(0.5)  # it has begun, and writers know that it listens
+            for _ in range(TIMED):
+                await writer.put(os.urandom(1000))
+                began = time.perf_counter()
+                times.append(await got.get() - began)
+                await asyncio.sleep(0.02)
+            following.cancel()
+            await asyncio.wait([following])
+    return times
