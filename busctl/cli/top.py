@@ -34,9 +34,10 @@ def top(
 
     --json prints one object a look: at, window, messages, errors, payload_bytes, stored_bytes,
     deliveries, fell_back, reconciled, sizes (messages up to 1 KB, 10 KB, 100 KB, 1 MB, 10 MB,
-    over), steps and tools (the columns of bus.flow and bus.tool_flow), daemons, alerts, recent
-    (envelopes) and load: database_bytes, pending, looked_at, oldest_secs, cleanup_secs,
-    quota_bytes, followers (seconds behind, by name).
+    over), rates (the same a second, of the last minute or two, and p95_ms), steps and tools (the
+    columns of bus.flow and bus.tool_flow), daemons, alerts, recent (envelopes) and load:
+    database_bytes, pending, looked_at, oldest_secs, cleanup_secs, quota_bytes, followers (seconds
+    behind, by name).
 
     \b
     Examples:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,9 @@ async def _look(bus: Bus, store: PostgresStore, window: Window) -> tuple[Now, Lo
         await traffic.refresh(now - min(window.span, ALONE), now + MINUTE)
     book = alert_run.book_of(bus.settings, store)
     flow = await traffic.flow(window, None)
-    return await top(bus, journal, book, flow), await traffic.load()
+    newest = flow if window is Window.QUARTER else await traffic.flow(Window.QUARTER, None)
+    found = await top(bus, journal, book, flow)
+    return replace(found, rates=newest.rates(now)), await traffic.load()
 
 
 # --- showing -----------------------------------------------------------------------------------
@@ -79,7 +82,8 @@ async def _look(bus: Bus, store: PostgresStore, window: Window) -> tuple[Now, Lo
 def _emit(found: tuple[Now, Load]) -> None:
     now, load = found
     emit_json({
-        "at": datetime.now(UTC), **flow_shape(now.flow), "load": asdict(load),
+        "at": datetime.now(UTC), **flow_shape(now.flow), "rates": dict(now.rates),
+        "load": asdict(load),
         "daemons": [asdict(one) for one in now.daemons],
         "alerts": [
             {**asdict(one.key), "grade": one.grade.name, "message": one.message,
@@ -101,7 +105,7 @@ def _shown(now: Now, load: Load) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    lines = [*_lines(now.flow, load), *_daemons(now), *_alerts(now)]
+    lines = [*_lines(now.flow, load), _now(now.rates), *_daemons(now), *_alerts(now)]
     return Group(*(Text(printable(line), no_wrap=True, overflow="ellipsis") for line in lines),
                  _tools(now.flow))  # fmt: skip
 
@@ -121,6 +125,14 @@ def _lines(flow: Flow, load: Load) -> list[str]:
         f"database {show_size(load.database_bytes)}{_budget(load)},"
         f" {load.pending:,} not yet delivered",
     ]
+
+
+def _now(rates: Mapping[str, float]) -> str:
+    """What the dashboard writes at the lines of its picture."""
+    return (
+        f"now    {rates['messages']:.2f} messages/s, {show_size(round(rates['payload_bytes']))}/s,"
+        f" {rates['errors']:.2f} errors/s, {rates['deliveries']:.2f} delivered/s"
+    )
 
 
 def _budget(load: Load) -> str:

@@ -17,9 +17,17 @@ def test_top_counts_what_was_put_without_a_daemon(database: str) -> None:
     assert sum(one["messages"] for one in found["steps"]) == 3
     assert (found["daemons"], found["alerts"], found["load"]["pending"]) == ([], [], 3)
     assert len(found["recent"]) == 3
+    rates = found["rates"]
+    assert rates["messages"] > 0 and rates["payload_bytes"] > 2000 * rates["messages"] - 1e-6
+    assert (rates["errors"], rates["deliveries"]) == (0, 0) and rates["p95_ms"] > 0
 
     shown = busctl(database, "top", "--window", "1h").text
-    assert "1h: 3 messages" in shown and "no daemon" in shown and "search" in shown
+    assert (
+        "1h: 3 messages" in shown
+        and "no daemon" in shown
+        and "search" in shown
+        and "now    0." in shown
+    )
     assert "\x1b" not in shown
 
 

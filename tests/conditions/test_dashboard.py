@@ -22,6 +22,11 @@ from tests.gate import LOOSE_ENDS, gate_to
 
 pytestmark = LOOSE_ENDS
 
+NAMELESS = """[...document.querySelectorAll('a, button, input, select, [tabindex], [role=region]')]
+    .filter((one) => !one.hidden && one.id !== 'main' && one.type !== 'hidden')
+    .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim()
+        || (one.labels && one.labels.length) || one.getAttribute('aria-labelledby')))
+    .map((one) => one.outerHTML)"""
 XSS = "<img src=x onerror=alert(1)><script>document.title='pwned'</script>"
 QUICK = {
     "MESSAGE_BUS_CIRCUIT_BREAKER_THRESHOLD": "2", "MESSAGE_BUS_CIRCUIT_BREAKER_TIMEOUT_SECS": "1",
@@ -104,6 +109,35 @@ async def test_what_a_tool_says_stays_text(database: str, tmp_path: Path) -> Non
             await expect(page.locator("#trace")).to_contain_text("Hop")
             assert await page.locator("main img, main script").count() == 0
             assert await page.title() == "Message · busctl"
+            fine(browser)
+
+
+async def test_who_goes_by_keys_or_selects_is_not_disturbed(database: str, tmp_path: Path) -> None:
+    """A live page is replaced under one's hands, several times a minute."""
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+        async with browsing() as browser, session(running, session_id="live") as client:
+            page = browser.page
+            first = await client.call("text", {"value": "first"})
+            await browser.login(running)
+            link = page.get_by_role("link", name=f"Message {first['transaction_id']}")
+            await link.focus()
+            second = await client.call("text", {"value": "second"})
+            newer = page.get_by_role("link", name=f"Message {second['transaction_id']}")
+            await expect(newer).to_be_visible()
+            await expect(link).to_be_focused()
+
+            await page.evaluate(
+                "getSelection().selectAllChildren(document.querySelector('#live table tbody'))"
+            )
+            third = await client.call("text", {"value": "third"})
+            newest = page.get_by_role("link", name=f"Message {third['transaction_id']}")
+            await page.wait_for_timeout(2500)
+            await expect(newest).to_have_count(0)
+            await page.evaluate("getSelection().removeAllRanges()")
+            await client.call("text", {"value": "fourth"})
+            await expect(newest).to_be_visible()
+            await link.press("Enter")
+            await expect(page.get_by_role("heading", name=first["transaction_id"])).to_be_visible()
             fine(browser)
 
 
@@ -198,6 +232,7 @@ async def test_pages_fit_the_screen(
             await page.screenshot(path=pictures / f"dashboard-{name}.png", full_page=True)
             for path in ("/", "/ui/messages?follow=1", "/ui/watch", "/ui/health"):
                 await page.goto(running.url + path)
+                assert await page.evaluate(NAMELESS) == [], f"{path}: no name for a screen reader"
                 wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
                 assert await page.evaluate(wide) == 0, f"{path} is wider than the screen"
             fine(browser)

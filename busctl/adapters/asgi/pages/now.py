@@ -54,7 +54,7 @@ def window_of(request: Request) -> Window:
 
 def told(now: Now, standing: Standing) -> str:
     """The state in a sentence, for whoever listens rather than looks."""
-    fault = now.store_fault
+    fault = now.store_fault.rstrip(".")
     store = f"Store away: {fault}" if fault else f"Store {now.here.get('store', 'ok')}"
     breakers = (
         f"Breaker of writes {standing.breaker}, of reads {standing.breaker_reads}"

@@ -56,6 +56,35 @@
     if (told && told.textContent !== data.dataset.told) told.textContent = data.dataset.told;
   }
 
+  // What a live part takes away when it is replaced, and gets back: the focus of whoever goes by
+  // keys, and how far a table was scrolled. While something in it is selected, it stays.
+  let kept = null;
+  function focusable(part) { return [...part.querySelectorAll("a[href], button, [tabindex]")]; }
+
+  function before(event) {
+    const part = event.target, chosen = window.getSelection();
+    if (chosen && !chosen.isCollapsed && part.contains(chosen.anchorNode)) { event.preventDefault(); return; }
+    const here = document.activeElement;
+    kept = {
+      href: here.getAttribute("href"), place: focusable(part).indexOf(here),
+      scrolled: [...part.querySelectorAll(".scroll")].map((one) => one.scrollLeft),
+    };
+  }
+
+  function after(event) {
+    const part = event.target;
+    draw(false);
+    if (!kept) return;
+    part.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = kept.scrolled[at] || 0; });
+    if (kept.place >= 0) {
+      const now = focusable(part);
+      const same = kept.href && now.find((one) => one.getAttribute("href") === kept.href);
+      const next = same || now[Math.min(kept.place, now.length - 1)];
+      if (next) next.focus({ preventScroll: true });
+    }
+    kept = null;
+  }
+
   let last = 0;
   function refit() {
     if (window.innerWidth === last) return;
@@ -64,7 +93,8 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => { last = window.innerWidth; draw(false); });
-  document.addEventListener("htmx:sseMessage", () => draw(false));
+  document.addEventListener("htmx:sseBeforeMessage", before);
+  document.addEventListener("htmx:sseMessage", after);
   window.addEventListener("resize", refit);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(true));
 })();
