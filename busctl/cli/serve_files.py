@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import cast
 
 from busctl.adapters.file_reading import RootedFiles
@@ -16,6 +18,8 @@ from busctl.ops.files.entrance import FileEntrance
 from busctl.ops.files.preparing import Preparation
 from busctl.ports import Meter, ToolHost
 
+log = logging.getLogger("busctl.serve")
+
 
 @asynccontextmanager
 async def preparing(
@@ -23,10 +27,20 @@ async def preparing(
 ) -> AsyncIterator[Preparation]:
     """What puts files and conversations before prompts, for the time of the block; `daemon` is its
     name in the store."""
+    _tell_of_missing_roots(settings)
     async with file_hosts(settings, bus.clock) as hosts:
         conversations = PostgresConversations(cast(PostgresStore, bus.store.inner))
         ingesting = ingestion(bus, settings.file_roots, daemon)
         yield Preparation(bus, ingesting, conversations, hosts.files, meter, daemon)
+
+
+def _tell_of_missing_roots(settings: Settings) -> None:
+    for root in settings.file_roots:
+        if not Path(root).is_dir():
+            log.warning(
+                "a folder for files is not there: all below it is refused",
+                extra={"setting": "BUSCTL_FILE_ROOTS", "folder": root},
+            )
 
 
 def entrance(settings: Settings, tools: ToolHost) -> FileEntrance:

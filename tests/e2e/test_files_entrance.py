@@ -133,6 +133,8 @@ async def test_refusals_reach_the_client_by_their_names(
         outside = await ask(running, "one", files=["/etc/passwd"])
         named = await _digest(running, tmp_path / "notes.txt")
         refused = await _digest(running, Path("/etc/passwd"))
+        with daemon(database, BUSCTL_FILE_ROOTS="/nonexistent/folder") as lacking:
+            assert "/nonexistent/folder" in lacking.log
     assert closed["error"]["code"] == outside["error"]["code"] == "FILE_REFUSED"
     assert "BUSCTL_FILE_ROOTS" in closed["error"]["message"]
     assert not kimi.chats
