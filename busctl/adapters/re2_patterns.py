@@ -5,7 +5,7 @@ from __future__ import annotations
 import re2
 
 from busctl.core.errors import InvalidPattern
-from busctl.core.search import Finder
+from busctl.core.search import Buffer, Finder
 
 MOST_CHARS = 2_000
 MEMORY_BYTES = 4 << 20
@@ -26,7 +26,7 @@ class Re2Finder:
         self._search = regexp.search  # type: ignore[attr-defined]  # the binding has no types
         self.stretch = stretch
 
-    def find(self, text: bytearray, start: int, stop: int) -> tuple[int, int] | None:
+    def find(self, text: Buffer, start: int, stop: int) -> tuple[int, int] | None:
         match = self._search(text, start, stop)
         return None if match is None else match.span()
 

@@ -7,6 +7,7 @@ stretch. Memory is bounded by a piece and a stretch, whatever the payload is.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,6 +20,9 @@ KEPT_BYTES = 16 * 1024
 _NEWLINE = 10
 
 
+Buffer = bytes | bytearray
+
+
 class Finder(Protocol):
     """Finds the first match. `stretch` (bytes) is how much it may be given in one go: it cannot be
     interrupted within that."""
@@ -26,7 +30,7 @@ class Finder(Protocol):
     @property
     def stretch(self) -> int: ...
 
-    def find(self, text: bytearray, start: int, stop: int) -> tuple[int, int] | None:
+    def find(self, text: Buffer, start: int, stop: int) -> tuple[int, int] | None:
         """The first match within [start, stop); what lies around is context."""
 
 
@@ -40,6 +44,20 @@ class Found:
     more: bool = False
     next_offset: int | None = None
     looked_at: int = 0
+
+
+def clean_lines(finder: Finder, piece: bytes) -> tuple[int, int]:
+    """The first whole lines of a piece, [start, stop), in which nothing matches: of none in a piece
+    that is more than the finder takes in one go."""
+    first, last = piece.find(b"\n") + 1, piece.rfind(b"\n") + 1
+    if first >= last or len(piece) > finder.stretch:
+        return 0, 0
+    # One byte behind them must be there, to tell the end of a line from that of the payload.
+    last = last if last < len(piece) else piece.rfind(b"\n", 0, last - 1) + 1
+    hit = finder.find(piece, first, last) if first < last else (first, first)
+    if hit is None or hit[0] >= last:
+        return first, last
+    return first, piece.rfind(b"\n", 0, hit[0]) + 1
 
 
 class Search:
@@ -62,6 +80,9 @@ class Search:
         self._ended = False
         self._done = False
         self._shown = Shown(context)
+        self._fed: deque[tuple[bytes, int, int]] = deque()
+        self._clean: deque[tuple[int, int]] = deque()
+        self._over: tuple[bytes, int, int] | None = None
 
     @property
     def done(self) -> bool:
@@ -73,8 +94,9 @@ class Search:
         """Bytes in memory now."""
         return len(self._text)
 
-    def feed(self, piece: bytes) -> None:
-        self._text += piece
+    def feed(self, piece: bytes, clean: tuple[int, int] = (0, 0)) -> None:
+        """The next piece; in its bytes `clean`, which are whole lines, nothing matches."""
+        self._fed.append((piece, *clean))
 
     def end(self) -> None:
         """There are no more pieces."""
@@ -91,6 +113,12 @@ class Search:
         end, reach = (have, have) if last else self._stretch(have)
         if end == self._at and not last:
             return self._wait(have)
+        clean = self._clean_from(self._at)
+        if clean is not None and clean[0] <= self._at:
+            self._advance(clean[1])
+            return True
+        if clean is not None and clean[0] < end:
+            end = reach = clean[0]
         hit = self._find(reach)
         if hit is not None and (hit[0] < end or self._at_end(hit[0])):
             return self._hit(*hit)
@@ -106,18 +134,49 @@ class Search:
         self._done = True
         self._shown.finish(self._text, self._base)
         self.found.looked_at = self._at
-        if more and self.found.next_offset is None:
+        if more:
             self.found.more, self.found.next_offset = True, self._at
         self.found.lines = self._shown.lines
 
     # --- inside -----------------------------------------------------------------------------
 
     def _wait(self, have: int) -> bool:
+        """Whether there is more to look at after all."""
+        if self._over is not None:
+            self._jump(have, *self._over)
+            return True
+        if self._fed:
+            self._take(have, *self._fed.popleft())
+            return True
         if self._ended:
             self._stop(more=False)
         elif self._at >= have and len(self._text) > KEPT_BYTES:
             self._forget()
         return False
+
+    def _take(self, have: int, piece: bytes, first: int, last: int) -> None:
+        if last - first > 4 * KEPT_BYTES and self._at <= have:
+            # Up to the first byte of the lines that it will jump over.
+            self._text += piece[: first + 1]
+            self._over = (piece, first, last)
+            return
+        if first < last:
+            self._clean.append((have + first, have + last))
+        self._text += piece
+
+    def _jump(self, have: int, piece: bytes, first: int, last: int) -> None:
+        """Over lines in which nothing matches, of which the first byte is there already; unless
+        some of them are to be shown."""
+        self._over = None
+        begin, stop = have - 1, have - 1 + last - first
+        if self._shown.follows:
+            self._clean.append((begin, stop))
+            self._text += piece[first + 1 :]
+            return
+        self._shown.count(self._text, self._base, begin)
+        self._shown.skip(piece.count(b"\n", first, last), stop)
+        self._text = bytearray(piece[last - KEPT_BYTES :])
+        self._base, self._at = stop - KEPT_BYTES, stop
 
     def _stretch(self, have: int) -> tuple[int, int]:
         """Matches may begin before `end` and must end before `reach`; both where it looks now:
@@ -141,6 +200,11 @@ class Search:
             return (reach, reach) if self._ended and reach == have else (end, reach)
         return at, at
 
+    def _clean_from(self, at: int) -> tuple[int, int] | None:
+        while self._clean and self._clean[0][1] <= at:
+            self._clean.popleft()
+        return self._clean[0] if self._clean else None
+
     def _find(self, reach: int) -> tuple[int, int] | None:
         base = self._base
         hit = self._finder.find(self._text, self._at - base, reach - base)
@@ -154,7 +218,7 @@ class Search:
     def _hit(self, start: int, stop: int) -> bool:
         found = self.found
         if found.matches >= self._most or self._shown.bytes >= self._room:
-            found.more, found.next_offset = True, start
+            self._at = start
             self._stop(more=True)
             return False
         self._shown.hit(self._text, self._base, start, stop)
@@ -178,7 +242,8 @@ class Search:
 
     def _forget(self) -> None:
         keep_from = self._shown.needs(self._at - KEPT_BYTES)
-        spare = min(keep_from, self._at - 1) - self._base
+        have = self._base + len(self._text)
+        spare = min(keep_from, self._at - 1, have - 1) - self._base
         if spare >= LINE_BYTES:
             self._shown.count(self._text, self._base, self._base + spare)
             del self._text[:spare]

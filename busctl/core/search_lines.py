@@ -91,6 +91,16 @@ class Shown:
         """The first byte that must stay in the text."""
         return min(otherwise, self._after_at) if self._after and not self._seeks else otherwise
 
+    @property
+    def follows(self) -> bool:
+        """Whether lines behind the last match are to be shown still."""
+        return self._after > 0
+
+    def skip(self, newlines: int, to: int) -> None:
+        """Up to `to` there were so many ends of lines behind what was counted."""
+        self._newlines += newlines
+        self._counted_to = to
+
     def count(self, text: bytearray, base: int, to: int) -> None:
         """Count the ends of lines up to `to`."""
         if to > self._counted_to:

@@ -542,6 +542,14 @@ class Settings(BaseSettings):
         ge=500,
         le=1000000,
     )
+    read_cache_mb: Number = _setting(
+        64.0,
+        "Daemon",
+        "BUSCTL_READ_CACHE_MB",
+        "MB of answers that the daemon keeps unpacked for a minute after a search, for the next.",
+        ge=0,
+        le=10000,
+    )
     search_timeout_secs: Number = _setting(
         10.0,
         "Daemon",
@@ -823,6 +831,11 @@ class Settings(BaseSettings):
     def ttl(self) -> timedelta:
         """How long a message is kept."""
         return timedelta(hours=self.ttl_hours)
+
+    @property
+    def read_cache_bytes(self) -> int:
+        """How much of what was searched is kept unpacked."""
+        return int(self.read_cache_mb * MB)
 
     @property
     def horizon(self) -> timedelta:

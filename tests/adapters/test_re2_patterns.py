@@ -3,6 +3,7 @@ pattern is refused or stays linear."""
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from busctl.adapters.re2_patterns import MOST_CHARS, finder_of
 from busctl.core.errors import InvalidPattern
-from busctl.core.search import Finder, Found, Search
+from busctl.core.search import Finder, Found, Search, clean_lines
 from busctl.core.search_lines import LINE_BYTES
 
 TEXTS = st.text("ab\n é\0", max_size=60).map(lambda text: text.encode()) | st.binary(max_size=60)
@@ -24,13 +25,16 @@ PATTERNS = st.sampled_from([
 
 def searched(
     finder: Finder, payload: bytes, piece: int = 1 << 20, *, context: int = 0, most: int = 10**6,
-    room: int = 10**9, start: int = 0,
+    room: int = 10**9, start: int = 0, scouting: bool = False,
 ) -> Found:  # fmt: skip
     search = Search(finder, context=context, most=most, room=room, start=start)
     for at in range(0, len(payload), piece):
-        search.feed(payload[at : at + piece])
+        fed = payload[at : at + piece]
+        search.feed(fed, clean_lines(finder, fed) if scouting else (0, 0))
         while search.step():
             pass
+        if search.done:
+            break
     if not search.done:
         search.end()
         while search.step():
@@ -114,6 +118,24 @@ def test_a_search_goes_on_where_it_stopped(payload: bytes, most: int, piece: int
         parts += told(found)
         start = found.next_offset
     assert parts == whole
+
+
+@pytest.mark.parametrize("context", [0, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_looking_ahead_changes_nothing(seed: int, context: int) -> None:
+    dice = random.Random(seed)
+    words = [b"hit", b"miss", b"", b"x" * 200, "é".encode() * 30]
+    weights = [dice.choice([0, 0.002, 0.1]), 1, 1, 1, 1]
+    payload = b"\n".join(dice.choices(words, weights, k=30_000))
+    finder = finder_of("hit|^xx" if seed % 2 else "hit$")
+    start = dice.choice([0, dice.randrange(len(payload))])
+    for most in (3, 10**6):
+        plain = searched(finder, payload, 1 << 30, context=context, most=most, start=start)
+        for piece in (1 << 20, 300_000, 70_001):
+            seen = searched(
+                finder, payload, piece, context=context, most=most, start=start, scouting=True
+            )
+            assert seen == plain
 
 
 def test_a_line_of_20_mb_is_searched_in_bounded_memory_and_shown_in_part() -> None:

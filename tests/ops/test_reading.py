@@ -36,6 +36,7 @@ from busctl.core.json_paths import Bounds
 from busctl.core.part import whole_characters
 from busctl.core.principal import OPERATOR, Principal, Scope
 from busctl.ops.reading.parts import read_lines, read_range
+from busctl.ops.reading.recent import Recent
 from busctl.ops.reading.searching import Wanted, query, search
 from busctl.ops.reading.source import Place
 from busctl.ops.reading.tools import ReadingTools
@@ -282,6 +283,36 @@ async def test_a_search_ends_at_its_limit_and_does_not_hold_the_loop(bus: Bus) -
     found, _ = await search(bus, beginning, finder_of("xc|[ab]*a[ab]{900}d"),
                             Wanted(50, 0, 8_000, seconds=1.0))  # fmt: skip
     assert (found.matches, found.more) == (1, True)
+
+
+async def test_what_was_searched_is_searched_again_without_the_store(
+    bus: Bus, database: str
+) -> None:
+    text = "".join(f"row {n}\n" for n in range(300_000)).encode()
+    place = await put(bus, text, owner="anna")
+    recent = Recent(5_000_000)
+    first, _ = await search(bus, place, finder_of("row 2999"), WANTED, recent)
+    assert recent.size == len(text)
+    await sql(database, "delete from bus.message_chunk where transaction_id = %s",
+              place.transaction_id)  # fmt: skip
+    again, _ = await search(bus, place, finder_of("row 2999"), WANTED, recent)
+    assert again == first
+    with pytest.raises(AccessDenied):
+        await search(bus, Place(place.transaction_id, "bert"), finder_of("row"), WANTED, recent)
+    await bus.remove(place.transaction_id)
+    with pytest.raises(MessageExpired):
+        await search(bus, place, finder_of("row"), WANTED, recent)
+    other = await put(bus, text[::-1])
+    await search(bus, other, finder_of("2 wor"), WANTED, recent)
+    assert recent.size == len(text)  # the first had to go
+    damaged = await put(bus, text[1:])
+    await sql(database, "delete from bus.message_chunk where transaction_id = %s and seq = 2",
+              damaged.transaction_id)  # fmt: skip
+    with pytest.raises(MessageCorrupt):
+        await search(bus, damaged, finder_of("no such row"), WANTED, recent)
+    assert recent.size == len(text)
+    recent.forget()
+    assert recent.size == 0
 
 
 @settings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from busctl.core.block_text import BlockDecoder
@@ -14,6 +14,7 @@ from busctl.core.content_type import MCP_RESULT, TEXT, plain
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import ConfigurationError, MessageCorrupt
 from busctl.ops.bus import Bus
+from busctl.ops.reading.recent import Recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,23 @@ class Source:
 
 @asynccontextmanager
 async def opened(
-    bus: Bus, place: Place, *, offset: int = 0, length: int | None = None
-) -> AsyncIterator[Source]:
+    bus: Bus, place: Place, *, offset: int = 0, length: int | None = None,
+    recent: Recent | None = None,
+) -> AsyncIterator[Source]:  # fmt: skip
     """The bytes of a place for the time of the block; no delivery is recorded. Raises the outcomes
-    of redeeming, and ConfigurationError for a block that is not there."""
+    of redeeming, and ConfigurationError for a block that is not there.
+
+    `recent` remembers the pieces of what was read whole: whoever may read a message gets them from
+    there when it is opened again.
+    """
     if place.block is None:
         found = await bus.open(
             place.transaction_id, offset=offset, length=length, principal=place.principal,
             delivers=False,
         )  # fmt: skip
         claim = found.claim
+        if recent is not None:
+            found = replace(found, pieces=recent.through(claim, found.pieces))
         async with aclosing(found.pieces) as pieces:  # type: ignore[type-var]  # the bus gives a generator
             yield Source(claim, claim.content_type, claim.payload_size_bytes, found.start, pieces)
         return
