@@ -18,14 +18,20 @@ from busctl.core.content_type import BYTES, JSON, MCP_RESULT, TEXT, is_json, is_
 from busctl.core.jsontext import parse_json
 
 STRUCTURED = "mcp_structured"
-"""The metadata field that says what repeats the text as structured content: SAME or RESULT."""
+"""The metadata field that says how the structured content repeats the text: SAME, RESULT,
+RESULT_JSON or UNDER with a name."""
 SAME = "same"
 """The structured content is the JSON that the text is."""
 RESULT = "result"
 """The structured content is {"result": the text}, as the Python SDK wraps a text."""
+UNDER = "under:"
+"""It is the text under another name, which follows: {"content": the text}, as servers of the
+TypeScript SDK have it."""
 RESULT_JSON = "result_json"
 """The structured content is {"result": the JSON that the text is}."""
 
+NAME_CHARS = 64
+"""A longer name makes it a result of its own kind."""
 LOOKED_AT_CHARS = 64 * 1024
 """Whether a longer text is JSON is told by its beginning and its last character."""
 _PROTOCOL = "io.modelcontextprotocol/"
@@ -175,9 +181,9 @@ def _repeats(text: str, structured: Any) -> str | None:
     """How the structured content repeats the text; None when it says something of its own."""
     if not isinstance(structured, dict):
         return None
-    wrapped = structured.get("result")
-    if wrapped == text and len(structured) == 1:
-        return RESULT
+    name, wrapped = next(iter(structured.items()), ("", None))
+    if wrapped == text and len(structured) == 1 and len(name) <= NAME_CHARS:
+        return RESULT if name == "result" else f"{UNDER}{name}"
     try:
         value = parse_json(text)
     except ValueError:
@@ -255,6 +261,8 @@ def _structured(payload: bytes, content_type: str, repeats: Any) -> Any:
         return None
     if repeats == RESULT:
         return {"result": text}
+    if isinstance(repeats, str) and repeats.startswith(UNDER):
+        return {repeats.removeprefix(UNDER): text}
     try:
         value = parse_json(text)
     except ValueError:  # it is not what its type says, and travels as the text it is

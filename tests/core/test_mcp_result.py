@@ -41,6 +41,8 @@ ONE_TEXT = [
     (one_text(""), b"", TEXT),
     (one_text("gr\u00fc\u00df \U0001f600"), "gr\u00fc\u00df \U0001f600".encode(), TEXT),
     (one_text("a word", structuredContent={"result": "a word"}), b"a word", TEXT),
+    (one_text("a file", structuredContent={"content": "a file"}), b"a file", TEXT),
+    (one_text('{"a": 1}', structuredContent={"": '{"a": 1}'}), b'{"a": 1}', JSON),
     (one_text('{"b": 1,\n"a": 2}'), b'{"b": 1,\n"a": 2}', JSON),
     (
         one_text('{"b": 1,\n"a": 2}', structuredContent={"a": 2, "b": 1}),
@@ -73,6 +75,8 @@ MORE_THAN_A_TEXT = [
     {"content": [{"type": "text", "text": "a", "annotations": {"priority": 1}}]},
     one_text("a", _meta={"mine": 1}),
     one_text("a", structuredContent={"result": "b"}),
+    one_text("a", structuredContent={"content": "a", "more": None}),
+    one_text("a", structuredContent={"n" * 65: "a"}),
     one_text("1", structuredContent={"result": True}),
     one_text('{"a": 1}', structuredContent={"a": 1.0}),
     one_text("a", structuredContent=["a"]),

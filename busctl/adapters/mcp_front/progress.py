@@ -41,9 +41,15 @@ class _Reports:
         self._of: float | None = None
 
     def hear(self, done: float | None, of: float | None, note: str | None) -> None:
-        """A word and a number that come together are one report."""
-        if done is not None and self._waiting and self._waiting[-1][0] is None:
-            note = self._waiting.pop()[2]
+        """A word and a number that come together, either first, are one report."""
+        if self._waiting:
+            last_done, last_of, last_note = self._waiting[-1]
+            if last_done is None and note is None:
+                self._waiting.pop()
+                note = last_note
+            elif last_note is None and done is None:
+                self._waiting.pop()
+                done, of = last_done, last_of
         self._waiting.append((done, of, note))
         self._came.set()
 

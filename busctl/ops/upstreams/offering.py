@@ -34,6 +34,8 @@ class Offered:
         start_secs: float, own: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self._own = own
+        # With one server alone there is nothing else to list: that waits for all of its time.
+        self._settle_secs = SETTLE_SECS if len(upstreams) > 1 else max(SETTLE_SECS, start_secs)
         self._connector = connector
         self._listeners: list[Callable[[Offering], None]] = []
         self._named: dict[Offering, dict[str, Place]] = {}
@@ -67,7 +69,7 @@ class Offered:
             if not server.settled.is_set()
         ]
         if waiting:
-            _, late = await asyncio.wait(waiting, timeout=SETTLE_SECS)
+            _, late = await asyncio.wait(waiting, timeout=self._settle_secs)
             for task in late:
                 task.cancel()
 
