@@ -110,14 +110,25 @@ def aside(path: Path, why: str) -> Path:
     """Move a file where it no longer waits: `aside/<id>.<why>`, with a number behind it where
     that is taken. Raises OSError."""
     folder = path.parent / ASIDE
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(folder)
     target, number = folder / f"{path.stem}.{why}", 1
     while target.exists():
         number += 1
         target = folder / f"{path.stem}.{why}.{number}"
     path.replace(target)
     sync_folder(folder)
+    sync_folder(path.parent)
     return target
+
+
+def make_folder(path: Path, mode: int = 0o700) -> None:
+    """Make it for its owner alone, and whatever it lies in, if it is not there. What is made is on
+    the disk: a file that is synced into a folder which a crash takes away is lost."""
+    if path.is_dir():
+        return
+    make_folder(path.parent, 0o777)
+    path.mkdir(mode=mode, exist_ok=True)
+    sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import IO, TypeVar
 from uuid import UUID
 
 from busctl.adapters import spool_file
-from busctl.adapters.aside import ASIDE, aside, known_sizes, sizes, sync_folder
+from busctl.adapters.aside import ASIDE, aside, known_sizes, make_folder, sizes, sync_folder
 from busctl.adapters.spool_file import Damaged, Leaf
 from busctl.adapters.tokenfile import default_state_dir
 from busctl.core.dsn import store_key
@@ -128,10 +128,14 @@ class FileSpool:
 
     def begin(self, partial: Path) -> IO[bytes]:
         """A file that grows beside its name, locked."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return opened
+        make_folder(self.path)
+        while True:
+            opened = os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+            # A sweeper may have come before the lock: it took the file for one left behind.
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            if partial.exists():
+                return opened
+            opened.close()
 
     def settle(self, opened: IO[bytes], partial: Path, transaction_id: UUID) -> None:
         """Under its own name, and on the disk."""
@@ -206,8 +210,8 @@ class FileSpool:
         except OSError as error:
             raise _unreadable(path, transaction_id, error) from error
         with source:
-            # The name may have gone while we waited for nobody: then it was drained.
-            if not (_locked(source) and self.holds(transaction_id)):
+            # The name may have gone meanwhile, or be another file's: then this one was drained.
+            if not (_locked(source) and _is_still(source, path)):
                 yield None
                 return
             with _readable(path, transaction_id):
@@ -215,7 +219,7 @@ class FileSpool:
             yield _Held(self, path, source, leaf)
 
     async def set_aside(self, transaction_id: UUID, why: str) -> str:
-        return str(await asyncio.to_thread(aside, self.path_of(transaction_id), why))
+        return str(await asyncio.to_thread(_put_aside, self.path_of(transaction_id), why))
 
     def forget(self, transaction_id: UUID, size: int) -> None:
         """A file has left."""
@@ -387,11 +391,12 @@ class _Held:
         return await sink.put(draft, await asyncio.to_thread(self._body))
 
     async def done(self) -> None:
-        await asyncio.to_thread(self._path.unlink)
+        # Somebody may have taken it away by hand: it is stored all the same.
+        await asyncio.to_thread(self._path.unlink, missing_ok=True)
         self._left()
 
     async def set_aside(self, why: str) -> str:
-        target = await asyncio.to_thread(aside, self._path, why)
+        target = await asyncio.to_thread(_put_aside, self._path, why)
         self._left()
         return str(target)
 
@@ -436,6 +441,21 @@ def _locked(opened: IO[bytes]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_still(opened: IO[bytes], path: Path) -> bool:
+    """Whether that name is the open file's."""
+    try:
+        return os.path.samestat(os.fstat(opened.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _put_aside(path: Path, why: str) -> Path:
+    try:
+        return aside(path, why)
+    except OSError as error:
+        raise FileFailed(f"{path} cannot be set aside: {error.strerror or error}.") from error
 
 
 def _unreadable(path: Path, transaction_id: UUID, error: OSError) -> FileFailed:

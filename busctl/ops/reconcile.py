@@ -144,12 +144,25 @@ async def _one(
                 return await _drained(store, held, settings, clock)
             return _locked(transaction_id) if spool.holds(transaction_id) else None
     except SpoolDamaged as error:
-        why = {"spool": True, "why": error.message}
-        await store.record_events([Event(transaction_id, clock.now(), "corrupt", HOP, why)])
-        place = await spool.set_aside(transaction_id, Fate.DAMAGED)
-        return Step(transaction_id, Fate.DAMAGED, detail=f"{error.message} Its file: {place}")
+        return await _damaged(store, spool, clock, transaction_id, error)
     except FileFailed as error:
         return Step(transaction_id, Fate.LEFT, detail=error.message)
+
+
+async def _damaged(
+    store: Store, spool: Spool, clock: Clock, transaction_id: UUID, error: SpoolDamaged
+) -> Step | None:
+    """Told and set aside; None when another process was quicker."""
+    why = {"spool": True, "why": error.message}
+    if spool.holds(transaction_id):
+        await store.record_events([Event(transaction_id, clock.now(), "corrupt", HOP, why)])
+    try:
+        place = await spool.set_aside(transaction_id, Fate.DAMAGED)
+    except FileFailed as failed:
+        if not spool.holds(transaction_id):
+            return None
+        return Step(transaction_id, Fate.LEFT, detail=failed.message)
+    return Step(transaction_id, Fate.DAMAGED, detail=f"{error.message} Its file: {place}")
 
 
 async def _drained(store: Store, held: Held, settings: Settings, clock: Clock) -> Step:

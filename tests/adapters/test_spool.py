@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import io
 import os
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 from uuid import UUID, uuid4
 
 import pytest
@@ -397,3 +399,80 @@ async def test_the_expiry_is_that_of_the_putting(bus: Bus, spool: FileSpool) -> 
     # A bus with a spool puts many into the store itself.
     (many,) = await away.put_many([Outgoing(b"y")])
     assert not many.spooled
+
+
+async def test_a_sweeper_between_making_and_locking_costs_nothing(
+    bus: Bus, spool: FileSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may see the file of a writer before that has locked it."""
+    away, lock, swept = spooling(bus, spool), fcntl.flock, []
+
+    def late(opened: IO[bytes], how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        swept.append(FileSpool(spool.path, MIB).sweep())
+        lock(opened, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    claim = await away.put(b"kept")
+    assert swept == [1]
+    assert await away.get(claim.transaction_id) == b"kept"
+
+
+async def test_a_file_under_the_name_of_one_that_was_drained_is_not_taken_for_it(
+    bus: Bus, spool: FileSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking another process drains the file, and a new one comes there."""
+    away, lock = spooling(bus, spool), fcntl.flock
+    claim = await away.put(b"drained by another")
+    path = spool.path_of(claim.transaction_id)
+
+    def late(opened: IO[bytes], how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+        lock(opened, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    async with spool.hold(claim.transaction_id) as held:
+        assert held is None
+    assert path.exists()
+
+
+async def test_a_damaged_file_that_two_find_is_set_aside_and_told_once(
+    bus: Bus, spool: FileSpool
+) -> None:
+    claim = await spooling(bus, spool).put(b"x" * 1000)
+    path = spool.path_of(claim.transaction_id)
+    path.write_bytes(path.read_bytes()[:-1])
+    reports = await asyncio.gather(*(drained(bus, spool) for _ in range(3)))
+    fates = [step.fate for report in reports for step in report.steps]
+    assert fates.count(Fate.DAMAGED) == 1
+    assert set(fates) <= {Fate.DAMAGED, Fate.LOCKED}
+    assert spool.extent().aside == 1
+
+
+async def test_the_way_to_the_first_file_is_on_the_disk(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each folder that was made is known to the one it lies in, before the answer is told."""
+    synced, sync = set(), os.fsync
+
+    def noting(descriptor: int) -> None:
+        synced.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    deep = FileSpool(tmp_path / "state" / "spool" / "key", MIB)
+    claim = await spooling(bus, deep).put(b"x")
+    assert {str(tmp_path), *(str(tmp_path / each) for each in ("state", "state/spool"))} <= synced
+    assert str(deep.path) in synced
+    os.umask(mask := os.umask(0))
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (deep.path, deep.path.parent)]
+    assert modes == [0o700, 0o777 & ~mask]
+    synced.clear()
+    soon = bus.settings.model_copy(update={"spool_max_age_hours": 1e-9})
+    await asyncio.sleep(0.01)
+    assert await set_aside_old(deep, soon, SystemClock())
+    assert {str(deep.path), str(deep.path / "aside")} <= synced
+    assert not deep.holds(claim.transaction_id)

@@ -16,7 +16,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
+from busctl.adapters.spool import FileSpool
+from busctl.connect import Bus
+from busctl.core.settings import Settings
 from tests.adapters.bus_sql import eventually, sql
 from tests.e2e.daemons import TOKEN, Running, daemon, environment, session
 from tests.gate import LOOSE_ENDS, gate_to
@@ -337,3 +341,25 @@ async def test_a_frozen_server_is_waited_for_once(database: str, tmp_path: Path,
             seconds = perf_counter() - began
     assert (answer.get("claim") or answer)["spooled"] is True
     assert seconds < 2 * 3
+
+
+async def test_what_waited_too_long_for_a_daemon_is_stored_if_the_store_takes_it(
+    database: str, tmp_path: Path
+) -> None:
+    """The host was down, not the store: its age is no reason to set it aside."""
+    chosen = settings(tmp_path, BUSCTL_SPOOL_DIR=str(tmp_path / "spool"))
+    chosen["BUSCTL_SPOOL_MAX_AGE_HOURS"] = "0.0001"
+    spool = FileSpool(tmp_path / "spool", MEGABYTE)
+    own = Settings(database_url=SecretStr(database))
+    async with Bus.connect(own) as bus:
+        waiting = Bus(bus.store, own, bus.clock, sink=spool.sink("STORE_UNAVAILABLE", "d"))
+        claim = await waiting.put(b"waited")
+        await asyncio.sleep(0.5)
+        with daemon(database, **chosen):
+
+            async def drained() -> bool:
+                return not spool.ids()
+
+            await eventually(drained, "the spool is drained")
+        assert spool.extent().aside == 0
+        assert await bus.get(claim.transaction_id) == b"waited"

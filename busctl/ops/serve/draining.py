@@ -27,11 +27,12 @@ async def drain_spool(daemon: Daemon) -> None:
         return
     steps: list[Step] = []
     try:
-        steps += await set_aside_old(spool, bus.settings, bus.clock)
         if spool.ids() and not bus.store.writes.wait(bus.clock.monotonic()):
             await reconcile(bus.store, spool, bus.settings, bus.clock, on_step=steps.append)
     finally:
-        # What was done before the store went away again was done.
+        # What was done before the store went away again was done; what it does not take, however
+        # long that has waited, waits no more.
+        steps += await set_aside_old(spool, bus.settings, bus.clock)
         _tell(daemon, steps)
         extent = spool.extent()
         daemon.meter.spool(extent.messages, extent.size_bytes, extent.aside)
