@@ -11,6 +11,8 @@ from tests.e2e.daemons import Running, daemon, session
 
 pytestmark = pytest.mark.one_database
 
+STREAM = 95_000_000
+
 
 @pytest.fixture
 def running(database: str) -> Iterator[Running]:
@@ -56,3 +58,21 @@ async def test_its_inline_limit_decides_how_an_answer_travels(running: Running) 
         assert payload == b"x" * 11
     async with session(running, accepts=()) as client:
         assert (await client.call("brief", {"count": 11}))["outputs"][0]["text"] == "x" * 11
+
+
+async def test_a_stream_is_stored_in_bounded_memory(running: Running) -> None:
+    async with session(running) as client:
+        await client.call("generate", {"size_bytes": 20_000_000, "kind": "random"})
+        before = memory(running.process.pid, "VmRSS")
+        Path(f"/proc/{running.process.pid}/clear_refs").write_text("5")  # the peak begins anew
+        answer = await client.call("generate", {"size_bytes": STREAM, "kind": "random"})
+        assert answer["claim"]["payload_size_bytes"] == STREAM
+        grown = memory(running.process.pid, "VmHWM") - before
+    assert grown < 40_000_000, f"{grown:,} bytes"
+
+
+def memory(pid: int, field: str) -> int:
+    """Bytes of memory that a process has, or has had at most."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith(f"{field}:")]
+    return int(line.split()[1]) * 1024
