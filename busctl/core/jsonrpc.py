@@ -27,10 +27,26 @@ _ENDS = re.compile(rb"\}\s*\Z")
 _TAIL_BYTES = 512
 
 
+UNREAD_BYTES = 1 << 20
+"""A longer line is not parsed where it comes, but by whom it is for."""
+
+
 class Result(dict[str, Any]):
-    """A result, and its JSON as it came; `received` is None where that could not be cut out."""
+    """A result, and its JSON as it came; `received` is None where that could not be cut out. One
+    that is `unread` is empty until it is loaded."""
 
     received: bytearray | None = None
+    unread: bool = False
+
+    def load(self) -> None:
+        """Parse what was received. Raises ValueError for what is no JSON object."""
+        if not self.unread:
+            return
+        self.unread = False
+        found = _object_in(self.received or bytearray())
+        if found is None:
+            raise ValueError("the result is no JSON object")
+        self.update(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,7 @@ class Response:
 def response_in(line: bytearray) -> Response | None:
     """The response that a line is, None for anything else: what has no result, what is no JSON.
 
-    The line is used up: its own memory becomes `received`.
+    The line is used up: its own memory becomes `received`. The result of a long one is unread.
     """
     found = _RESULT_LAST.match(line)
     if found is not None:
@@ -73,8 +89,12 @@ def _cut(line: bytearray, start: int, end: int, id: bytes) -> Response | None:
     before, after = bytes(line[:start]), bytes(line[end:])
     del line[end:]
     del line[:start]  # moves nothing: a bytearray begins where it is told
-    result = _parsed(line)
-    if isinstance(result, dict):
+    if len(line) > UNREAD_BYTES:
+        made = Result()
+        made.received, made.unread = line, True
+        return Response(_id(id), made)
+    result = _object_in(line)
+    if result is not None:
         made = Result(result)
         made.received = line
         return Response(_id(id), made)
@@ -83,16 +103,17 @@ def _cut(line: bytearray, start: int, end: int, id: bytes) -> Response | None:
     return None
 
 
-def _parsed(text: bytearray) -> Any:
-    """The value, None for what is no JSON."""
+def _object_in(text: bytearray) -> dict[str, Any] | None:
+    """The JSON object, None for anything else."""
     try:
-        return from_json(text)
+        value = from_json(text)
     except ValueError:
         # It refuses lone surrogates, which JSON may hold.
         try:
-            return json.loads(text)
+            value = json.loads(text)
         except (ValueError, RecursionError):
             return None
+    return value if isinstance(value, dict) else None
 
 
 def _id(text: bytes) -> int | str:

@@ -202,20 +202,25 @@ def _sorted(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _looks_json(text: str) -> bool:
-    """Whether it is a JSON object or array, as far as its beginning and its end tell."""
-    ends = (text[:1024].lstrip()[:1], text[-1024:].rstrip()[-1:])
+def looks_json(head: str, tail: str, *, whole: bool) -> bool:
+    """Whether a text is a JSON object or array, as far as its beginning and its end tell; `whole`:
+    the head is all of it."""
+    ends = (head[:1024].lstrip()[:1], tail[-1024:].rstrip()[-1:])
     if ends not in (("{", "}"), ("[", "]")):
         return False
-    whole = len(text) <= LOOKED_AT_CHARS
     try:
         if whole:
-            parse_json(text)
+            parse_json(head)
         else:
-            from_json(text[:LOOKED_AT_CHARS], allow_partial="trailing-strings", cache_strings=False)
+            from_json(head, allow_partial="trailing-strings", cache_strings=False)
     except ValueError:
         return False
     return True
+
+
+def _looks_json(text: str) -> bool:
+    whole = len(text) <= LOOKED_AT_CHARS
+    return looks_json(text[:LOOKED_AT_CHARS], text[-1024:], whole=whole)
 
 
 def _json_bytes(value: Any) -> bytes:

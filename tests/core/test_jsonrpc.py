@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busctl.core.jsonrpc import Response, id_in, response_in
+from busctl.core.jsonrpc import UNREAD_BYTES, Response, id_in, response_in
 
 RESULT = '{"content": [{"type":"text","text":"}\\" \\u00e9 \\ud83d"}], "n": 1.0, "e": 1e400}'
 FORMS = [
@@ -81,3 +81,17 @@ def test_the_id_of_a_line_too_long_to_be_kept() -> None:
     assert id_in(b'text"}]},"jsonrpc":"2.0","id":"six"}') == "six"
     assert id_in(b'text"}]},"id":7,"jsonrpc":"2.0"}\n') == 7
     assert id_in(b'{"jsonrpc":"2.0","method":"x"') is None
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_long_result_is_read_by_whom_it_is_for(form: str) -> None:
+    text = json.dumps({"content": [{"type": "text", "text": "x" * UNREAD_BYTES}]})
+    response = read(form.format(id=7, result=text))
+    assert response is not None
+    assert (response.id, response.result, response.result.unread) == (7, {}, True)
+    response.result.load()
+    assert response.result == json.loads(text)
+    broken = read(form.format(id=7, result="x" * (UNREAD_BYTES + 1)))
+    assert broken is not None
+    with pytest.raises(ValueError, match="no JSON object"):
+        broken.result.load()

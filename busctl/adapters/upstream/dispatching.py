@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
+from mcp_types import PARSE_ERROR
 
 from busctl.core.jsonrpc import Result
 
@@ -59,6 +61,15 @@ class Dispatcher(JSONRPCDispatcher[TransportContext]):
         result = await super().send_raw_request(method, params, *args, **options)
         taken = _wanted.get()
         if taken is None:
+            if isinstance(result, Result):
+                _load(result)
             return result
         taken.result = result if isinstance(result, Result) else Result(result)
         return dict(_STUB)
+
+
+def _load(result: Result) -> None:
+    try:
+        result.load()
+    except ValueError as error:
+        raise MCPError(PARSE_ERROR, f"the answer cannot be read: {error}") from error

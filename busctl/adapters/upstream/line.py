@@ -26,6 +26,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from busctl.adapters.upstream.dispatching import Dispatcher, taking
 from busctl.core import jsonrpc
 from busctl.core.errors import UpstreamFailed, UpstreamUnavailable
+from busctl.core.mcp_large_text import large_text
 from busctl.core.mcp_result import ResultPayload, one_text, payload_of
 from busctl.ports import Heard
 
@@ -121,15 +122,15 @@ class Line:
                 CallToolRequest(params=params), _ANYTHING, progress_callback=progress
             )
         result = taken.result
-        if result.get("resultType", "complete") != "complete":
+        try:
+            if len(result.received or b"") <= THREAD_BYTES:
+                return _payload(result)
+            return await asyncio.to_thread(_payload, result)
+        except ValueError as error:
             raise UpstreamFailed(
-                f"The upstream {self._name!r} answers a call of {name!r} with "
-                f"{result['resultType']!r}, which asks the client for something: that is not "
-                "passed on."
-            )
-        if len(result.received or b"") <= THREAD_BYTES:
-            return _payload(result)
-        return await asyncio.to_thread(_payload, result)
+                f"The upstream {self._name!r} answered a call of {name!r} with what cannot be "
+                f"passed on: {error}."
+            ) from error
 
     async def read_resource(self, uri: str) -> Mapping[str, Any]:
         with self._named(f"give the resource {uri}"):
@@ -175,7 +176,15 @@ class Line:
 
 def _payload(result: jsonrpc.Result) -> ResultPayload:
     """The payload; the result itself is emptied. The SDK's reading loop holds on to the last one
-    it has seen, which may be large."""
+    it has seen, which may be large. Raises ValueError for what is no JSON object, or no answer."""
+    if result.unread and result.received is not None:
+        large = large_text(result.received)
+        if large is not None:
+            result.received, result.unread = None, False
+            return large
+    result.load()
+    if result.get("resultType", "complete") != "complete":
+        raise ValueError(f"{result['resultType']!r}, which asks the client for something")
     received, result.received = result.received, None
     found = one_text(result)
     if found is None:
