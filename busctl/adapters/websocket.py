@@ -180,7 +180,8 @@ class BusClient(Line):
             asked = Asked(tool, arguments or {}, request_id, on_progress, timeout)
             called = await self._call(asked, span.traceparent)
             if isinstance(called, CallResult):  # it came whole; its claim is asked for
-                return await self._fetch(called.transaction_id, 0, 0, Memory(), None)
+                claim = await self._fetch(called.transaction_id, 0, 0, Memory(), None)
+                return replace(claim, incomplete=called.incomplete)
             span.set(transaction_id=str(called[1].transaction_id))
             return called[1]
 

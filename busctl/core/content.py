@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from busctl.core.observation import Remark, Rule, Severity
-from busctl.core.truncation import TruncationScan
+from busctl.core.text import printable
+from busctl.core.truncation import PROVIDER_KINDS, TruncationScan
 
 WHOLE_BYTES = 64 * 1024
 """Up to here JSON is read by the parser; of larger payloads the beginning is looked at."""
@@ -42,9 +43,11 @@ _FAILED = {"error", "failed", "failure", "fail", "exception"}
 
 
 class ContentScan:
-    """Looks at a payload piece by piece; `add` may be called in a thread."""
+    """Looks at a payload piece by piece; `add` may be called in a thread. `incomplete` is what its
+    producer says of it, as `Labels.incomplete`."""
 
-    def __init__(self, content_type: str) -> None:
+    def __init__(self, content_type: str, incomplete: str = "") -> None:
+        self._incomplete = incomplete
         self.size = 0
         self._type = content_type
         self._truncation = TruncationScan(content_type)
@@ -66,6 +69,13 @@ class ContentScan:
 
     def remarks(self) -> Iterator[Remark]:
         """What was found, once everything has been added."""
+        if self._incomplete:
+            kind = PROVIDER_KINDS.get(self._incomplete, "incomplete")
+            yield Remark(
+                Rule.TRUNCATION, Severity.WARNING, 1.0,
+                f"Its own tool says that it is not whole: {printable(self._incomplete)}.",
+                {"kind": kind},
+            )  # fmt: skip
         for one in self._truncation.suspicions():
             told = ", ".join(f"{name} {value}" for name, value in one.detail.items())
             confidence = 0.95 if one.kind == "json_ends_early" else 0.85

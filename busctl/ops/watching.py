@@ -111,7 +111,7 @@ class Watcher:
 
     async def _observe(self, one: Followed) -> list[Observation]:
         envelope = one.envelope
-        scan = ContentScan(envelope.labels.content_type)
+        scan = ContentScan(envelope.labels.content_type, envelope.labels.incomplete)
         remarks = [] if self._is_own(envelope) else self._histories.add(envelope)
         damage = await self._read(one, scan)
         if damage is not None:

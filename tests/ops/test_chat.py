@@ -293,7 +293,7 @@ async def test_what_a_provider_says_of_itself_fits_into_metadata(play: Play) -> 
     played = play("glm")
     odd = {"total_tokens": 7, "details": {"cached": 1, "deeper": {"x": {"y": 1}}},
            "note": "\x00" * 100_000, "ratio": float("nan")}  # fmt: skip
-    found = [{"title": "t\x00" * 100_000, "link": "\ud800" * 9, "content": "x"}] * 500
+    found = [{"title": "t\x00" * 1_000, "link": "\ud800" * 9, "content": "x"}] * 500
     played.plan.append(Reply("Fine.", usage=odd, found=found))
     async with Room(played) as room:
         text, metadata = await room.ask(web_search=True)

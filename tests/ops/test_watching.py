@@ -64,6 +64,14 @@ async def test_what_is_found(bus: Bus, kind: str, payload: bytes, rules: set[str
     assert one.bytes_read == len(payload)
 
 
+async def test_what_its_tool_says_is_not_whole_is_found(bus: Bus) -> None:
+    labels = Labels(content_type="text/plain", tool_name="t", metadata={"incomplete": "length"})
+    await bus.put(b"the first half of it, which looks whole.", labels)
+    (one,) = await watched(bus)
+    assert [(each.rule.value, each.confidence) for each in one.remarks] == [("truncation", 1.0)]
+    assert one.remarks[0].detail == {"kind": "truncated_by_provider"}
+
+
 async def test_each_message_is_observed_once_and_observations_never(
     bus: Bus, settings: Settings
 ) -> None:

@@ -104,10 +104,12 @@ def succeed(command: Sequence[str], cwd: Path) -> None:
 def locked_versions() -> list[str]:
     """`name==version ; marker` for each package of the lock, without the hashes.
 
-    The wheel under test has no hash, and one hash makes pip demand them all.
+    The wheel under test has no hash, and one hash makes pip demand them all. Nor are there extras:
+    pip takes none in constraints, and each is locked beside its own package.
     """
     lines = (ROOT / "requirements.lock").read_text().splitlines()
-    return [line.rstrip(" \\") for line in lines if re.match(r"[a-z0-9]", line)]
+    locked = [line.rstrip(" \\") for line in lines if re.match(r"[a-z0-9]", line)]
+    return [line for line in locked if "[" not in line.partition("==")[0]]
 
 
 def names_under(folder: Path, suffix: str) -> set[str]:
