@@ -20,6 +20,9 @@ from busctl.core.untraced import UNTRACED
 from busctl.ports import Tracer
 
 if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span, SpanContext
     from opentelemetry.trace import Tracer as TheirTracer
@@ -103,6 +106,7 @@ class OtelSpan:
 
     def __init__(self, span: Span) -> None:
         self._span = span
+        self._outside: Token[Context] | None = None
 
     @property
     def traceparent(self) -> str | None:
@@ -126,12 +130,22 @@ class OtelSpan:
         self._span.end()
 
     def __enter__(self) -> OtelSpan:
+        """In the block it is the current span: what a tool traces of itself belongs to it, and the
+        MCP SDK passes it on to the server that it asks."""
+        from opentelemetry.context import attach
+        from opentelemetry.trace import set_span_in_context
+
+        self._outside = attach(set_span_in_context(self._span))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
+        from opentelemetry.context import detach
+
+        if self._outside is not None:
+            detach(self._outside)
         # By its code, not by its message: a message may hold what belongs to nobody else.
         name = "" if kind is None else getattr(error, "code", kind.__name__)
         self.end(str(getattr(error, "error_code", name)) if error else "")
@@ -151,7 +165,6 @@ def _attributes(given: Mapping[str, Any]) -> dict[str, Any]:
 def _provider(service: str, version: str) -> TracerProvider | None:
     """Sampler, headers, time-outs and the rest are read from OTEL_* by OpenTelemetry itself."""
     try:
-        from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
@@ -168,7 +181,8 @@ def _provider(service: str, version: str) -> TracerProvider | None:
     named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": service}
     provider = TracerProvider(resource=Resource.create({**named, "service.version": version}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
+    # Not made the program's own: libraries that trace themselves would tell by it what they please,
+    # the messages of errors for one, which may quote what a tool was asked.
     return provider
 
 

@@ -43,7 +43,7 @@ from busctl.core.replies import (
 )
 from busctl.core.settings import Settings
 from busctl.core.traceparent import with_traceparent
-from busctl.ports import Span, ToolInfo
+from busctl.ports import Span, ToolInfo, Tracer
 
 GREET_SECS = 15.0
 PING_SECS = 20.0
@@ -70,6 +70,8 @@ class BusClient(Line):
     one asked for, `received_bytes` what has crossed the socket towards us so far.
     """
 
+    tracer: Tracer | None = None
+
     @classmethod
     @asynccontextmanager
     async def connect(
@@ -81,12 +83,14 @@ class BusClient(Line):
         session_id: str | None = None,
         accepts_claims: bool = True,
         max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        tracer: Tracer | None = None,
     ) -> AsyncIterator[BusClient]:
         """Say hello and keep the session for the time of the block.
 
         `url` (ws, wss, http or https) and `token` default to those of `settings`, which default
-        to the environment. `max_message_bytes` is the largest frame taken. Raises
-        DaemonUnreachable, Unauthorized, and ConfigurationError for an url that is none.
+        to the environment. `max_message_bytes` is the largest frame taken. Without a `tracer`
+        OpenTelemetry is asked for one, if the program has loaded that. Raises DaemonUnreachable,
+        Unauthorized, and ConfigurationError for an url that is none.
         """
         if settings is None and (url is None or token is None):
             from busctl.adapters.environment import load
@@ -99,6 +103,7 @@ class BusClient(Line):
         url = re.sub(r"^http(?=s?://)", "ws", url)
         connection = await _opened(url, max_message_bytes)
         client = cls(connection, url)
+        client.tracer = tracer
         try:
             await client._greet(token, session_id, accepts_claims, max_message_bytes)
             reading = asyncio.create_task(client._read())
@@ -262,7 +267,7 @@ class BusClient(Line):
         raise ProtocolError(f"The daemon at {self._url} refused the session: {reason}.")
 
     def _span(self, what: str, traceparent: str | None, **attributes: Any) -> Span:
-        return tracing.ambient().begin(
+        return (self.tracer or tracing.ambient()).begin(
             Hop.CLIENT, what, traceparent, session_id=self.session_id, **attributes
         )
 

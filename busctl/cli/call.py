@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from busctl.adapters.websocket import BusClient
     from busctl.core.replies import CallResult
     from busctl.core.settings import Settings
+    from busctl.ports import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,13 @@ def call(
     wanted = _wanted(tool, arguments, args_json, request_id, timeout, traceparent)
     if output is not None:
         _check_target(output)
-    with Tracing("busctl-client", __version__):
-        run(_call(settings, url, session, wanted, output, claims=not no_claims, as_json=as_json))
+    with Tracing("busctl-client", __version__) as tracing:
+        run(
+            _call(
+                settings, url, session, wanted, output, claims=not no_claims, as_json=as_json,
+                tracer=tracing.tracer,
+            )
+        )  # fmt: skip
 
 
 def _wanted(
@@ -175,13 +181,14 @@ async def _call(
     *,
     claims: bool,
     as_json: bool,
+    tracer: Tracer,
 ) -> None:
     from busctl.adapters.websocket import BusClient
     from busctl.cli.running import emit_json, say
     from busctl.ops.replacing import replacing
 
     async with BusClient.connect(
-        url, settings=settings, session_id=session, accepts_claims=claims
+        url, settings=settings, session_id=session, accepts_claims=claims, tracer=tracer
     ) as client:
         if output is None:
             result = await _result(client, wanted, None)

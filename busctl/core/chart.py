@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 440, 260
-LEFT, TOP, RIGHT, BOTTOM = 62, 12, 428, 226
+LEFT, TOP, RIGHT, BOTTOM = 72, 12, 424, 226
 """Of the area inside the axes, in pixels."""
 LEAST = 1e-4
 """What is smaller, nothing included, lies on this: a logarithm of 0 there is none."""

@@ -19,12 +19,7 @@ Row = Mapping[str, Any]
 def page_of(shape: Mapping[str, Any]) -> Page:
     """The page of what `busctl limits --json` prints."""
     largest: Mapping[str, int] = shape["maximum_safe_sizes"]
-    least = min(largest, key=lambda path: largest[path], default=None)
-    said = (
-        "No path was measured."
-        if least is None
-        else f"Every path carries {show_size(largest[least])}; {least} carries the least."
-    )
+    said = _said(largest)
     tables = [table_of("Largest payloads", shape["limits"]), table_of("Times", shape["rows"])]
     if shape["not_tried"]:
         left = [{"path": path, "why": why} for path, why in shape["not_tried"].items()]
@@ -40,6 +35,15 @@ def page_of(shape: Mapping[str, Any]) -> Page:
         tables=tables,
         shape=shape,
     )
+
+
+def _said(largest: Mapping[str, int]) -> str:
+    if not largest:
+        return "No path was measured."
+    least = min(largest.values())
+    paths = [path for path, size in largest.items() if size == least]
+    by = "" if len(paths) == len(largest) else f"; the least by {', '.join(paths)}"
+    return f"Every path carries {show_size(least)}{by}."
 
 
 def _times(rows: Sequence[Row]) -> Iterator[Plot]:

@@ -11,6 +11,8 @@ import urllib.request
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from busctl.adapters.tracing import is_wanted
 from busctl.adapters.websocket import BusClient
 from busctl.connect import Bus
@@ -18,6 +20,7 @@ from busctl.core.settings import Settings
 from tests.cli.commands import environment as shell
 from tests.e2e.collector import Collector, collecting
 from tests.e2e.daemons import TOKEN, daemon, session
+from tests.e2e.mcp_clients import ERAS, over_http
 from tests.forks.client import run
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -167,3 +170,39 @@ async def test_a_collector_that_is_away_holds_nothing_up(database: str, tmp_path
             assert answer["outputs"]
         assert running.stop() == 0
         assert "Traceback" not in running.log
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_by_mcp_joins_the_trace_of_its_meta(
+    database: str, tmp_path: Path, era: str
+) -> None:
+    with collecting() as found:
+        asked = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": found.endpoint,
+            "BUSCTL_STATE_DIR": str(tmp_path / "state"),
+        }
+        with daemon(database, **asked) as running:
+            async with over_http(running, era) as client:
+                await client.call_tool("text", {"value": "x"}, meta={"traceparent": GIVEN})
+                failed = await client.call_tool("fail", {"words": "word-of-the-tool"})
+                assert failed.is_error
+            assert running.stop() == 0
+        called = found.named("daemon text")
+        assert (called.trace_id, called.parent_id) == (TRACE, "b7ad6b7169203331")
+        assert found.named("tool text").parent_id == called.span_id
+        assert {one.name.split()[0] for one in found.spans} <= {"daemon", "tool", "store", "wire"}
+        assert "word-of-the-tool" not in str(found.spans)
+
+
+async def test_what_a_tool_traces_itself_belongs_to_its_span(database: str, tmp_path: Path) -> None:
+    with collecting() as found:
+        asked = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": found.endpoint,
+            "BUSCTL_STATE_DIR": str(tmp_path / "state"),
+            "BUSCTL_TOOLS": "tests.e2e.traced_tools:tools",
+        }  # fmt: skip
+        with daemon(database, **asked) as running:
+            async with session(running) as client:
+                answer = await client.call("current")
+            assert running.stop() == 0
+        assert answer["outputs"][0]["text"] == found.named("tool current").span_id

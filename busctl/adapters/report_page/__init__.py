@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def check_place(target: Path) -> None:
             f"{target} cannot be written: there is no folder {target.parent}.",
             remedy="Make the folder first.",
         )
+    if not os.access(target.parent, os.W_OK):
+        raise FileFailed(f"{target} cannot be written: {target.parent} is not yours to write to.")
 
 
 def write(target: Path, page: Page) -> None:

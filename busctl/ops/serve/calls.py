@@ -462,7 +462,7 @@ async def _until(
     """The pieces of an answer, each due before `deadline`; storing them takes its own time. The
     tool's `span` ends with them."""
     size = 0
-    with span:
+    try:
         while True:
             with _named(running, seconds):
                 async with asyncio.timeout_at(deadline):
@@ -472,3 +472,8 @@ async def _until(
                 return
             size += len(piece)
             yield piece
+    except BusctlError as error:
+        span.end(error.code)
+        raise
+    finally:
+        span.end()

@@ -111,6 +111,7 @@ def _ago(moment: datetime) -> str:
 
 
 def _duration(seconds: float) -> str:
+    seconds = max(0.0, seconds)  # the server's clock may be behind the ids
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
