@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busctl.adapters.re2_patterns import MOST_CHARS, finder_of
+from busctl.adapters.re2_patterns import MOST_CHARS, Re2Finder, finder_of, options_of
 from busctl.core.errors import InvalidPattern
+from busctl.core.required_text import required_text
 from busctl.core.search import Finder, Found, Search, clean_lines
 from busctl.core.search_lines import LINE_BYTES
 
@@ -201,3 +203,39 @@ def test_one_call_is_bounded_for_a_pattern_with_many_states() -> None:
     small = finder_of("word")
     assert wide.stretch < small.stretch
     assert told(searched(wide, b"x" * 50_000 + b"w299x" + b"x" * 50_000))[0] == (1, 50_000, 5)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("needle", "needle"), ("[a-z]+@[a-z]+\\.com", ".com"), ("^a.*needle$", "needle"),
+        ("error|timeout", ""), ("(error|timeout) now", " now"), ("ab?cd", "cd"), ("abc+d", "ab"),
+        ("abc*", "ab"), ("a{2}bcd", "bcd"), ("\\d+ rows\\b", " rows"), ("(?i)needle", ""),
+        ("\\x41bc", ""), ("\\Qa.b\\E", ""), ("[]x]yz", "yz"), ("[[:alpha:]]yz", "yz"),
+        ("(a(b[)])c)def", "def"), ("a{x", ""), ("(?:x)", ""), ("x|", ""), ("", ""), ("é+üb", "üb"),
+        ('"id": 7', '"id": 7'), ("a\\{b", "a{b"),
+    ],
+)  # fmt: skip
+def test_what_every_match_must_have_is_seen(pattern: str, text: str) -> None:
+    assert required_text(pattern) == text
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([
+    "a", "b", "ab", "@", ".", "[ab]", "[^a]", "(a|b)", "(?:ab)", "\\w", "\\.", "a{2}", "b{0,1}",
+    "?", "*", "+", "*?", "^", "$", "|", "(b", ")",
+]), max_size=6).map("".join), st.text("ab@. \n", max_size=40))  # fmt: skip
+def test_looking_for_it_first_finds_the_same(pattern: str, text: str) -> None:
+    try:
+        finder = finder_of(pattern)
+    except InvalidPattern:
+        return
+    required = required_text(pattern)
+    payload = (text + "\n") * 3
+    for line in payload.split("\n"):
+        if searched(finder, line.encode()).matches:
+            assert required in line
+    # Long enough for it to be looked for first.
+    padded = b"....\n" * 2_000 + payload.encode() + b"....\n" * 2_000
+    plain = Re2Finder(re2.compile("(?m)" + pattern, options_of()), finder.stretch)
+    assert searched(finder, padded, most=30) == searched(plain, padded, most=30)
