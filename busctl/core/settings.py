@@ -546,7 +546,7 @@ class Settings(BaseSettings):
         64.0,
         "Daemon",
         "BUSCTL_READ_CACHE_MB",
-        "MB of answers that the daemon keeps unpacked for a minute after a search, for the next.",
+        "MB of answers that the daemon keeps unpacked for searches, a minute after their last use.",
         ge=0,
         le=10000,
     )

@@ -25,6 +25,7 @@ from busctl.core.settings import Settings
 from busctl.core.truncation import TRUNCATION
 from busctl.ops.deliveries import Deliveries
 from busctl.ops.guarding import GuardedStore
+from busctl.ops.reading.recent import Recent
 from busctl.ops.waking import Waking
 from busctl.ports import Clock, Sink, Store
 
@@ -59,6 +60,8 @@ class Access:
         self.hop = hop
         self.deliveries = Deliveries(self.store, self.store.spool)
         self.waking = Waking(self.store, clock)
+        # Commands end after one search; who serves is asked again.
+        self.recent = Recent(0 if hop == CLIENT else settings.read_cache_bytes)
         self._denials = Bucket(DENIALS_PER_SEC)
 
     def require_enabled(self, transaction_id: UUID | None) -> None:

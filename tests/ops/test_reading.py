@@ -313,6 +313,12 @@ async def test_what_was_searched_is_searched_again_without_the_store(
     assert recent.size == len(text)
     recent.forget()
     assert recent.size == 0
+    told = (await bus.stat(damaged.transaction_id)).claim()
+    recent.remember(told, text[1:])
+    found, _ = await search(bus, damaged, finder_of("row 2999"), WANTED, recent)
+    assert found.matches == 50
+    recent.remember(told, b"x" * 6_000_000)
+    assert recent.size == len(text) - 1
 
 
 @settings(

@@ -1,4 +1,5 @@
-"""What was searched lately, kept unpacked: who searches an answer, searches it again."""
+"""Answers of late, kept unpacked: who is told an answer by its id reads on in it, and who searches
+it searches again."""
 
 from __future__ import annotations
 
@@ -11,7 +12,11 @@ from uuid import UUID
 from busctl.core.envelope import ClaimCheck
 
 IDLE_SECS = 60.0
-"""Nothing is kept for longer than that after the last search."""
+"""Nothing is kept for longer than that after the last use."""
+PIECE_BYTES = 1 << 20
+
+
+_Key = tuple[UUID, str]
 
 
 class Recent:
@@ -21,7 +26,7 @@ class Recent:
     def __init__(self, most: int) -> None:
         self._most = most
         self._size = 0
-        self._known: OrderedDict[tuple[UUID, str], Sequence[bytes]] = OrderedDict()
+        self._known: OrderedDict[_Key, Sequence[bytes]] = OrderedDict()
         self._forgetting: asyncio.TimerHandle | None = None
 
     @property
@@ -40,7 +45,8 @@ class Recent:
         if known is not None:
             self._known.move_to_end(key)
             for piece in known:
-                yield piece
+                for at in range(0, len(piece), PIECE_BYTES):
+                    yield piece[at : at + PIECE_BYTES]
             return
         fits = claim.payload_size_bytes <= self._most
         passed: list[bytes] = []
@@ -52,12 +58,18 @@ class Recent:
         if fits:
             self._remember(key, passed)
 
+    def remember(self, claim: ClaimCheck, payload: bytes) -> None:
+        """The payload that was just stored under this claim."""
+        self._wait_again()
+        if 0 < len(payload) <= self._most:
+            self._remember((claim.transaction_id, claim.checksum), (payload,))
+
     def forget(self) -> None:
         """Let go of everything."""
         self._known.clear()
         self._size = 0
 
-    def _remember(self, key: tuple[UUID, str], pieces: Sequence[bytes]) -> None:
+    def _remember(self, key: _Key, pieces: Sequence[bytes]) -> None:
         if key in self._known:  # another search was as fast
             return
         self._known[key] = pieces

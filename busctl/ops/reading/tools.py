@@ -28,7 +28,6 @@ from busctl.core.reading_text import (
 from busctl.ops.bus import Bus
 from busctl.ops.reading.info import info
 from busctl.ops.reading.parts import read_lines, read_range
-from busctl.ops.reading.recent import Recent
 from busctl.ops.reading.searching import Wanted, query, search
 from busctl.ops.reading.source import Place
 from busctl.ops.tool_arguments import Arguments
@@ -53,7 +52,6 @@ class ReadingTools:
         self._bus = bus
         self._patterns = patterns
         self._paths = paths
-        self._recent = Recent(bus.settings.read_cache_bytes)
         self._tools = {
             INFO: _Tool(self._info, "What a stored answer looks like"),
             READ: _Tool(self._read, "Read on in a stored answer"),
@@ -144,7 +142,7 @@ class ReadingTools:
             return _text(values_text(place.transaction_id, values))
         finder = self._patterns.compile(pattern, ignore_case=ignore_case, literal=kind == "literal")
         wanted = Wanted(max_matches, context, reader.room, seconds, offset)
-        found, _ = await search(self._bus, place, finder, wanted, self._recent)
+        found, _ = await search(self._bus, place, finder, wanted, self._bus.recent)
         if format == "json":
             return _json(search_json(place.transaction_id, found))
         return _text(search_text(place.transaction_id, found))

@@ -56,6 +56,8 @@ async def frame_for(
     except PayloadTooLarge as error:
         error.transaction_id = claim.transaction_id
         raise
+    if kept.payload is not None:
+        bus.recent.remember(claim, kept.payload)
     text = encode("call_tool_res", request_id=request_id, claim=claim.as_json())
     return ResultFrame(text, Route.CLAIM, {})
 

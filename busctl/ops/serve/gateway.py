@@ -126,6 +126,8 @@ class McpGateway:
         if claim.payload_size_bytes <= limit or kept.nowhere:
             return await self._whole(kept)
         outline = await self._outline(kept)
+        if kept.payload is not None:
+            self._bus.recent.remember(claim, kept.payload)
         self._bus.passed(claim.transaction_id, SENT, Hop.WIRE, {"via": "claim"})
         return mcp_told.replacement(claim, outline, tool=name, takes_links=caller.takes_links)
 
