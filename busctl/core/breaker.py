@@ -85,7 +85,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
     if error is None or isinstance(error, _ANSWERED):
         return Outcome.SUCCESS
     if isinstance(error, AWAY + REFUSING):
-        return Outcome.FAILURE
+        return Outcome.NOTHING if getattr(error, "busy", False) else Outcome.FAILURE
     return Outcome.NOTHING
 
 

@@ -116,6 +116,8 @@ class StoreUnreachable(ClaimError):
     """Seconds after which the store is tried again, when that is known."""
     asked: bool = True
     """Whether the statement may have reached the server: False when there was no connection."""
+    busy: bool = False
+    """It moves: this process's own work has every connection that it may have."""
 
 
 class StoreTimeout(StoreUnreachable):

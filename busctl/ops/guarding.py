@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from busctl.core.breaker import AWAY, Breaker, Permit, State, outcome_of
+from busctl.core.breaker import AWAY, Breaker, Outcome, Permit, State, outcome_of
 from busctl.core.envelope import Chunk, Envelope, Event
 from busctl.core.errors import BusctlError, StoreUnreachable
 from busctl.core.settings import Settings
@@ -212,7 +212,7 @@ class GuardedStore:
         outcome = outcome_of(error)
         self._settle(breaker, lambda *told: breaker.settle(permit, outcome, *told), error)
         other = self.writes if breaker is self.reads else self.reads
-        if isinstance(error, AWAY):
+        if isinstance(error, AWAY) and outcome is Outcome.FAILURE:
             self._settle(other, lambda *told: other.witness(outcome, *told), error)
         elif breaker.state is State.CLOSED:
             other.hasten(self._clock.monotonic())

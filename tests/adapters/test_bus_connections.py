@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from busctl.adapters import embedded
 from busctl.adapters.postgres.errors import mapped
 from busctl.connect import Bus
+from busctl.core.breaker import State
 from busctl.core.errors import (
     BusctlError,
     ConfigurationError,
@@ -276,6 +277,48 @@ async def test_a_slow_transfer_that_moves_is_no_timeout(database: str) -> None:
         )
         payload = sample("random", 24 * MIB)
         assert await bus.get((await bus.put(payload)).transaction_id) == payload
+
+
+async def _crowd(bus: Bus, calls: int = 8) -> list[StoreUnreachable]:
+    """What so many puts come to while there is no connection for them."""
+    done = await asyncio.gather(*(bus.put(b"x") for _ in range(calls)), return_exceptions=True)
+    refused = [one for one in done if isinstance(one, StoreUnreachable)]
+    assert len(refused) == calls, done
+    return refused
+
+
+async def test_own_transfers_that_move_open_no_breaker(database: str) -> None:
+    """Who finds every connection busy falls back, and says nothing of the store."""
+    await sql(
+        database,
+        "create function public.slow() returns trigger language plpgsql as "
+        "$$ begin perform pg_sleep(0.1); return new; end $$",
+    )
+    await sql(
+        database,
+        "create trigger slow before insert on bus.message_chunk "
+        "for each row execute function public.slow()",
+    )
+    payload = sample("random", 24 * MIB)
+    async with connected(database, pool_max_size=1, connect_timeout_secs=0.5) as bus:
+        large = asyncio.create_task(bus.put(payload))
+        await asyncio.sleep(0.3)
+        assert all(one.busy and not one.asked for one in await _crowd(bus))
+        assert (bus.store.writes.state, bus.store.writes.failures) == (State.CLOSED, 0)
+        assert await bus.get((await large).transaction_id) == payload
+
+
+async def test_connections_that_stand_still_do(database: str) -> None:
+    async with connected(
+        database, pool_max_size=1, connect_timeout_secs=0.5, write_timeout_secs=5
+    ) as bus:
+        await bus.put(b"x")
+        async with _locked(database, "message_bus"):
+            standing = asyncio.create_task(bus.put(b"x"))
+            await asyncio.sleep(0.6)
+            assert not any(one.busy for one in await _crowd(bus))
+        await standing
+        assert bus.store.writes.state is State.OPEN
 
 
 async def test_a_read_only_database_still_reads(database: str) -> None:

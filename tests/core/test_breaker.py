@@ -145,6 +145,12 @@ def test_which_errors_count() -> None:
             assert outcome_of(error) is COUNTED.get(kind, N), kind  # type: ignore[arg-type]  # of them
 
 
+def test_a_crowd_of_our_own_says_nothing_of_the_store() -> None:
+    busy = errors.StoreUnreachable("No connection became free.")
+    busy.busy = True
+    assert outcome_of(busy) is N
+
+
 class Model(RuleBasedStateMachine):
     """Calls begin and end in any order while time goes by."""
 

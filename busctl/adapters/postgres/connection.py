@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,6 +41,8 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
     unverified = ""
     """How it was made: with TLS; without leaving this machine; what is not known of the other end.
     Known after it is closed, too."""
+    moved_at = float("-inf")
+    """When the last statement, or step of one, ended well (time.monotonic)."""
 
     def tell_line(self) -> None:
         host = self.info.host
@@ -60,8 +63,12 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
         self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
     ) -> Result:
         """As psycopg's, in a thread inside `bulk()`."""
-        if not self._in_thread:
-            return await self._waited(gen, interval, timeout)
+        waited = self._in_bulk if self._in_thread else self._waited
+        result: Result = await waited(gen, interval, timeout)
+        self.moved_at = time.monotonic()
+        return result
+
+    async def _in_bulk(self, gen: PQGen[Result], interval: float, timeout: float | None) -> Result:
         moving = asyncio.ensure_future(
             asyncio.to_thread(waiting.wait, gen, self.pgconn.socket, interval, timeout)
         )

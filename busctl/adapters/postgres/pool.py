@@ -127,6 +127,7 @@ class Pool:
         self.busy = 0
         """Connections in use."""
         self._idle: list[Session] = []
+        self._lent: set[Session] = set()
         self._closed = False
         self.prove: Prove | None = None
         self.prepare_threshold: int | None = 5
@@ -150,7 +151,7 @@ class Pool:
             while True:
                 await self._take()
                 try:
-                    session = self._idle.pop() if self._idle else await self._connect()
+                    session = await self._lend()
                     reused, session.used = session.used, True
                     try:
                         return await session.call(wanted, values, timeout=timeout)
@@ -189,7 +190,7 @@ class Pool:
         """A connection for the time of the block; put back only if it is fit for the next one."""
         await self._take()
         try:
-            session = self._idle.pop() if self._idle else await self._connect()
+            session = await self._lend()
             try:
                 yield session
             except BaseException:
@@ -207,6 +208,11 @@ class Pool:
             await self._free.acquire()
         self.busy += 1
 
+    async def _lend(self) -> Session:
+        session = self._idle.pop() if self._idle else await self._connect()
+        self._lent.add(session)
+        return session
+
     def _release(self) -> None:
         self.busy -= 1
         self._free.release()
@@ -221,6 +227,8 @@ class Pool:
                 remedy="Raise BUSCTL_POOL_MAX_SIZE or lower the load.",
             )
             busy.asked = False
+            since = time.monotonic() - self._connect_timeout
+            busy.busy = any(session.connection.moved_at > since for session in self._lent)
             raise busy from error
 
     @asynccontextmanager
@@ -307,6 +315,7 @@ class Pool:
         self.prove = None
 
     async def _give_back(self, session: Session) -> None:
+        self._lent.discard(session)
         # A closed connection's status is UNKNOWN.
         status = session.connection.pgconn.transaction_status
         if self._closed or status != TransactionStatus.IDLE:
@@ -314,8 +323,8 @@ class Pool:
         else:
             self._idle.append(session)
 
-    @staticmethod
-    async def _discard(session: Session) -> None:
+    async def _discard(self, session: Session) -> None:
+        self._lent.discard(session)
         # A half-done statement or transaction must not meet the next user.
         await session.connection.close()
 

@@ -108,7 +108,7 @@ class Keeper:
 
     async def _known_after_all(self, transaction_id: UUID, error: BusctlError) -> ClaimCheck | None:
         """The claim if the message was stored and only its acknowledgement got lost."""
-        if not isinstance(error, AWAY) or getattr(error, "retry_after", None) is not None:
+        if not (isinstance(error, AWAY) and getattr(error, "asked", True)):
             return None
         try:
             async with asyncio.timeout(ASK_SECS):
