@@ -18,11 +18,14 @@ from tests.conftest import direct
 from tests.core.test_provider import THIRD
 from tests.e2e.daemons import TOKEN, Running, daemon, session
 from tests.e2e.mcp_clients import over_http
+from tests.e2e.test_daemon_fallback import is_drained
+from tests.e2e.test_daemon_fallback import settings as away_settings
 from tests.forks.client import run
+from tests.gate import LOOSE_ENDS, gate_to
 from tests.providers.played import KEY, Played, Refusal
 from tests.providers.speaking import Reply
 
-pytestmark = pytest.mark.one_database
+pytestmark = [pytest.mark.one_database, *LOOSE_ENDS]
 
 Play = Callable[[str], Played]
 
@@ -151,6 +154,33 @@ async def test_an_answer_that_breaks_off_is_an_error_with_what_came(
     assert first["kind"] == "error"
     assert first["metadata"]["error"]["code"] == "ANSWER_CUT"
     assert first["metadata"]["chat"]["provider"] == "kimi"
+
+
+async def test_with_the_store_away_it_is_all_in_the_spool(
+    database: str, play: Play, tmp_path: Path
+) -> None:
+    """What is known only when the stream has ended, too; and it is reconciled."""
+    played = play("kimi")
+    with gate_to(database) as gate:
+        gate.shut()
+        with chatting(gate.dsn, played, **away_settings(tmp_path)) as running:
+            played.plan += [Reply("half", finish="length"), Reply("so far", cut_after=1)]
+            async with session(running, session_id="away") as client:
+                half = await client.call("kimi_chat", {"prompt": "x"}, request_id="half")
+                assert (half["spooled"], half["incomplete"]) == (True, "length")
+                cut = (await client.call("kimi_chat", {"prompt": "x"}, request_id="cut"))["error"]
+                assert cut["code"] == "ANSWER_CUT"
+                _, came = await client.fetch(cut["transaction_id"])
+                assert came == b"so far"
+                again = await client.call("kimi_chat", {"prompt": "x"}, request_id="cut")
+                assert again["error"]["transaction_id"] == cut["transaction_id"]
+                gate.open()
+                await is_drained(tmp_path)
+    first, second = stored(database, 2)
+    assert first["metadata"]["chat"]["finish_reason"] == first["metadata"]["incomplete"] == "length"
+    assert second["kind"] == "error"
+    assert second["metadata"]["error"]["code"] == "ANSWER_CUT"
+    assert len(played.chats) == 2
 
 
 async def test_an_answer_that_takes_too_long_is_kept_as_far_as_it_came(
