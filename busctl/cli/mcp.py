@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from busctl.cli import options
+from busctl.core.errors import ConfigurationError
 
 
 def mcp(
@@ -33,6 +34,16 @@ def mcp(
             "(BUSCTL_MCP_CONFIG).",
         ),
     ] = None,
+    daemon: Annotated[
+        bool,
+        typer.Option(
+            "--daemon", help="Lead the client to the running daemon, which offers what it has."
+        ),
+    ] = False,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="With --daemon: its address, http://host:port."),
+    ] = None,
     log_format: Annotated[
         str | None, typer.Option("--log-format", help="auto, json or text (BUSCTL_LOG_FORMAT).")
     ] = None,
@@ -50,18 +61,30 @@ def mcp(
     PostgreSQL is started. Ends with its client. Standard output carries the protocol alone, logs
     go to stderr.
 
+    With --daemon it keeps nothing itself: the daemon at BUSCTL_HOST and BUSCTL_PORT answers, to the
+    token BUSCTL_TOKEN or of its token file. That is for clients that can only start a command.
+
     \b
     Examples:
       busctl mcp -- npx -y @modelcontextprotocol/server-everything
       busctl mcp --mcp-config servers.json
+      busctl mcp --daemon
       busctl mcp --tools mytools:tools
       claude mcp add files -- busctl mcp -- npx -y @modelcontextprotocol/server-filesystem ~/notes
     """
-    from busctl.cli.mcp_run import serve_client
+    from busctl.cli.mcp_run import relay_client, serve_client
     from busctl.cli.running import run, settings_for
 
     settings = settings_for(
         env_file, sets, tools=",".join(tools) if tools else None, mcp_config=mcp_config,
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
-    run(serve_client(settings, command or []))
+    if not (daemon or url):
+        run(serve_client(settings, command or []))
+        return
+    if command or tools or mcp_config:
+        raise ConfigurationError(
+            "--daemon offers what the daemon has.",
+            remedy="Leave COMMAND, --tools and --mcp-config out, or give them to `busctl serve`.",
+        )
+    run(relay_client(settings, url))

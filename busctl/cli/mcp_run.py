@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from busctl import __version__
-from busctl.adapters import logs, metrics
+from busctl.adapters import logs, metrics, tokenfile
 from busctl.adapters.clock import SystemClock
 from busctl.cli.serve_tools import offering, tools_of
 from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
 from busctl.cli.serve_upstreams import upstreams_of
 from busctl.cli.stopping import stop_on_signals
 from busctl.connect import Bus
+from busctl.core.address import url_of
 from busctl.core.principal import OPERATOR
 from busctl.core.settings import Settings
 from busctl.ops.serve import Daemon
@@ -28,6 +30,7 @@ from busctl.ops.serve.credentials import NoTokens
 from busctl.ops.serve.gateway import McpGateway
 
 STDIO = "busctl.adapters.mcp_front.stdio"
+RELAY = "busctl.adapters.mcp_front.relay"
 
 log = logging.getLogger("busctl.mcp")
 
@@ -58,6 +61,17 @@ async def serve_client(settings: Settings, command: Sequence[str]) -> None:
         await asyncio.wait([daemon])
     if not daemon.cancelled():
         daemon.result()
+
+
+async def relay_client(settings: Settings, url: str | None) -> None:
+    """Lead the client to a running daemon, that of the settings unless `url` says another. Raises
+    DaemonUnreachable and Unauthorized."""
+    logs.configure(settings.log_level, settings.log_format, about)
+    stop = stop_on_signals()
+    token = tokenfile.read(settings)
+    address = re.sub(r"^ws(?=s?://)", "http", url or url_of(settings)).rstrip("/")
+    relay = await asyncio.to_thread(importlib.import_module, RELAY)
+    await relay.relay_stdio(address, token, stop, max_message_bytes=settings.max_message_bytes)
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ MANIFEST = Path(__file__).parent / "npm_mcp"
 SNIPPET = re.compile(r"<!-- client: ([\w-]+) -->\n```(\w+)\n(.*?)\n```", re.DOTALL)
 SNIPPETS = {name: (kind, text) for name, kind, text in SNIPPET.findall(PAGE.read_text())}
 OVER_HTTP = [name for name in SNIPPETS if name.endswith("-http")]
-OVER_STDIO = [name for name in SNIPPETS if name not in ("daemon", *OVER_HTTP)]
+OVER_STDIO = [name for name in SNIPPETS if name not in ("daemon", "relay", *OVER_HTTP)]
 TEXT = "".join(f"line {number} of the notes\n" for number in range(20_000))
 SERVERS = {
     "mcpServers": {
@@ -133,6 +133,13 @@ async def test_entries_that_are_an_address(
     servers["mcpServers"]["files"]["cwd"] = str(folder)
     (folder / "servers.json").write_text(json.dumps(servers))
     with served(database, folder, env) as running:
+        entry = entry_of("relay")
+        parameters = StdioServerParameters(
+            command=entry["command"], args=entry["args"], cwd=folder,
+            env={**env, "BUSCTL_PORT": str(running.port)},
+        )  # fmt: skip
+        with (folder / "stderr").open("a") as errlog:
+            await used(stdio_client(parameters, errlog=errlog), folder / "notes.txt")
         for name in OVER_HTTP:
             entry = entry_of(name)
             assert entry["url"] == "http://127.0.0.1:8765/mcp"

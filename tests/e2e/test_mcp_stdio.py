@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.daemons import environment
+from tests.e2e.daemons import daemon, environment
 from tests.e2e.mcp_clients import ERAS, over_stdio
 from tests.forks.client import Forked
 
@@ -78,6 +78,48 @@ async def test_a_client_calls_and_reads(database: str, tmp_path: Path, era: str)
     async with over_stdio(database, tmp_path, era) as other:
         again = (await other.read_resource(large.content[1].uri)).contents[0].text
         assert again == whole
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_is_led_to_a_daemon(database: str, tmp_path: Path, era: str) -> None:
+    (tmp_path / "daemon").mkdir()
+    told: list[str | None] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        told.append(message)
+        (tmp_path / "file").write_text("there")
+
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "daemon")) as running:
+        settings = {"BUSCTL_PORT": str(running.port), "DATABASE_URL": NOWHERE}
+        async with over_stdio(database, tmp_path, era, "--daemon", settings=settings) as client:
+            answers = await asyncio.gather(
+                *(client.call_tool("text", {"value": str(at)}) for at in range(20))
+            )
+            assert [one.content[0].text for one in answers] == [str(at) for at in range(20)]
+            large = await client.call_tool("letters", {"count": 2_000_000})
+            whole = (await client.read_resource(large.content[1].uri)).contents[0].text
+            assert whole == "é" * 2_000_000
+            waited = await client.call_tool(
+                "wait_for", {"path": str(tmp_path / "file")}, progress_callback=note
+            )
+            assert waited.content[0].text == "there"
+    assert told == ["waiting for the file"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--daemon", "--", "ls"), 2, "--daemon offers what the daemon has."),
+        (("--url", "http://127.0.0.1:9"), 3, "No daemon answered at http://127.0.0.1:9"),
+    ],
+)
+def test_a_daemon_that_cannot_be_asked(
+    tmp_path: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    process = started(NOWHERE, tmp_path, *words)
+    process.communicate(timeout=30)
+    assert process.returncode == code
+    assert said in (tmp_path / "stderr").read_text()
 
 
 def test_the_handshake_does_not_wait_for_the_store(tmp_path: Path) -> None:
@@ -146,6 +188,20 @@ def test_it_ends_with_its_client(
     process.communicate(timeout=30)
     assert process.returncode == 0, (tmp_path / "stderr").read_text()
     assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
+def test_a_client_that_knows_no_links_gets_none(database: str, tmp_path: Path) -> None:
+    process = started(database, tmp_path)
+    older = {**INITIALIZE, "params": {**INITIALIZE["params"], "protocolVersion": "2025-03-26"}}  # type: ignore[dict-item]  # a literal of mixed types
+    say(
+        process, older, {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call",
+         "params": {"name": "letters", "arguments": {"count": 9000}}},
+    )  # fmt: skip
+    assert hear(process)["result"]["protocolVersion"] == "2025-03-26"
+    (only,) = hear(process)["result"]["content"]
+    assert "18,000 bytes" in only["text"]
+    process.communicate(timeout=30)
 
 
 def test_a_file_as_input_is_refused(database: str, tmp_path: Path) -> None:

@@ -1,16 +1,22 @@
-"""What the gateway keeps, and where: with the store away, small answers left out, the bus off."""
+"""What the gateway keeps, where, and for whom: with the store away, small answers left out, the
+bus off."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
 from tests.adapters.bus_sql import sql
-from tests.e2e.daemons import daemon
+from tests.e2e.daemons import TOKEN, daemon
 from tests.e2e.mcp_clients import over_http
 from tests.e2e.test_daemon_fallback import is_away, is_drained, settings
+from tests.e2e.test_tokens import busctl
 from tests.gate import LOOSE_ENDS, gate_to
 
 pytestmark = LOOSE_ENDS
@@ -68,3 +74,34 @@ async def test_with_the_bus_switched_off_all_pass_whole(database: str, tmp_path:
             with pytest.raises(MCPError, match="switched off"):
                 await client.read_resource("bus://01a21c7d-9ad0-7901-af8e-c3a78895d4a5")
     assert await sql(database, COUNT) == [(0,)]
+
+
+async def test_a_session_is_its_principals(database: str, tmp_path: Path) -> None:
+    words = ("token", "create", "--principal", "eve", "--scope", "call,read", "--json")
+    eve = json.loads(busctl(database, *words).stdout)["token"]
+    headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+    def post(token: str, body: dict[str, object], **more: str) -> tuple[int, str | None]:
+        request = urllib.request.Request(
+            f"{url}/mcp", data=json.dumps(body).encode(),
+            headers={**headers, "Authorization": f"Bearer {token}", **more},
+        )  # fmt: skip
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, response.headers["mcp-session-id"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, None
+
+    client = {"name": "test", "version": "1"}
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path)) as running:
+        url = running.url
+        status, session = await asyncio.to_thread(post, TOKEN, body)
+        assert status == 200
+        assert session
+        for token, expected in ((TOKEN, 200), (eve, 404)):
+            found, _ = await asyncio.to_thread(post, token, ping, **{"Mcp-Session-Id": session})
+            assert found == expected

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from busctl.adapters.asgi.bearer import principal_of
-from busctl.adapters.mcp_front.one_body import OneBody, peeked
+from busctl.adapters.mcp_front.one_body import OneBody, answered_alone
 from busctl.core.errors import DrainingDaemon
 from busctl.core.principal import Principal
 from busctl.core.settings import Settings
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 PRINCIPAL = "busctl.principal"
-READ = "resources/read"
 SESSION_HEADER = "mcp-session-id"
 
 log = logging.getLogger("busctl.mcp")
@@ -49,8 +48,8 @@ class McpEndpoint:
         manager = await self._manager()
         scope[PRINCIPAL] = principal
         scope["user"] = _user(principal)
-        method, receive = await peeked(scope, receive)
-        if method == READ:
+        alone, receive = await answered_alone(scope, receive)
+        if alone:
             send = OneBody(send)
         await manager.handle_request(scope, receive, send)
 
@@ -67,6 +66,7 @@ class McpEndpoint:
         if self._started is None:
             self._started = asyncio.get_running_loop().create_future()
             self._running = asyncio.create_task(self._run(self._started))
+            self._running.add_done_callback(self._told_why)
         return await asyncio.shield(self._started)
 
     async def _run(self, started: asyncio.Future[StreamableHTTPSessionManager]) -> None:
@@ -77,6 +77,12 @@ class McpEndpoint:
             started.set_result(manager)
             log.info("serving the Model Context Protocol")
             await self._stop.wait()
+
+    def _told_why(self, running: asyncio.Task[None]) -> None:
+        """What could not be loaded is told to everybody who waits for it."""
+        if self._started is not None and not self._started.done():
+            error = None if running.cancelled() else running.exception()
+            self._started.set_exception(error or EOFError())
 
     async def _answering(self) -> Gateway:
         return self._gateway

@@ -1,28 +1,29 @@
-"""Large resources over the older revisions of the protocol.
+"""Answers of the older revisions of the protocol over HTTP that have one body.
 
 There the SDK answers every request with an event stream, and clients bound what one event may hold
-(the Python SDK's at 1 MiB). The protocol allows one JSON body in its place, which has no bound:
-`resources/read` is answered so. Other requests keep their stream, for progress.
+(the Python SDK's at 1 MiB). The protocol allows one JSON body in its place, which has no bound: so
+is answered who does not ask to be told of progress, the one thing that comes before an answer.
 """
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-PEEKED_BYTES = 16 * 1024
-"""Longer requests are no `resources/read`."""
+PEEKED_BYTES = 64 * 1024
+"""Longer requests are not looked at: they get their stream."""
 _DATA = b"data: "
 _END = b"\r\n\r\n"
 
 
-async def peeked(scope: Scope, receive: Receive) -> tuple[str | None, Receive]:
-    """The method that a POST asks for, None where it is not looked at, and the request again."""
+async def answered_alone(scope: Scope, receive: Receive) -> tuple[bool, Receive]:
+    """Whether a request wants nothing but its answer, and the request again."""
     length = Headers(scope=scope).get("content-length", "")
     if scope["method"] != "POST" or not length.isdigit() or int(length) > PEEKED_BYTES:
-        return None, receive
+        return False, receive
     body = b""
     while True:
         message = await receive()
@@ -34,15 +35,17 @@ async def peeked(scope: Scope, receive: Receive) -> tuple[str | None, Receive]:
     async def again() -> Message:
         return first.pop() if first else await receive()
 
-    return _method_of(body), again
+    return _wants_no_progress(body), again
 
 
-def _method_of(body: bytes) -> str | None:
+def _wants_no_progress(body: bytes) -> bool:
     try:
-        asked = json.loads(body)
-    except ValueError:  # the SDK refuses it
-        return None
-    return str(asked.get("method")) if isinstance(asked, dict) else None
+        asked: Any = json.loads(body)
+    except ValueError:  # the SDK refuses it, whichever way
+        return False
+    params = asked.get("params") if isinstance(asked, dict) else None
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return not (isinstance(meta, dict) and "progressToken" in meta)
 
 
 class OneBody:

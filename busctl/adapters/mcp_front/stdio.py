@@ -40,9 +40,9 @@ async def serve_stdio(
     server = make_server(
         gateway, lambda ctx: Caller(principal, session_id, takes_links=takes_links(ctx)), version
     )
-    async with _claimed(max_message_bytes, stop) as (reader, writer):
-        outgoing = _Outgoing(writer)
-        incoming = _Incoming(reader, outgoing)
+    async with claimed(max_message_bytes, stop) as (reader, writer):
+        outgoing = Outgoing(writer)
+        incoming = Incoming(reader, outgoing)
         # Only the newer era needs the SDK's relay, which tells the eras apart: a hop a message.
         serve = serve_loop if await incoming.begins_with("initialize") else serve_dual_era_loop
         async with server.lifespan(server) as state:
@@ -62,7 +62,7 @@ class _Stream:
         await self.aclose()
 
 
-class _Outgoing(_Stream):
+class Outgoing(_Stream):
     """Messages to the client, one after the other."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
@@ -88,10 +88,10 @@ class _Outgoing(_Stream):
             log.info("the client reads no more")
 
 
-class _Incoming(_Stream):
+class Incoming(_Stream):
     """Messages of the client."""
 
-    def __init__(self, reader: asyncio.StreamReader, outgoing: _Outgoing) -> None:
+    def __init__(self, reader: asyncio.StreamReader, outgoing: Outgoing) -> None:
         self._reader = reader
         self._outgoing = outgoing
         self._first: SessionMessage | None = None
@@ -145,7 +145,7 @@ def _unreadable() -> JSONRPCError:
 
 
 @asynccontextmanager
-async def _claimed(
+async def claimed(
     limit: int, stop: asyncio.Event
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Both ends for the protocol alone: whatever else reads or prints in this process, or in those
