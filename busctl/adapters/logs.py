@@ -17,7 +17,7 @@ from structlog.typing import EventDict, Processor
 
 QUIET = (
     "uvicorn", "uvicorn.error", "websockets", "asyncio", "httpx2", "httpcore2", "apprise",
-    "urllib3", "requests",
+    "urllib3", "requests", "mcp",
 )  # fmt: skip
 """Libraries whose info lines say nothing that we do not say ourselves, or quote whole addresses,
 in which webhooks have their secrets."""

@@ -179,6 +179,15 @@ async def test_the_folder_of_a_program_must_be_there() -> None:
             pass
 
 
+async def test_a_program_that_takes_no_question_before_its_greeting_is_greeted() -> None:
+    command = Command(sys.executable, ("-m", "tests.upstream.old", "--strict"),
+                      {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    async with connected(command) as line:
+        assert line.protocol == "2025-11-25"
+        kept = await line.call_tool("say", {"words": "hello"}, meta={}, heard=nothing)
+        assert kept.body == b"say: hello"
+
+
 async def test_a_program_that_ends_at_once_says_how() -> None:
     with pytest.raises(UpstreamFailed, match="'tests'"):
         async with connected(Command("false")):

@@ -3,7 +3,14 @@ what it would hear directly."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +20,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import PromptReference
 
 from tests.conditions.npm_programs import installed
-from tests.e2e.daemons import daemon
+from tests.e2e.daemons import daemon, session
 from tests.e2e.mcp_clients import ERAS, over_http
 
 MANIFEST = Path(__file__).parent / "npm_mcp"
@@ -71,6 +78,54 @@ async def heard(client: Any, echo: str = "echo") -> dict[str, Any]:
         {"name": "department", "value": "E"},
     ))  # fmt: skip
     return found
+
+
+@contextmanager
+def behind_http(program: str, port: int) -> Iterator[str]:
+    """The server behind streamable HTTP with sessions, as it was before 2026; its URL."""
+    process = subprocess.Popen(
+        [program, "streamableHttp"], env={**os.environ, "PORT": str(port)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert process.poll() is None, "it did not start"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_a_server_behind_http_that_was_started_anew_is_reached_anew(
+    database: str, tmp_path: Path, program: str
+) -> None:
+    port, config = free_port(), tmp_path / "mcp.json"
+    url = f"http://127.0.0.1:{port}/mcp"
+    config.write_text(json.dumps({"mcpServers": {"everything": {"url": url}}}))
+    with daemon(database, BUSCTL_MCP_CONFIG=str(config), BUSCTL_TOOLS="") as running:
+        async with session(running) as client:
+            for _ in range(2):
+                with behind_http(program, port):
+                    async with asyncio.timeout(60):
+                        while "error" in (answer := await summed(client)):
+                            assert answer["error"]["code"] in ("TOOL_NOT_FOUND", "EXEC_ERROR",
+                                                               "UPSTREAM_UNAVAILABLE")  # fmt: skip
+                            await asyncio.sleep(0.2)
+                    assert "5" in answer["outputs"][0]["text"]
+
+
+async def summed(client: Any) -> Any:
+    return await client.call("get-sum", {"a": 2, "b": 3})
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -17,12 +17,12 @@ def program(*options: str, **more: Any) -> dict[str, Any]:
     return {"command": sys.executable, "args": args, "env": env, **more}
 
 
-def old(**more: Any) -> dict[str, Any]:
+def old(*options: str, **more: Any) -> dict[str, Any]:
     """The server of the era before."""
     env = {"PYTHONPATH": str(ROOT)}
     return {
         "command": sys.executable,
-        "args": ["-S", "-m", "tests.upstream.old"],
+        "args": ["-S", "-m", "tests.upstream.old", *options],
         "env": env,
         **more,
     }

@@ -85,5 +85,8 @@ def answer(message: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    for line in sys.stdin:
-        answer(json.loads(line))
+    for at, line in enumerate(sys.stdin):
+        message = json.loads(line)
+        if "--strict" in sys.argv and at == 0 and message["method"] != "initialize":
+            sys.exit("the first message must be initialize")
+        answer(message)

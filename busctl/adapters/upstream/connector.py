@@ -24,6 +24,7 @@ from mcp.client.subscriptions import (
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp_types import (
+    CONNECTION_CLOSED,
     Implementation,
     LoggingMessageNotificationParams,
     PromptListChangedNotification,
@@ -68,6 +69,7 @@ class McpConnector:
         self._version = version
         self._most = JSON_GROWTH * max_payload_bytes + (1 << 20)
         self._guard = Guard()
+        self._takes_no_question: set[str] = set()
 
     async def close(self) -> None:
         """When no server is connected any more."""
@@ -94,16 +96,35 @@ class McpConnector:
                 try:
                     # Not anyio's: what is entered here outlives it.
                     async with asyncio.timeout(start_secs):
-                        line = await self._greeted(stack, upstream, changed, clean)
+                        line = await self._reached(stack, upstream, changed, clean)
                 except TimeoutError as error:
                     raise _late(upstream.name, start_secs) from error
                 yield line
         except (Exception, BaseExceptionGroup) as error:
             raise _named(upstream.name, error, clean) from error
 
-    async def _greeted(
+    async def _reached(
         self, stack: AsyncExitStack, upstream: Upstream, changed: Changed,
         clean: Callable[[str], str],
+    ) -> Line:  # fmt: skip
+        """The greeted server. Programs of the era before that end when they are asked which era
+        they are of are started once more, and not asked again."""
+        asked = upstream.name not in self._takes_no_question
+        try:
+            return await self._greeted(stack, upstream, changed, clean, asked=asked)
+        except MCPError as error:
+            ended = error.code == CONNECTION_CLOSED and isinstance(upstream.via, Command)
+            self._takes_no_question.discard(upstream.name)
+            if not (ended and asked):
+                raise
+        await stack.aclose()
+        line = await self._greeted(stack, upstream, changed, clean, asked=False)
+        self._takes_no_question.add(upstream.name)
+        return line
+
+    async def _greeted(
+        self, stack: AsyncExitStack, upstream: Upstream, changed: Changed,
+        clean: Callable[[str], str], *, asked: bool,
     ) -> Line:  # fmt: skip
         name = upstream.name
         pid: int | None = None
@@ -123,14 +144,15 @@ class McpConnector:
             logging_callback=_logging(name, clean),
         )
         await stack.enter_async_context(session)
-        await negotiate_auto(session)
+        await (negotiate_auto(session) if asked else session.initialize())
+        doubted = asyncio.Event()
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         if session.protocol_version in MODERN_PROTOCOL_VERSIONS:
             tasks.start_soon(_listen, name, session, changed)
         elif pid is None:
-            tasks.start_soon(_keep_asking, session)
-        return Line(name, session, dispatcher, pid, why)
+            tasks.start_soon(_keep_asking, session, doubted)
+        return Line(name, session, dispatcher, pid, why, doubted)
 
 
 async def _connection_ended() -> str:
@@ -186,10 +208,13 @@ async def _listen(name: str, session: ClientSession, changed: Changed) -> None:
         log.info("upstream tells of no changed lists", extra={"upstream": name, "why": str(error)})
 
 
-async def _keep_asking(session: ClientSession) -> None:
-    """A server behind HTTP may go without a word: asked now and then, the session ends with it."""
+async def _keep_asking(session: ClientSession, doubted: asyncio.Event) -> None:
+    """A server behind HTTP may go without a word, or know our session no more: asked now and then,
+    and when there is doubt, the session ends with it."""
     while True:
-        await anyio.sleep(PING_SECS)
+        with anyio.move_on_after(PING_SECS):
+            await doubted.wait()
+        doubted.clear()
         await session.send_ping()
 
 

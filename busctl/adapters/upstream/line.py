@@ -34,6 +34,8 @@ MOST_PAGES = 1000
 """A list that never ends must not be read for ever."""
 CLOSED = "Connection closed"
 """The SDK's words for requests whose answer can not come any more."""
+REFUSED = ("Session terminated", "Server returned an error response")
+"""The SDK's words for a refusal by HTTP: the server may not know our session, started anew."""
 THREAD_BYTES = 64 * 1024
 REASON_SECS = 1.0
 """How long a program that has closed its output may take to say how it ended."""
@@ -42,16 +44,17 @@ _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 class Line:
     """One session. `name` is the server's, for errors; `why_ended` waits for the end of what
-    carries it and says how it ended."""
+    carries it and says how it ended; `doubted` is set when the session may be good no more."""
 
     def __init__(
         self, name: str, session: ClientSession, dispatcher: Dispatcher, pid: int | None,
-        why_ended: Callable[[], Awaitable[str]],
+        why_ended: Callable[[], Awaitable[str]], doubted: asyncio.Event,
     ) -> None:  # fmt: skip
         self._name = name
         self._session = session
         self._dispatcher = dispatcher
         self._why_ended = why_ended
+        self._doubted = doubted
         self.pid = pid
 
     @property
@@ -166,6 +169,8 @@ class Line:
                     f"{said}: it ended, or its connection did.",
                     remedy=UpstreamUnavailable.default_remedy,
                 ) from error
+            if error.error.message in REFUSED:
+                self._doubted.set()
             raise UpstreamFailed(f"{said}: {error}", rpc_code=error.code) from error
         except ValidationError as error:
             words = f"{error.error_count()} faults, the first: {error.errors()[0]['msg']}"
