@@ -11,7 +11,6 @@ from audits.silent.exceptions import Kind, kind_of_all
 from audits.silent.guarded import Guarded
 from audits.silent.reaction import Reaction, reaction
 from audits.silent.setting import Setting, comments, domain, setting
-from audits.silent.words import EXPECTED, words
 from audits.silent.work import Work, work
 from busctl.audit import Source
 
@@ -55,23 +54,10 @@ class Case:
         """What is written in the handler and on the line above its `except`."""
         return comments(self.source, self.one)
 
-    @property
-    def expected(self) -> bool:
-        """Whether that says that the error was expected or hurts nobody."""
-        return bool(EXPECTED.search(self.comment))
-
     @cached_property
     def stake(self) -> str:
         """money, access, a limit or configuration, by the function's name."""
         return domain(self.setting.said)
-
-    @cached_property
-    def near(self) -> str:
-        """The same by what the body calls and sets, which says less."""
-        called: set[str] = set()
-        for name in [*self.work.calls, *self.work.sets]:
-            called |= words(name)
-        return domain(frozenset(called))
 
     @cached_property
     def asked(self) -> str:
@@ -79,13 +65,6 @@ class Case:
         if self.kind not in (Kind.SHAPE, Kind.EVERYTHING):
             return ""
         return origin.asked(self.source, self.one, self.work)
-
-    @cached_property
-    def argument(self) -> str:
-        """The function's own parameter that is parsed."""
-        if self.kind is not Kind.SHAPE or self.asked:
-            return ""
-        return origin.argument(self.source, self.one, self.work)
 
     def weigh(self, weight: float, why: str) -> None:
         """Add evidence for (above 0) or against a fault."""

@@ -5,18 +5,27 @@ from __future__ import annotations
 import ast
 
 from audits.silent.case import Case
+from audits.silent.done import is_real
 from audits.silent.exceptions import Kind
 from audits.silent.guarded import inside
-from audits.silent.rewriting import mixed
 from audits.silent.sinks import message_of
-from audits.silent.words import FAILURE, KEEP, STORAGE, verb, words
+from audits.silent.words import FAILURE, KEEP, STORAGE, group, verb, words
 from audits.silent.work import joined
 
 _MUCH = 6
-
-
-def everything(case: Case) -> str:
-    return f"catches {case.caught}, expected or not" if case.kind is Kind.EVERYTHING else ""
+# Questions on the program itself or on the form of a name, for which an error is an answer.
+_ASKED = group(
+    "signature get_type_hints get_running_loop get_event_loop current_task getmodule getsource "
+    "getsourcefile getsourcelines getfile get_annotations isclass find_spec import_module "
+    "iscoroutinefunction getmro mro fields get_args get_origin unwrap version ip_address "
+    "ip_network inet_pton fileno isatty get_terminal_size getpwuid getuser gethostname deepcopy "
+    "copy Version urlparse urlsplit fromhex issubclass getattr setattr setlocale tcgetattr "
+    "getrlimit sysconf"
+)
+_COMMITS = group("commit insert upsert persist")
+_PAGE = group("find find_all findall xpath select select_one search css group")
+_HOOKS = group("callback hook listener handler on")
+_JSON = group("loads load safe_load json")
 
 
 def outside(case: Case) -> str:
@@ -32,21 +41,27 @@ def one_case(case: Case) -> str:
     return f"{case.caught} is one named case" if case.kind is Kind.SIGNAL else ""
 
 
-def chosen(case: Case) -> str:
-    """Several types were picked by hand: somebody looked at what can fail here."""
-    by_hand = case.kind is Kind.OUTSIDE and len(case.one.types) > 1 and not mixed(case)
-    return "several types were picked by hand" if by_hand else ""
-
-
-def only_reads(case: Case) -> str:
-    return "only makes sense of a value" if case.work.only_parses else ""
-
-
 def keeps(case: Case) -> str:
     """Saves, sends, deletes or registers something, by the verbs that are called."""
     done = case.work
     kept = [name for name in (*done.writes, *done.others, *done.reads) if verb(name) in KEEP]
-    return f"{joined(kept)}() keeps or sends something" if kept else ""
+    broad = case.kind is Kind.EVERYTHING
+    return f"{joined(kept)}() keeps or sends something" if kept and broad else ""
+
+
+def commits(case: Case) -> str:
+    """What a database was to keep, whatever is caught."""
+    kept = [name for name in case.work.writes if verb(name) in _COMMITS]
+    return f"{joined(kept)}() is to last" if kept else ""
+
+
+def keeps_state(case: Case) -> str:
+    """`self.state = …` under the guard: what others read stays as it was."""
+    stored = any(
+        isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        for node in inside(case.one.body)
+    )
+    return "it sets what others read" if stored and case.kind >= Kind.OUTSIDE else ""
 
 
 def about_error(case: Case) -> str:
@@ -67,7 +82,8 @@ def of_storage(case: Case) -> str:
 
 
 def awaits(case: Case) -> str:
-    return "it waits for others" if case.work.awaits else ""
+    broad = case.kind is Kind.EVERYTHING and case.work.awaits
+    return "whatever goes wrong with others it waits for" if broad else ""
 
 
 def busy(case: Case) -> str:
@@ -75,15 +91,40 @@ def busy(case: Case) -> str:
     return f"{len(case.work.calls)} calls stand under one guard" if much else ""
 
 
-def on_disk(case: Case) -> str:
-    done = case.work
-    return "a file of this machine" if done.outside and done.local else ""
+def introspects(case: Case) -> str:
+    asked = _last_names(case.work.worked)
+    only = bool(asked) and all(name in _ASKED for name in asked)
+    return f"{asked[-1]}() only asks whether it can be told" if only else ""
 
 
-def keeps_state(case: Case) -> str:
-    """`self.state = …` under the guard: what others read stays as it was."""
-    stored = any(
-        isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-        for node in inside(case.one.body)
-    )
-    return "it sets what others read" if stored else ""
+def of_program(case: Case) -> str:
+    """Another program of the machine, which may not be there or may say no."""
+    runs = any("subprocess" in name for name in case.work.calls)
+    return "it asks a program of the machine" if runs else ""
+
+
+def of_page(case: Case) -> str:
+    """A part of a text or page that was looked for."""
+    looks = any(name in _PAGE for name in _last_names(case.work.calls))
+    missing = looks and case.kind is not Kind.OUTSIDE and is_real(case.reaction.value)
+    return "a part of a text that may be missing" if missing else ""
+
+
+def hooks(case: Case) -> str:
+    said = {word for name in case.work.calls for word in words(name)}
+    return "somebody else's code is called" if said & _HOOKS else ""
+
+
+def malformed(case: Case) -> str:
+    """JSON or YAML that cannot be read becomes nothing."""
+    reads = any(name in _JSON for name in _last_names(case.work.calls))
+    if not reads or not case.work.only_parses:
+        return ""
+    effect, value = case.reaction.effect, case.reaction.value
+    nothing = value is None or (isinstance(value, ast.Constant) and value.value is None)
+    lost = is_real(value) or effect in ("continue", "pass") or (effect == "assign" and nothing)
+    return "malformed data become nothing" if lost else ""
+
+
+def _last_names(calls: list[str]) -> list[str]:
+    return [name.rpartition(".")[2] for name in calls]

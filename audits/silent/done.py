@@ -6,13 +6,13 @@ import ast
 
 from audits.silent.aftermath import leaves
 from audits.silent.case import Case
-from audits.silent.category import retries
+from audits.silent.category import fails_open, retries
 from audits.silent.exceptions import Kind
 from audits.silent.guarded import inside
-from audits.silent.sinks import message_words
-from audits.silent.words import BESIDE, CACHE, EXPECTED, FAILURE, TRIVIA
+from audits.silent.words import EXPECTED, FAILURE
+from busctl.audit import walk
 
-_GOES_ON = ("pass", "assign", "act")
+_SHORT = 2
 
 
 def called_failure(case: Case) -> bool:
@@ -20,19 +20,21 @@ def called_failure(case: Case) -> bool:
     return bool(case.reaction.quiet and FAILURE.search(case.reaction.said))
 
 
-def quiet_answer(case: Case) -> str:
-    told = called_failure(case) and case.reaction.effect == "return"
-    return "after the quiet log an answer is given" if told else ""
-
-
 def quiet_expected(case: Case) -> str:
     said = case.reaction.quiet and EXPECTED.search(case.reaction.said)
     return "the log says it was expected or another way follows" if said else ""
 
 
-def quiet_beside(case: Case) -> str:
-    about = case.reaction.quiet and message_words(case.reaction.said) & (BESIDE | TRIVIA | CACHE)
-    return "the log speaks of something beside the work" if about else ""
+def quiet_alone(case: Case) -> str:
+    """The work is left undone, and a debug line is all that says so."""
+    alone = called_failure(case) and case.reaction.effect in ("pass", "act")
+    return "only a debug line tells of it" if alone else ""
+
+
+def quiet_outside(case: Case) -> str:
+    """What failed lies outside of the program, where somebody could mend it if he knew."""
+    told = called_failure(case) and case.kind is Kind.OUTSIDE
+    return "a failure of something outside is told to a debug log" if told else ""
 
 
 def looks_real(case: Case) -> str:
@@ -40,28 +42,71 @@ def looks_real(case: Case) -> str:
     return f"{case.default} looks like a real answer" if real else ""
 
 
-def says_no(case: Case) -> str:
+def flags(case: Case) -> str:
+    """True or False stands in: whether it worked is the answer."""
     value = case.reaction.value
-    no = isinstance(value, ast.Constant) and value.value is False
-    return "False says that it did not work" if no else ""
+    flag = isinstance(value, ast.Constant) and isinstance(value.value, bool)
+    flag = flag and not fails_open(case)
+    return f"{case.default} says whether it worked" if flag else ""
 
 
-def gives_back(case: Case) -> str:
-    """The function's own argument comes back as it was."""
-    value, function = case.reaction.value, case.one.function
-    if not isinstance(value, ast.Name) or function is None:
-        return ""
-    given = function.args
-    own = {one.arg for one in [*given.posonlyargs, *given.args, *given.kwonlyargs]}
-    return f"{value.id} stays as it was handed in" if value.id in own else ""
+def marks(case: Case) -> str:
+    """`"<not shown>"`: a text stands in that nobody takes for a real one."""
+    value = case.reaction.value
+    word = isinstance(value, ast.Constant) and isinstance(value.value, str)
+    marked = isinstance(value, ast.JoinedStr) or (word and len(str(value.value)) > _SHORT)  # type: ignore[union-attr]  # a constant
+    return f"{case.default} shows that it is none" if marked else ""
 
 
-def goes_on(case: Case) -> bool:
-    """In the midst of other work, not in a function that is there to read values."""
-    return (
-        case.reaction.effect in _GOES_ON
-        and not case.setting.whole and not case.setting.reads and bool(case.after)
-    )  # fmt: skip
+def as_it_came(case: Case) -> str:
+    """What could not be read or changed is passed on as it was, or as text."""
+    value = case.reaction.value
+    if isinstance(value, ast.Attribute) and value.attr == "text":
+        return "the text is passed on as it came"
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        as_text = value.func.id in ("str", "repr")
+        return "it is passed on as text" if as_text else ""
+    if isinstance(value, (ast.Name, ast.Attribute)) and ast.unparse(value) in handed(case):
+        return f"{ast.unparse(value)} is passed on as it came"
+    return ""
+
+
+def handed(case: Case) -> set[str]:
+    """The names that the calls of the guarded body are given or made on, as source text."""
+    found: set[str] = set()
+    for call in inside(case.one.body):
+        if not isinstance(call, ast.Call):
+            continue
+        for given in [*call.args, *(word.value for word in call.keywords)]:
+            found |= {
+                ast.unparse(node) for node in walk(given)
+                if isinstance(node, (ast.Name, ast.Attribute))
+            }  # fmt: skip
+        if isinstance(call.func, ast.Attribute):
+            found.add(ast.unparse(call.func.value))
+    return found
+
+
+def shape_asked(case: Case) -> str:
+    """`isinstance(found, dict)` below: what came out is looked at."""
+    names = set(case.reaction.targets) or set(case.work.sets)
+    for statement in case.after if names else ():
+        for node in walk(statement):
+            if (
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+                and node.func.id == "isinstance" and node.args
+                and ast.unparse(node.args[0]) in names
+            ):  # fmt: skip
+                return f"what {ast.unparse(node.args[0])} is, is asked below"
+    return ""
+
+
+def next_follows(case: Case) -> str:
+    """A loop over candidates, which ends with the first that works."""
+    tried = [*case.one.body, *getattr(case.one.statement, "orelse", ())]
+    ends = any(isinstance(node, (ast.Break, ast.Return)) for node in inside(tried))
+    in_loop = case.setting.in_loop is not None and not retries(case)
+    return "the first that works ends the loop" if in_loop and ends else ""
 
 
 def sets_nothing(case: Case) -> str:
@@ -99,17 +144,6 @@ def drops_item(case: Case) -> str:
         for node in inside([*case.one.body, *getattr(case.one.statement, "orelse", ())])
     )
     return "an item that fails is left out of what is gathered" if gathers else ""
-
-
-def state(case: Case) -> str:
-    """A failure is reported as one of the ordinary states."""
-    if case.reaction.effect != "return" or case.kind < Kind.OUTSIDE:
-        return ""
-    about = case.setting.said & {"status", "state", "health", "info"}
-    value = case.reaction.value
-    constant = isinstance(value, (ast.Attribute, ast.Name, ast.Dict, ast.Constant))
-    real = constant and not (isinstance(value, ast.Constant) and value.value in (None, False))
-    return f"{case.default} is an ordinary state" if about and real else ""
 
 
 def _does_more(statement: ast.stmt) -> bool:

@@ -35,10 +35,10 @@ def run():
 """,
         """\
 class Observer:
-    def watch(self, payload):
+    async def watch(self, payload):
         try:
             self.rules.evaluate(payload)
-            self.findings = self.model.load_findings(payload)
+            self.findings = await self.model.load_findings(payload)
         except Exception:
             pass
 """,

@@ -24,7 +24,7 @@ class DroppedFailure(HandlerRule):
     BAD = (
         """\
 class Host:
-    def refresh(self):
+    def refresh_budget(self):
         try:
             self.limits = self.client.fetch_limits()
             self.budget = self.client.fetch_budget()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from functools import lru_cache
 
-from audits.silent.words import group, words
+from audits.silent.words import all_words, group, words
 
 
 class Kind(IntEnum):
@@ -71,6 +71,7 @@ _ABSENCE = group("missing unknown found such exists exist duplicate unavailable 
                  "already")  # fmt: skip
 _SHAPE = group("value parse parsing parser decode decoding encode encoding format validation "
                "validate invalid malformed syntax conversion type schema unicode")  # fmt: skip
+_ANY = group("error errors exception exceptions base operation runtime failure failed")
 _OUTSIDE = group("http request connection connect timeout network database db sql redis storage "
                  "io os api service transport client server remote rpc ssl socket backend "
                  "operational provider auth error")  # fmt: skip
@@ -90,9 +91,15 @@ def kind_of(name: str) -> Kind:
     for meant, kind in ((_ABSENCE, Kind.ABSENCE), (_ENDING, Kind.ENDING), (_SHAPE, Kind.SHAPE)):
         if said & meant:
             return kind
-    if said & (_OUTSIDE - {"error"}):
+    if said & (_OUTSIDE - {"error"}) or _is_base(name, said):
         return Kind.OUTSIDE
     return Kind.SIGNAL
+
+
+def _is_base(name: str, said: frozenset[str]) -> bool:
+    """`acoustid.AcoustidError`: whatever goes wrong in a library, by the library's own name."""
+    stem = said - _ANY
+    return stem <= all_words(name.rpartition(".")[0]) if stem else True
 
 
 def kind_of_all(types: Iterable[str]) -> Kind:

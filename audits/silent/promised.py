@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from audits.silent.case import Case
 from audits.silent.category import reads_environment
-from audits.silent.words import BESIDE, INTERFACE, MACHINE, words
+from audits.silent.done import is_real
+from audits.silent.words import BESIDE, words
 
 _MEANT = re.compile(
     r"best[- ]effort|never (?:raise|fail|break|block)|(?:must|should) not (?:fail|break|raise|"
@@ -17,13 +19,15 @@ _MEANT = re.compile(
     re.IGNORECASE,
 )
 
+_NAMED = {
+    "none": re.compile(r"\bnone\b"), "false": re.compile(r"\bfalse\b"),
+    "empty": re.compile(r"\bempty\b|\bzero\b|\b0\b|\[\]|\{\}|\bnothing\b"),
+    "other": re.compile(r"default|fall"),
+}  # fmt: skip
+
 
 def commented(case: Case) -> str:
     return "a comment speaks of it" if case.comment else ""
-
-
-def expected(case: Case) -> str:
-    return "a comment says it is expected" if case.expected else ""
 
 
 def meant(case: Case) -> str:
@@ -33,34 +37,25 @@ def meant(case: Case) -> str:
     return "the docstring says it may fail" if _MEANT.search(case.setting.docstring) else ""
 
 
-def makes_sense(case: Case) -> str:
-    reads = case.setting.reads and case.work.only_parses
-    return f"{case.setting.name} makes sense of a text, or does not" if reads else ""
-
-
-def caches(case: Case) -> str:
-    return "a cache" if case.setting.caches else ""
-
-
-def measures(case: Case) -> str:
-    return "telemetry" if case.setting.measures else ""
+def contract(case: Case) -> str:
+    """The docstring names the very value that stands in."""
+    told = case.setting.docstring.lower()
+    if not told or case.reaction.effect != "return":
+        return ""
+    value = case.reaction.value
+    kept = _NAMED[
+        "none" if value is None or (isinstance(value, ast.Constant) and value.value is None)
+        else "false" if isinstance(value, ast.Constant) and value.value is False
+        else "empty" if is_real(value)
+        else "other"
+    ].search(told)  # fmt: skip
+    return f"the docstring speaks of {kept.group()}" if kept else ""
 
 
 def beside(case: Case) -> str:
     """Receipts, indicators, housekeeping: the call or the function is beside the work."""
     said = words(case.work.main) | case.setting.said
     return "what is tried is beside the work" if said & BESIDE else ""
-
-
-def for_people(case: Case) -> str:
-    shown = (case.setting.said | case.setting.holder) & INTERFACE
-    return "a part of what people look at" if shown else ""
-
-
-def of_machine(case: Case) -> str:
-    """Facts on the machine that may well be missing: its hardware, versions, processes."""
-    said = words(case.work.main) | case.setting.said
-    return "a fact on the machine that may be missing" if said & MACHINE else ""
 
 
 def in_handler(case: Case) -> str:

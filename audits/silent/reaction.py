@@ -16,6 +16,7 @@ _TOLD = group(
     "warnings invalid reason message detail success ok faults skipped dropped rejected unhealthy "
     "unserializable unserialized unreadable unavailable unreachable unparsable unusable"
 )
+_CODES = group("error failed failure invalid cannot malformed wrong undeliverable unreachable")
 _TRACEBACK = {"exc_info", "format_exc", "format_exception"}
 _RAISED = {"sys.exc_info", "traceback.format_exc", "traceback.format_exception"}
 _PLAIN = group(
@@ -92,7 +93,10 @@ def _seen_in_assignment(node: ast.Assign) -> str:
     if isinstance(node.value, ast.Constant) and node.value.value is None:
         return ""
     for target in node.targets:
-        if isinstance(target, (ast.Attribute, ast.Subscript)) and words(_name(target)) & _TOLD:
+        said = words(_name(target))
+        if isinstance(target, ast.Subscript):  # `errors["base"] = …`
+            said |= words(_name(target.value))
+        if isinstance(target, (ast.Attribute, ast.Subscript)) and said & _TOLD:
             return f"stores {_name(target)}"
     return ""
 
@@ -200,6 +204,8 @@ def _told_by_value(found: Reaction) -> str:
     for node in walk(value):
         if _is_text(node):
             return "returns a message" if found.effect == "return" else ""
+        if found.effect == "return" and _is_code(node):
+            return "returns an error"
         if isinstance(node, ast.Dict) and any(
             isinstance(key, ast.Constant) and words(str(key.value)) & _TOLD for key in node.keys
         ):
@@ -219,3 +225,9 @@ def _is_text(node: ast.AST) -> bool:
     """A string of more than a word: something for a reader."""
     value = node.value if isinstance(node, ast.Constant) else None
     return isinstance(value, str) and " " in value.strip() and len(value) > 8
+
+
+def _is_code(node: ast.AST) -> bool:
+    """`"cannot_connect"`: an error by its name."""
+    value = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(value, str) and bool(words(value) & _CODES)

@@ -26,7 +26,7 @@ def fetch_page(client, url):
     for attempt in range(3):
         try:
             return client.fetch(url)
-        except OSError:
+        except Exception:
             time.sleep(2 ** attempt)
 """,
         """\

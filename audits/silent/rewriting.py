@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from audits.silent.case import Case
 from audits.silent.done import is_real
-from audits.silent.exceptions import Kind, kind_of
+from audits.silent.exceptions import Kind
 from audits.silent.guarded import functions, inside
 from audits.silent.words import CACHE, all_words, group, words
 from busctl.audit import Source, walk
@@ -120,10 +120,3 @@ def _saves(source: Source, statements: Iterable[ast.AST], names: set[str], after
 
 def _attribute(node: ast.Call) -> str:
     return node.func.attr if isinstance(node.func, ast.Attribute) else ""
-
-
-def mixed(case: Case) -> str:
-    """`except (FileNotFoundError, OSError)`: what is not there and what failed are one."""
-    kinds = {kind_of(each) for each in case.one.types}
-    both = Kind.ABSENCE in kinds and case.kind in (Kind.OUTSIDE, Kind.EVERYTHING)
-    return f"{case.caught}: absence and failure are one" if both else ""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from audits.silent.case import Case
 from audits.silent.category import ignores_setting, reads_environment, retries
+from audits.silent.done import handed
 from audits.silent.exceptions import Kind
+from audits.silent.origin import of_environment
 from audits.silent.words import CONFIG, MONEY, STORAGE, words
+
+_SETTING = CONFIG | {"configured"}
 
 
 def environment(case: Case) -> str:
@@ -13,14 +17,25 @@ def environment(case: Case) -> str:
     return "what an operator set is parsed here" if set_there else ""
 
 
+def near_environment(case: Case) -> str:
+    """The value, a call or the function itself is of the environment, by its name."""
+    named = "env" in case.setting.said or any("env" in words(name) for name in case.work.calls)
+    asked = of_environment(case.asked) if case.asked else False
+    return "it is about the environment" if named or asked else ""
+
+
+def set_by_somebody(case: Case) -> str:
+    """What is given to the calls, or the function, is about settings by its name."""
+    if case.kind is not Kind.SHAPE:
+        return ""
+    given = [*sorted(handed(case)), case.setting.name]
+    named = next((name for name in given if words(name) & _SETTING), "")
+    return f"{named} was set by somebody" if named else ""
+
+
 def handed_in(case: Case) -> str:
     wanted = case.asked and case.kind in (Kind.SHAPE, Kind.EVERYTHING)
     return f"{case.asked} was handed in by somebody" if wanted else ""
-
-
-def argument(case: Case) -> str:
-    wanted = case.argument and case.kind is Kind.SHAPE
-    return f"the caller handed in {case.argument}" if wanted else ""
 
 
 def money(case: Case) -> str:
@@ -28,30 +43,14 @@ def money(case: Case) -> str:
     return "money is at stake" if said & MONEY else ""
 
 
-def near(case: Case) -> str:
-    """Access, a limit or money, by the function's name or what it calls and sets."""
-    if case.near and case.near != "configuration" and not named(case):
-        return f"{case.near} may be at stake"
-    return ""
-
-
 def named(case: Case) -> str:
-    """The same by the function's own name, which says more."""
+    """Access, a limit or money, by the function's own name."""
     return f"{case.stake} is at stake" if case.stake not in ("", "configuration") else ""
-
-
-def configuration(case: Case) -> str:
-    called = {word for name in case.work.calls for word in words(name)}
-    return "configuration is at stake" if (case.setting.said | called) & CONFIG else ""
 
 
 def storage(case: Case) -> str:
     kept = case.setting.holder & (STORAGE | {"models", "vector", "memory"})
     return "this part of the program keeps data" if kept else ""
-
-
-def module_level(case: Case) -> str:
-    return "it runs where the module is loaded" if case.one.function is None else ""
 
 
 def last_attempt(case: Case) -> str:

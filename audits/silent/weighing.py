@@ -8,7 +8,7 @@ from audits.silent.evidence import BIAS, GRAVE, WEIGHED
 from audits.silent.exceptions import Kind
 
 _ALONE = "sets_nothing"
-REPORTED = -0.65
+REPORTED = -0.45
 LIKELY = 0.0
 SURE = 0.8
 
@@ -24,7 +24,8 @@ def weigh(case: Case) -> None:
 
 
 def is_plain(case: Case) -> bool:
-    """The function is one guard over everything, and nothing says that a failure is expected."""
-    quiet = not case.debugged or called_failure(case)
-    whole = case.setting.whole and quiet and not case.setting.documented
-    return whole and case.kind is Kind.EVERYTHING and not case.excused
+    """The function is one guard over everything, bare or told to a debug log only, and nothing
+    says that a failure is expected."""
+    dropped = called_failure(case) if case.debugged else not case.one.types
+    whole = case.setting.whole and case.reaction.effect == "pass" and not case.setting.documented
+    return whole and dropped and case.kind is Kind.EVERYTHING and not case.excused

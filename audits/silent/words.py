@@ -159,18 +159,6 @@ BESIDE = group(
     "preview observability highlighted ack acknowledge examples sample autodetect enhance enrich "
     "greeting changelog news"
 )
-# Where people look at something: a screen, a page, a command line.
-INTERFACE = group(
-    "tui gui ui widget widgets dashboard console display view views theme render renderer "
-    "terminal screen panel toolbar prompt draw paint show label format formatted banner clipboard "
-    "sound highlights presentation elements"
-)
-# What a machine may or may not tell about itself.
-MACHINE = group(
-    "cpu gpu npu hardware platform hostname cgroup sysctl proc sensor sensors capability "
-    "capabilities uname git version kernel device devices pid terminal locale timezone "
-    "dmesg boot cloud"
-)
 # Verbs that keep or send something: when they fail, it is gone.
 KEEP = group(
     "save store commit persist write insert update upsert delete remove register publish send "

@@ -42,10 +42,6 @@ PARSE = group(
 _PARSE_WORDS = group("parse validate decode deserialize loads unpack convert coerce strptime "
                      "normalize normalise")  # fmt: skip
 _DIRECT = group("open connect fetch")
-_LOCAL = group(
-    "open read readline readlines stat exists listdir iterdir scandir getsize getmtime resolve "
-    "expanduser is_file is_dir file dir text bytes walk glob readlink realpath abspath samefile"
-) - {"text", "bytes"}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -96,14 +92,14 @@ class Work:
     @property
     def cannot_fail(self) -> bool:
         """No call, await or lookup that could raise what is not a mistake in the code itself."""
-        worked = self.writes or self.reads or self.others or self.cleans or self.parses
-        return not (worked or self.awaits or self.imports or self.telemetry)
+        return not (self.worked or self.awaits or self.imports)
 
     @property
-    def local(self) -> bool:
-        """Whether all it asks is a file of this machine, which may well not be there."""
-        asked = [*self.reads, *self.writes, *self.others]
-        return not self.awaits and all(words(name) & _LOCAL or "Path" in name for name in asked)
+    def worked(self) -> list[str]:
+        """The calls that may fail on what a program hands them."""
+        return [
+            *self.writes, *self.reads, *self.others, *self.parses, *self.cleans, *self.telemetry
+        ]  # fmt: skip
 
     @property
     def outside(self) -> bool:

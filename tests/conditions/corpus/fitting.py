@@ -18,9 +18,11 @@ from audits.silent.case import Case
 from audits.silent.evidence import GRAVE, WEIGHED
 
 _PENALTY = 2.0
+# What is known without labels, from what a loss of these costs.
+_EXPECTED = {"money": 1.0, "named": 0.7, "commits": 0.7, "keeps_state": 0.4}
 _ROUNDS = 8
 _EXAMPLE = 1.0
-_FOLDS = 8
+_FOLDS = 16
 KEYS = tuple(one.key for one in WEIGHED)
 _GIVEN = {one.key: one.weight for one in GRAVE}
 
@@ -49,15 +51,17 @@ def fit(rows: Sequence[Row]) -> Mapping[str, float]:
     """The weight of each key, and the bias under ""."""
     order = {key: place for place, key in enumerate(("", *KEYS))}
     places = [[0, *(order[key] for key in row.keys if key in order)] for row in rows]
-    weights = [0.0] * len(order)
+    weights = [_EXPECTED.get(key, 0.0) for key in order]
+    expected = list(weights)
+    given = [sum(_GIVEN.get(key, 0.0) for key in row.keys) for row in rows]
     for _ in range(_ROUNDS):  # Newton's steps: a handful is enough
-        slope = [-_PENALTY * one for one in weights]
+        slope = [_PENALTY * (mean - one) for one, mean in zip(weights, expected, strict=True)]
         slope[0] = 0.0
         curve = [[0.0] * len(order) for _ in order]
         for place in range(1, len(order)):
             curve[place][place] = _PENALTY
-        for row, held in zip(rows, places, strict=True):
-            likely = 1 / (1 + math.exp(-sum(weights[place] for place in held)))
+        for row, held, base in zip(rows, places, given, strict=True):
+            likely = 1 / (1 + math.exp(-base - sum(weights[place] for place in held)))
             missed, bend = row.weight * (row.fault - likely), row.weight * likely * (1 - likely)
             for place in held:
                 slope[place] += missed

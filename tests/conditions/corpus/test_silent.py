@@ -1,11 +1,14 @@
 """How well the rules on silent failures agree with handlers labelled by hand.
 
-The labels in silent.tsv come from nearly fifty published packages, those of the last five made by
-somebody who had no part in the rules. Only the labelled files are
+The labels in silent.tsv come from nearly eighty published packages. Only the labelled files are
 audited, not the whole packages, so that this stays short: what callers in other files do with a
 result is not seen here. Two figures: on packages the weights were fitted to, and by weights fitted
 without the package that is judged (`crossed`), which is the one that counts. Every package has been
-looked at by now, so that `crossed` is still kinder than code nobody has seen.
+looked at when evidence was chosen, so that `crossed` is still kinder than code nobody has seen.
+
+heldout.tsv holds labels of four more packages. Nothing is fitted to them, and no rule may be
+changed after a look at one of them: they are scored by hand at the beginning and at the end of a
+tuning (docs/decisions/0015-weights-from-labels.md has the figures).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from audits.silent.handlers import Verdict, verdicts
+from audits.silent.sinks import Loudness
 from audits.silent.weighing import REPORTED, SURE
 from busctl.audit import Confidence, Finding, Source
 from busctl.audit.examining import UNREADABLE, Examined, conclude, examine
@@ -29,14 +33,15 @@ from tests.conditions.corpus.scoring import Label, Score, handlers_hit, labels, 
 
 Hits = frozenset[tuple[str, str, int]]
 LABELS = labels(Path(__file__).with_name("silent.tsv"))
+HELD_OUT = labels(Path(__file__).with_name("heldout.tsv"))
 SOURCES = sorted({row.source for row in LABELS})
 RULES = [rule for rule in rules() if rule.family == "silent" and rule.default]
 # What was reached when these were written, less a little for labels that lie on the edge.
 FLOORS = {
-    "fitted": (0.59, 0.72),
-    "fitted, high": (0.88, 0.42),
-    "crossed": (0.56, 0.70),
-    "crossed, high": (0.76, 0.33),
+    "fitted": (0.65, 0.62),
+    "fitted, high": (0.90, 0.32),
+    "crossed": (0.61, 0.58),
+    "crossed, high": (0.86, 0.29),
 }
 
 
@@ -91,7 +96,7 @@ def _judged(source: str) -> Iterator[tuple[Row | None, Label]]:
 
 
 def _row(label: Label, verdict: Verdict | None) -> Row | None:
-    if verdict is None or not verdict.case.evidence:
+    if verdict is None or not verdict.code or verdict.case.reaction.level is Loudness.INFO:
         return None
     return Row(keys_of(verdict.case), label.label == "silent", label.source)
 
@@ -105,7 +110,7 @@ def examples() -> list[Row]:
             *((one, False) for one in rule.GOOD),
         ]:
             for each in verdicts(Source("example.py", text)) if isinstance(text, str) else ():
-                if each.case.evidence and (not fault or each.code == rule.code):
+                if each.code and (not fault or each.code == rule.code):
                     rows.append(example(each.case, fault=fault))
     return rows
 
@@ -114,7 +119,13 @@ def examples() -> list[Row]:
 def test_every_label_is_of_a_file_that_was_looked_at(found: dict[str, list[Finding]]) -> None:
     unread = [one.path for some in found.values() for one in some if one.code == UNREADABLE]
     assert unread == []
-    assert len(LABELS) >= 1700
+    assert len(LABELS) >= 2300
+
+
+def test_no_package_that_is_held_out_is_fitted_to() -> None:
+    held = {row.source.partition("==")[0] for row in HELD_OUT}
+    assert held
+    assert not held & {source.partition("==")[0] for source in SOURCES}
 
 
 @pytest.mark.timeout(900)
