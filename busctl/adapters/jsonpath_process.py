@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
-from busctl.core.errors import InvalidPattern, NotJson, PayloadTooLarge, SearchTimedOut
+from busctl.core.errors import InvalidPattern, NotJson, PayloadTooLarge, SearchTimedOut, Unforeseen
 from busctl.core.json_paths import Bounds, Value, ValuesFound
 
 MOST_CHARS = 2_000
 TOGETHER = 2
 """Processes at a time; further queries wait for one to end."""
+_BY_THE_KERNEL = (-signal.SIGKILL, -signal.SIGXCPU)
 
 
 class JsonPathProcess:
@@ -33,24 +35,28 @@ class JsonPathProcess:
         asked = json.dumps({"path": path, **asdict(bounds)}).encode()
         try:
             async with asyncio.timeout(bounds.seconds), self._free:
-                out = await _run(asked, pieces)
+                out, ended = await _run(asked, pieces)
         except TimeoutError as error:
             raise _timed_out(bounds) from error
-        if not out:  # the kernel has ended it
+        if ended in _BY_THE_KERNEL:
             raise _timed_out(bounds)
+        if ended:
+            raise Unforeseen(f"The process that walks JSONPaths ended with {ended}.")
         return _found(json.loads(out), bounds)
 
 
-async def _run(asked: bytes, pieces: AsyncIterator[bytes]) -> bytes:
+async def _run(asked: bytes, pieces: AsyncIterator[bytes]) -> tuple[bytes, int]:
+    """What it printed, and its exit code."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "busctl.adapters.jsonpath_worker",
+        # -P: nothing in the working directory stands in for a module.
+        sys.executable, "-P", "-m", "busctl.adapters.jsonpath_worker",
         stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
         assert process.stdout is not None  # noqa: S101  # it was asked for
         reading = asyncio.ensure_future(process.stdout.read())
         await _feed(process, asked, pieces)
-        return await reading
+        return await reading, await process.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

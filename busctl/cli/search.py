@@ -30,7 +30,9 @@ def search(
     jsonpath: Annotated[
         bool, typer.Option("--jsonpath", "-j", help="PATTERN is a JSONPath of RFC 9535.")
     ] = False,
-    ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i")] = False,
+    ignore_case: Annotated[
+        bool, typer.Option("--ignore-case", "-i", help="Capital letters are as small ones.")
+    ] = False,
     context: Annotated[
         int, typer.Option("--context", "-C", min=0, max=100, help="Lines around each match.")
     ] = 0,

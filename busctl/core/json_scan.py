@@ -31,7 +31,11 @@ _BOM = b"\xef\xbb\xbf"
 
 _CONTAINERS = {ord("{"): Kind.OBJECT, ord("["): Kind.ARRAY}
 _CLOSERS = {ord("}"): Kind.OBJECT, ord("]"): Kind.ARRAY}
-_WORDS = {b"true": Kind.BOOLEAN, b"false": Kind.BOOLEAN, b"null": Kind.NULL}
+_WORDS = {
+    b"true": Kind.BOOLEAN, b"false": Kind.BOOLEAN, b"null": Kind.NULL,
+    # No JSON, but what Python and others write for it.
+    b"NaN": Kind.NUMBER, b"Infinity": Kind.NUMBER, b"-Infinity": Kind.NUMBER,
+}  # fmt: skip
 
 
 class JsonScan:

@@ -100,6 +100,13 @@ def test_what_is_no_json_is_told_with_its_byte(raw: bytes, at: int) -> None:
     assert scanned(raw).broken_at == at
 
 
+def test_what_python_writes_for_no_number_is_passed_over() -> None:
+    scan = scanned(json.dumps({"a": [float("nan"), float("-inf")], "b": 1}).encode())
+    assert scan.broken_at is None
+    assert scan.root is not None
+    assert [(key, node.count) for key, node in scan.root.members] == [("a", 2), ("b", 0)]
+
+
 def test_values_one_a_line_are_several() -> None:
     raw = b"".join(json.dumps({"n": n}).encode() + b"\n" for n in range(5_000))
     outline = outline_of(raw, TEXT)

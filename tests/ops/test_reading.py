@@ -30,6 +30,7 @@ from busctl.core.errors import (
     MessageExpired,
     MessageMissing,
     NotJson,
+    PayloadTooLarge,
     SearchTimedOut,
 )
 from busctl.core.json_paths import Bounds
@@ -388,6 +389,11 @@ async def test_a_hostile_path_ends_at_its_limit(bus: Bus) -> None:
     tight = Bounds(50, 500, 8_000, seconds=1.5, memory_bytes=2_000_000_000)
     with pytest.raises(SearchTimedOut):
         await query(bus, place, JsonPathProcess(), "$..[?count($..*)<0]", tight)
+    wide = {"names": [str(n) * 9 for n in range(200_000)]}
+    large = await put(bus, json.dumps(wide).encode(), "application/json")
+    narrow = Bounds(50, 500, 8_000, seconds=30, memory_bytes=60_000_000)
+    with pytest.raises(PayloadTooLarge, match="memory"):
+        await query(bus, large, JsonPathProcess(), "$.names[0]", narrow)
     found, _ = await query(bus, place, JsonPathProcess(), "$[?search(@.s, '(x+x+)+y')]", BOUNDS)
     assert found.values == ()
 
