@@ -16,9 +16,11 @@ from typing import Any, cast
 from busctl import __version__
 from busctl.adapters import healthfile
 from busctl.adapters.clock import SystemClock
+from busctl.adapters.events_file import EventsFile
 from busctl.adapters.postgres.journal import PostgresJournal
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
+from busctl.adapters.spool import path_of
 from busctl.cli import serve_alerts, serve_desk
 from busctl.connect import Bus
 from busctl.core.errors import BusctlError
@@ -63,9 +65,11 @@ async def keeping_up(
 
 def _of_the_store(daemon: Daemon, every: Every) -> list[Coroutine[Any, Any, None]]:
     settings = daemon.settings
+    events = EventsFile(path_of(settings), daemon.name)
+    daemon.trail.take_over(events.left_behind())
     tasks = [
         every("store", daemon.ask_store, upkeep.LOOK_SECS),
-        every("journal", partial(_tell, daemon), upkeep.LOOK_SECS),
+        every("journal", partial(_tell, daemon, events), upkeep.LOOK_SECS),
         every("spool", partial(drain_spool, daemon), upkeep.SPOOL_SECS),
         every("partitions", daemon.bus.ensure_partitions, upkeep.PARTITIONS_SECS),
         every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
@@ -91,15 +95,21 @@ def _journal(daemon: Daemon) -> PostgresJournal:
     return PostgresJournal(cast(PostgresStore, daemon.bus.store.inner))
 
 
-async def _tell(daemon: Daemon) -> None:
-    """The daemon's row, then what has happened: an empty trail would tell nothing of the store."""
+async def _tell(daemon: Daemon, events: EventsFile) -> None:
+    """The daemon's row, then what has happened: an empty trail would tell nothing of the store.
+    What the store does not take is kept on the disk."""
     journal, store = _journal(daemon), daemon.bus.store
 
     async def tell() -> None:
         await journal.daemon_seen(daemon.state(socket.gethostname(), __version__))
         await daemon.trail.write(journal)
 
-    await store.guarded(tell(), store.writes)
+    try:
+        await store.guarded(tell(), store.writes)
+    except BusctlError:
+        events.keep(daemon.trail.pending())
+        raise
+    events.keep([])
     await daemon.bus.deliveries.flush()
 
 
@@ -130,5 +140,6 @@ async def say_goodbye(daemon: Daemon) -> None:
         await store.guarded(journal.daemon_left(daemon.name), store.writes)
         await store.guarded(daemon.trail.write(journal, last=True), store.writes)
     except BusctlError as error:
-        # Whoever looks at the journal sees that it was not seen any more.
+        # The next daemon here tells it.
         log.warning("the journal was not told", extra={"error": error.message})
+        EventsFile(path_of(daemon.settings), daemon.name).keep(daemon.trail.pending())

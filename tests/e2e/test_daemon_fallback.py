@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -363,3 +364,37 @@ async def test_what_waited_too_long_for_a_daemon_is_stored_if_the_store_takes_it
             await eventually(drained, "the spool is drained")
         assert spool.extent().aside == 0
         assert await bus.get(claim.transaction_id) == b"waited"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_what_happened_while_the_store_was_away_outlives_the_daemon(
+    database: str, tmp_path: Path, number: int
+) -> None:
+    """It ends, or is killed, before the store is back; the next one tells the journal."""
+    with gate_to(database) as gate:
+        with daemon(gate.dsn, **settings(tmp_path)) as first:
+            gate.shut()
+            await is_away(first)
+            async with session(first) as client:
+                for name in ("one", "two", "three"):
+                    await client.call("text", {"value": "x"}, request_id=name)
+
+            async def kept() -> bool:
+                files = list((tmp_path / "state" / "spool").glob("*/events/*.json"))
+                return any("breaker_opened" in each.read_text() for each in files) and any(
+                    '"messages": 3' in each.read_text() for each in files
+                )
+
+            await eventually(kept, "the events are on the disk")
+            first.process.send_signal(number)
+            first.process.wait(60)
+        gate.open()
+        with daemon(gate.dsn, **settings(tmp_path)):
+
+            async def told() -> bool:
+                rows = await sql(database, "select kind, detail from bus.system_event")
+                fallen = [detail["messages"] for kind, detail in rows if kind == "fell_back"]
+                return sum(fallen) == 3 and "breaker_opened" in {kind for kind, _ in rows}
+
+            await eventually(told, "the next daemon has told the journal")
+    assert not list((tmp_path / "state" / "spool").glob("*/events/*.json"))

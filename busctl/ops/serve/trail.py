@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -64,25 +65,39 @@ class Trail:
                 if self._waiting and self._waiting[0] is one:
                     self._waiting.popleft()
 
+    def pending(self) -> Sequence[SystemEvent]:
+        """What is not written yet, counts as they stand now; nothing is changed."""
+        now = self._clock.now()
+        sums = [SystemEvent(now, self._daemon, *each) for each in self._sums(last=True)]
+        return [*self._waiting, *sums]
+
+    def take_over(self, events: Sequence[SystemEvent]) -> None:
+        """What an earlier daemon could not write any more comes first."""
+        self._waiting.extendleft(reversed(events))
+
     def _sum_up(self, *, last: bool) -> None:
+        sums = list(self._sums(last=last))
+        self._fallen, self._fallen_bytes, self._fallen_since = Counter(), 0, None
+        self._dropped = 0
+        for kind, detail in sums:
+            if kind is Kind.CLIENTS_REFUSED:
+                self._refused, self._refused_since = Counter(), None
+                self._refused_told = self._clock.now()
+            self.note(kind, **detail)
+
+    def _sums(self, *, last: bool) -> Iterator[tuple[Kind, dict[str, Any]]]:
+        """What has been counted, as the events it will be."""
         if self._fallen:
-            detail = {
+            yield Kind.FELL_BACK, {
                 "messages": self._fallen.total(), "bytes": self._fallen_bytes,
                 "reasons": dict(self._fallen), "since": str(self._fallen_since),
             }  # fmt: skip
-            self._fallen, self._fallen_bytes, self._fallen_since = Counter(), 0, None
-            self.note(Kind.FELL_BACK, **detail)
-        self._sum_up_refusals(last=last)
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            self.note(Kind.EVENTS_DROPPED, events=dropped)
-
-    def _sum_up_refusals(self, *, last: bool) -> None:
-        now, told = self._clock.now(), self._refused_told
-        if self._refused and (last or told is None or now - told >= REFUSALS_EVERY):
-            detail = {
+        told = self._refused_told
+        due = last or told is None or self._clock.now() - told >= REFUSALS_EVERY
+        if self._refused and due:
+            yield Kind.CLIENTS_REFUSED, {
                 "clients": self._refused.total(), "reasons": dict(self._refused),
                 "since": str(self._refused_since),
             }  # fmt: skip
-            self._refused, self._refused_since, self._refused_told = Counter(), None, now
-            self.note(Kind.CLIENTS_REFUSED, **detail)
+        if self._dropped:
+            yield Kind.EVENTS_DROPPED, {"events": self._dropped}
