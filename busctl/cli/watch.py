@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from busctl.core.settings import Settings
     from busctl.ops.analysing import Analyst
 
+LISTED = 50
+
 
 def watch(
     name: Annotated[
@@ -27,6 +29,12 @@ def watch(
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Look at what is there, then leave.")
+    ] = False,
+    list_only: Annotated[
+        bool,
+        typer.Option(
+            "--list", help="Show followers and what was found in the last day; watch nothing."
+        ),
     ] = False,
     since: selecting.Since = None,
     llm: Annotated[
@@ -66,10 +74,16 @@ def watch(
     payload_size_bytes, bytes_read, checksum, verified, and findings: rule, severity, confidence,
     message, detail. With --once exit 1 when something was found.
 
+    --list shows the dashboard's page Watch: each follower's place, warnings and worse, the newest
+    observations. Its --json: followers (name, moved_at, waiting, lag in seconds, holder,
+    listening), findings (observation, at, observed, watcher, tool_name, rule, severity, message),
+    observations (transaction_id, at, observed, watcher, tool_name, ok, severity, findings).
+
     \b
     Examples:
       busctl watch
       busctl watch --once --json | jq 'select(.ok | not)'
+      busctl watch --list
       busctl watch --name integrity --rules integrity,truncation --since 1h
     """
     from busctl.cli.lists import names_of
@@ -81,6 +95,11 @@ def watch(
     begins = selecting.wanted(since=since).since
     after, ahead = parse_duration(unredeemed_after), parse_duration(expiry_ahead)
     settings = settings_for(env_file, sets)
+    if list_only:
+        from busctl.cli import watch_list
+
+        run(watch_list.show(settings, LISTED, as_json=as_json))
+        return
     show = _shower(as_json=as_json, quiet=quiet)
     found = run(_watched(settings, name, chosen, begins, after, ahead, show, once=once, llm=llm))
     if found:

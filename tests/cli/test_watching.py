@@ -50,3 +50,21 @@ def test_watch_once(database: str) -> None:
     told = busctl(database, "watch", "--once", "--name", "other")
     assert told.text.startswith(f"warning truncation {cut} -: ")
     assert busctl(database, "watch", "--rules", "none", "--once").code == 2
+
+
+def test_what_was_found_can_be_listed(database: str) -> None:
+    nothing = busctl(database, "watch", "--list")
+    assert (nothing.code, nothing.text.splitlines()[0]) == (0, "Nobody follows.")
+    cut = put(database, b'{"a": "b', "--tool", "search\x1b[2J")
+    put(database, b"plain")
+    busctl(database, "watch", "--once", "--name", "eye")
+    put(database, b"not seen yet")
+    shown = busctl(database, "watch", "--list").text
+    assert shown.startswith("follower eye: 1 waiting, ") and "\x1b" not in shown
+    assert f"warning truncation {cut} " in shown
+    found = busctl(database, "watch", "--list", "--json").json
+    (follower,), (finding,) = found["followers"], found["findings"]
+    assert (follower["name"], follower["waiting"]) == ("eye", 1) and follower["lag"] > 0
+    assert (finding["observed"], finding["severity"]) == (cut, "warning")
+    assert [one["ok"] for one in found["observations"]].count(False) == 1
+    assert len(found["observations"]) == 2
