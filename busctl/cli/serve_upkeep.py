@@ -107,10 +107,16 @@ async def _tell(daemon: Daemon, events: EventsFile) -> None:
     try:
         await store.guarded(tell(), store.writes)
     except BusctlError:
-        events.keep(daemon.trail.pending())
+        _keep(daemon, events)
         raise
     events.keep([])
     await daemon.bus.deliveries.flush()
+
+
+def _keep(daemon: Daemon, events: EventsFile) -> None:
+    """Where falling back is allowed: else nothing is to be written to this host's disk."""
+    if daemon.keeper.spool is not None:
+        events.keep(daemon.trail.pending())
 
 
 async def _write_health(daemon: Daemon, path: Path, url: str) -> None:
@@ -142,4 +148,4 @@ async def say_goodbye(daemon: Daemon) -> None:
     except BusctlError as error:
         # The next daemon here tells it.
         log.warning("the journal was not told", extra={"error": error.message})
-        EventsFile(path_of(daemon.settings), daemon.name).keep(daemon.trail.pending())
+        _keep(daemon, EventsFile(path_of(daemon.settings), daemon.name))
