@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,3 +132,12 @@ def test_a_key_in_clear_is_told() -> None:
     assert "not encrypted" in busctl("providers", "show", "kimi", **clear).text
     done = busctl("doctor", "--json", DATABASE_URL="postgresql://127.0.0.1:1/none", **clear)
     assert "doctor.key_in_clear" in done.text
+
+
+def test_the_library_is_not_loaded_before_a_provider_is_asked() -> None:
+    code = (
+        "import sys, busctl.cli.app, busctl.cli.providers, busctl.cli.serve_run;"
+        "print([name for name in ('openai', 'jiter') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
