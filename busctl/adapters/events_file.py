@@ -43,7 +43,7 @@ class EventsFile:
         """Those of daemons of this host that have ended, oldest first; their files are removed."""
         found: list[SystemEvent] = []
         for path in sorted(self._folder.glob("*.json")):
-            if not _has_ended(path.stem):
+            if not has_ended(path.stem):
                 continue
             try:
                 found += _read(path)
@@ -54,7 +54,8 @@ class EventsFile:
         return sorted(found, key=lambda one: one.at)
 
 
-def _has_ended(daemon: str) -> bool:
+def has_ended(daemon: str) -> bool:
+    """Whether the daemon of that name, host:pid:…, was one of this host and its process is gone."""
     host, _, rest = daemon.partition(":")
     pid = rest.partition(":")[0]
     if host != socket.gethostname() or not pid.isdigit():

@@ -16,7 +16,7 @@ from typing import Any, cast
 from busctl import __version__
 from busctl.adapters import healthfile
 from busctl.adapters.clock import SystemClock
-from busctl.adapters.events_file import EventsFile
+from busctl.adapters.events_file import EventsFile, has_ended
 from busctl.adapters.postgres.journal import PostgresJournal
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
@@ -31,6 +31,8 @@ from busctl.ops.serve.draining import drain_spool
 
 log = logging.getLogger("busctl.serve")
 
+DEAD_AFTER = timedelta(seconds=30)
+"""Six times as long as a daemon that lives is ever silent; its leases have ended, too."""
 Every = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -70,6 +72,7 @@ def _of_the_store(daemon: Daemon, every: Every) -> list[Coroutine[Any, Any, None
     tasks = [
         every("store", daemon.ask_store, upkeep.LOOK_SECS),
         every("journal", partial(_tell, daemon, events), upkeep.LOOK_SECS),
+        every("daemons", partial(_forget_dead, daemon), upkeep.DAEMONS_SECS),
         every("spool", partial(drain_spool, daemon), upkeep.SPOOL_SECS),
         every("partitions", daemon.bus.ensure_partitions, upkeep.PARTITIONS_SECS),
         every("cleanup", partial(_clean, daemon), settings.cleanup_interval_secs),
@@ -111,6 +114,20 @@ async def _tell(daemon: Daemon, events: EventsFile) -> None:
         raise
     events.keep([])
     await daemon.bus.deliveries.flush()
+
+
+async def _forget_dead(daemon: Daemon) -> int:
+    """Take away the rows of daemons that died on this host: nobody else does for a day, and checks
+    call them silent meanwhile. How many there were. One that was seen lately may live all the same:
+    containers may share a host's name without seeing each other's processes."""
+    journal, store = _journal(daemon), daemon.bus.store
+    before = daemon.bus.clock.now() - DEAD_AFTER
+    known = await store.guarded(journal.daemons(), store.reads)
+    dead = [one.daemon for one in known if one.seen_at < before and has_ended(one.daemon)]
+    for name in dead:
+        await store.guarded(journal.daemon_left(name), store.writes)
+        log.warning("a daemon died here", extra={"daemon": name})
+    return len(dead)
 
 
 def _keep(daemon: Daemon, events: EventsFile) -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -398,3 +400,26 @@ async def test_what_happened_while_the_store_was_away_outlives_the_daemon(
 
             await eventually(told, "the next daemon has told the journal")
     assert not list((tmp_path / "state" / "spool").glob("*/events/*.json"))
+
+
+async def test_the_row_of_a_daemon_that_died_here_leaves(database: str, tmp_path: Path) -> None:
+    """Of this host, gone, and silent: all three, else it may live where we do not see it."""
+    host, gone = socket.gethostname(), 2**22 - 1
+    rows = {
+        f"{host}:{gone}:dead": 60, f"{host}:{gone}:lately": 0, f"{host}:{os.getpid()}:lives": 60,
+        f"elsewhere:{gone}:dead": 60,
+    }  # fmt: skip
+    for name, silent in rows.items():
+        await sql(
+            database,
+            "insert into bus.daemon (daemon, host, pid, version, started_at, seen_at, breaker, "
+            f"breaker_since) values ('{name}', split_part('{name}', ':', 1), 1, 'v', now(), "
+            f"now() - interval '{silent} s', 'closed', now())",
+        )
+    with daemon(database, **settings(tmp_path)):
+
+        async def left() -> bool:
+            known = {name for (name,) in await sql(database, "select daemon from bus.daemon")}
+            return rows.keys() - known == {f"{host}:{gone}:dead"}
+
+        await eventually(left, "one row has left")

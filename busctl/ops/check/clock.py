@@ -13,8 +13,8 @@ KINDS = {
         local=True,
     ),
     "clock.silent_secs": Kind(
-        "See whether that daemon lives; start it again. The row of one that crashed leaves with a "
-        "cleanup after a day.",
+        "See whether that daemon lives; start it again. The row of one that crashed leaves when "
+        "one runs on its host again, or with a cleanup after a day.",
         Threshold(60, 600, "s"),
     ),
 }

@@ -18,6 +18,7 @@ log = logging.getLogger("busctl.upkeep")
 PARTITIONS_SECS = 3600.0
 LOOK_SECS = 5.0
 SPOOL_SECS = 2.0
+DAEMONS_SECS = 30.0
 
 Task = Callable[[], Awaitable[object]]
 
