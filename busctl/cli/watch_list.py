@@ -47,6 +47,6 @@ def _lines(found: Watch) -> Iterator[str]:
     for remark in found.remarks:
         tool = remark.tool_name or "-"
         yield f"{remark.severity} {remark.rule} {remark.observed} {tool}: {remark.message}"
-    wrong = sum(one.ok is False for one in found.observations)
+    wrong = sum(one.is_wrong for one in found.observations)
     seen = counted(len(found.observations), "observation")
     yield f"{seen} of the last day, {wrong:,} of something that is not right."

@@ -33,6 +33,11 @@ class Observed:
     severity: str | None
     findings: int | None
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether somebody should look: notes (severity info) are none of that."""
+        return self.ok is False and self.severity != "info"
+
 
 @dataclass(frozen=True, slots=True)
 class Remark:

@@ -38,7 +38,8 @@ def checked(text: str) -> None:
 
 async def test_a_daemon_tells_what_it_and_its_store_do(database: str, tmp_path: Path) -> None:
     await asyncio.to_thread(busctl, database, "cleanup", "-q")
-    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+    budget = {"BUSCTL_DB_MAX_BYTES": "400000000"}
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state"), **budget) as running:
         async with session(running) as client:
             await client.call("text", {"value": "x" * 5000}, request_id="one-of-a-kind")
             await client.call("blob", {"size_bytes": 2_000_000})
@@ -53,6 +54,7 @@ async def test_a_daemon_tells_what_it_and_its_store_do(database: str, tmp_path: 
     assert "busctl_stored_bytes_count 2.0" in text
     assert "busctl_pool_connections_limit 4.0" in text
     assert re.search(r"^busctl_database_bytes [1-9]", text, re.MULTILINE)
+    assert "busctl_quota_bytes 4e+08" in text
     assert "one-of-a-kind" not in text
 
 
