@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -24,6 +25,10 @@ from busctl.core.settings import Settings
 from tests.pooling import Pooler, pooled
 from tests.providers.played import Played
 from tests.providers.site import SITES
+
+# A deadline of an example is a wall time: a busy machine would fail tests of what is right.
+hypothesis.settings.register_profile("busctl", deadline=None)
+hypothesis.settings.load_profile("busctl")
 
 DEBIAN_BIN = Path("/usr/lib/postgresql/15/bin")
 ROOM_BYTES = 8_000_000_000  # several test processes, two servers each
