@@ -48,7 +48,9 @@ def read_config(text: str | bytes, environ: Mapping[str, str]) -> UpstreamConfig
     """The servers that a file names; `environ` is what ${VAR} stands for. Never raises."""
     config = UpstreamConfig()
     try:
-        shape = json.loads(text, object_pairs_hook=_no_twins)
+        # Some editors begin a file with a byte order mark, which JSON does not have.
+        plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        shape = json.loads(plain, object_pairs_hook=_no_twins)
     except (ValueError, RecursionError) as error:
         config.faults.append(f"it is not JSON: {error}")
         return config

@@ -172,6 +172,14 @@ async def test_a_server_that_is_not_there_is_unavailable_and_said_to_be() -> Non
         assert caught.value.retry_after >= 1
 
 
+async def test_one_that_greets_and_lists_nothing_has_its_time() -> None:
+    command = Command(sys.executable, ("-m", "tests.upstream.old", "--mute"),
+                      {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    async with offered(Upstream("mute", command, start_timeout_secs=1.5)) as offering:
+        (state,) = offering.states()
+        assert state.error == "it did not list what it offers within 1.5 s"
+
+
 async def test_the_folder_of_a_program_must_be_there() -> None:
     command = Command(sys.executable, ("-c", "pass"), cwd="/no/such/folder")
     with pytest.raises(UpstreamFailed, match="the folder /no/such/folder"):

@@ -62,6 +62,13 @@ def test_an_endpoint(server: dict[str, Any]) -> None:
     assert found == Endpoint("https://example.org/mcp", {"Authorization": f"Bearer {SECRET}"})
 
 
+def test_a_byte_order_mark_is_passed_over() -> None:
+    config = read_config(b'\xef\xbb\xbf{"mcpServers": {"a": {"command": "a"}}}', {})
+    assert [each.name for each in config.upstreams] == ["a"]
+    (fault,) = read_config(b'{"mcpServers": "\xff"}', {}).faults
+    assert "not JSON" in fault
+
+
 def test_the_key_of_vs_code() -> None:
     assert only({"type": "stdio", "command": "a"}, "servers") == Command("a")
 

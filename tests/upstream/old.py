@@ -70,6 +70,8 @@ def answer(message: dict[str, Any]) -> None:
                 "serverInfo": {"name": "old", "version": "1"},
             }  # fmt: skip
             respond(asked, json.dumps(greeting))
+        case "tools/list" if "--mute" in sys.argv:
+            pass
         case "tools/list":
             respond(asked, listed())
         case "tools/call":

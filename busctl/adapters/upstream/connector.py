@@ -232,7 +232,7 @@ def _named(name: str, error: BaseException, clean: Callable[[str], str]) -> Base
     """The error by our name; what is not about the server stays as it is."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, BusctlError):
+    if isinstance(error, BusctlError | TimeoutError):  # an OSError, but the caller's own here
         return error
     if isinstance(error, MCPError | httpx2.HTTPError | OSError | RuntimeError | ValueError):
         words = clean(str(error)) or type(error).__name__
