@@ -25,7 +25,7 @@ class EventsFile:
     def __init__(self, spool: Path, daemon: str) -> None:
         self._folder = spool / FOLDER
         self._path = self._folder / f"{daemon}.json"
-        self._kept: list[SystemEvent] = []
+        self._kept: list[SystemEvent] | None = None
 
     def keep(self, events: Sequence[SystemEvent]) -> None:
         """Write them in place of those before; none: no file. Raises OSError."""

@@ -159,10 +159,12 @@ async def say_goodbye(daemon: Daemon) -> None:
     """Tell the journal that the daemon has left; a store that is away is told nothing."""
     journal = _journal(daemon)
     store = daemon.bus.store
+    events = EventsFile(path_of(daemon.settings), daemon.name)
     try:
         await store.guarded(journal.daemon_left(daemon.name), store.writes)
         await store.guarded(daemon.trail.write(journal, last=True), store.writes)
+        events.keep([])
     except BusctlError as error:
         # The next daemon here tells it.
         log.warning("the journal was not told", extra={"error": error.message})
-        _keep(daemon, EventsFile(path_of(daemon.settings), daemon.name))
+        _keep(daemon, events)

@@ -402,6 +402,33 @@ async def test_what_happened_while_the_store_was_away_outlives_the_daemon(
     assert not list((tmp_path / "state" / "spool").glob("*/events/*.json"))
 
 
+async def test_what_a_daemon_could_tell_at_its_end_is_told_once(
+    database: str, tmp_path: Path
+) -> None:
+    """The store is back just before it stops: what was on the disk is told by itself."""
+    with gate_to(database) as gate:
+        with daemon(gate.dsn, **settings(tmp_path)) as running:
+            gate.shut()
+            await is_away(running)
+
+            async def kept() -> bool:
+                return bool(list((tmp_path / "state" / "spool").glob("*/events/*.json")))
+
+            await eventually(kept, "the events are on the disk")
+            gate.open()
+
+            async def closed() -> bool:
+                _, body = await ask(running, "/readyz?verbose")
+                health = json.loads(body)
+                return {health["breaker"], health["breaker_reads"]} == {"closed"}
+
+            await eventually(closed, "the breakers are closed")
+            assert running.stop() == 0
+        assert not list((tmp_path / "state" / "spool").glob("*/events/*.json"))
+    away = "select count(*) from bus.system_event where kind = 'store_away'"
+    assert await sql(database, away) == [(1,)]
+
+
 async def test_the_row_of_a_daemon_that_died_here_leaves(database: str, tmp_path: Path) -> None:
     """Of this host, gone, and silent: all three, else it may live where we do not see it."""
     host, gone = socket.gethostname(), 2**22 - 1
