@@ -39,10 +39,11 @@ class PythonTools:
         for offer in offers:
             for name, function in offer.tools().items():
                 self._add(name, function, offer)
+        self._listed = [self._tools[name].info for name in sorted(self._tools)]
 
     def list_tools(self) -> Sequence[ToolInfo]:
         """Every tool, in the order of their names."""
-        return [self._tools[name].info for name in sorted(self._tools)]
+        return self._listed
 
     async def call(self, call: Call) -> Answer:
         """Run a tool and give its answer as bytes. `call.note` is called in the loop's thread.

@@ -52,9 +52,10 @@ class ChatTools:
                 self._tools[account.tool] = _Tool(
                     account, api(account), question, gate, question.info
                 )
+        self._listed = [self._tools[name].info for name in sorted(self._tools)]
 
     def list_tools(self) -> Sequence[ToolInfo]:
-        return [self._tools[name].info for name in sorted(self._tools)]
+        return self._listed
 
     async def call(self, call: Call) -> Answer:
         """Ask. The answer's text is its pieces; its metadata is whole when they have ended. Raises

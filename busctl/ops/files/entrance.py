@@ -31,6 +31,8 @@ class FileEntrance:
     def __init__(self, tools: ToolHost, files: Files) -> None:
         self._tools = tools
         self._files = files
+        self._listed: Sequence[ToolInfo] = ()
+        self._schemas: Mapping[str, Mapping[str, Any]] = {}
 
     def list_tools(self) -> Sequence[ToolInfo]:
         return self._tools.list_tools()
@@ -49,7 +51,11 @@ class FileEntrance:
         return replace(answer, metadata={**answer.metadata, MANIFEST: manifest})
 
     def _schema(self, name: str) -> Mapping[str, Any]:
-        return next((one.input_schema for one in self.list_tools() if one.name == name), {})
+        listed = self.list_tools()
+        if listed is not self._listed:
+            self._listed = listed
+            self._schemas = {one.name: one.input_schema for one in reversed(listed)}
+        return self._schemas.get(name, {})
 
     async def _looked_at(self, paths: Sequence[str]) -> list[tuple[str, Entry]]:
         async def look(path: str) -> tuple[str, Entry] | FileRefused:

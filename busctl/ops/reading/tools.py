@@ -57,10 +57,13 @@ class ReadingTools:
             READ: _Tool(self._read, "Read on in a stored answer"),
             SEARCH: _Tool(self._search, "Search a stored answer"),
         }
+        self._listed: list[ToolInfo] = []
 
     def list_tools(self) -> Sequence[ToolInfo]:
         """The three."""
-        return [tool.listed(name) for name, tool in self._tools.items()]
+        if not self._listed:  # their schemas take a while to make
+            self._listed = [tool.listed(name) for name, tool in self._tools.items()]
+        return self._listed
 
     async def call(self, call: Call) -> Answer:
         """Read or search for the caller. Raises ToolNotFound, InvalidArguments, AccessDenied, the

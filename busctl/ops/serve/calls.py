@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -141,6 +141,8 @@ class Calls:
         self._limits = Limits(bus.settings)
         self._running: dict[Request, Running] = {}
         self._freed = asyncio.Event()
+        self._listed: Sequence[ToolInfo] = ()
+        self._named: Mapping[str, ToolInfo] = {}
         self.draining = False
         self.abandoned = 0
 
@@ -186,10 +188,16 @@ class Calls:
 
     def tool(self, name: str) -> ToolInfo:
         """Raises ToolNotFound."""
-        for tool in self._tools.list_tools():
-            if tool.name == name:
-                return tool
-        raise ToolNotFound(f"There is no tool {name[:128]!r}.")
+        if not self.offers(name):
+            raise ToolNotFound(f"There is no tool {name[:128]!r}.")
+        return self._named[name]
+
+    def offers(self, name: str) -> bool:
+        """Whether there is a tool of that name."""
+        listed = self._tools.list_tools()
+        if listed is not self._listed:
+            self._listed, self._named = listed, {tool.name: tool for tool in reversed(listed)}
+        return name in self._named
 
     def timeout_of(self, tool: ToolInfo) -> float:
         """Seconds that a call of it may take."""

@@ -91,10 +91,9 @@ class Daemon:
 
     async def settled(self, tool: str | None = None) -> None:
         """Wait for servers that are starting, unless the tool is there already."""
-        if self.upstreams is None:
+        if self.upstreams is None or (tool is not None and self.calls.offers(tool)):
             return
-        if tool is None or all(each.name != tool for each in self.tools.list_tools()):
-            await self.upstreams.settled()
+        await self.upstreams.settled()
 
     async def ask_store(self) -> str:
         """ "ok", "unavailable" or "disabled", asked now: reading with the schema works. A store
