@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -49,6 +49,8 @@ Changed = Callable[[Offering], None]
 JSON_GROWTH = 4
 """How many bytes of JSON a byte of an answer may take: escapes, and texts that are there twice."""
 PING_SECS = 30.0
+END_SECS = 1.0
+"""How long a program that has closed its output at its start may take to end."""
 _SECRET = re.compile(r"(?i)key|token|secret|pass|auth|cred|cookie")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "notice": logging.INFO}
 _CHANGES: dict[type[Any], Offering] = {
@@ -144,7 +146,12 @@ class McpConnector:
             logging_callback=_logging(name, clean),
         )
         await stack.enter_async_context(session)
-        await (negotiate_auto(session) if asked else session.initialize())
+        try:
+            await (negotiate_auto(session) if asked else session.initialize())
+        except MCPError as error:
+            if error.code == CONNECTION_CLOSED and pid is not None:
+                error.add_note(await _within(END_SECS, why()))
+            raise
         doubted = asyncio.Event()
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
@@ -153,6 +160,14 @@ class McpConnector:
         elif pid is None:
             tasks.start_soon(_keep_asking, session, doubted)
         return Line(name, session, dispatcher, pid, why, doubted)
+
+
+async def _within(seconds: float, told: Awaitable[str]) -> str:
+    try:
+        async with asyncio.timeout(seconds):
+            return await told
+    except TimeoutError:
+        return "it closed its standard output"
 
 
 async def _connection_ended() -> str:
@@ -235,6 +250,7 @@ def _named(name: str, error: BaseException, clean: Callable[[str], str]) -> Base
     if isinstance(error, BusctlError | TimeoutError):  # an OSError, but the caller's own here
         return error
     if isinstance(error, MCPError | httpx2.HTTPError | OSError | RuntimeError | ValueError):
-        words = clean(str(error)) or type(error).__name__
+        notes = getattr(error, "__notes__", ())
+        words = "; ".join(clean(each) for each in (str(error) or type(error).__name__, *notes))
         return UpstreamFailed(f"The upstream {name!r} cannot be reached: {words}.")
     return error
