@@ -52,12 +52,15 @@ async def test_answers_of_every_kind_pass(database: str, tmp_path: Path, era: st
         long = await client.call_tool("fail_large", {"size": 50_000})
         assert long.is_error
         assert long.content[1].size == 50_000
+        trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        beside = await client.call_tool("beside", {}, meta={"traceparent": trace})
+        assert beside.content[0].text[:35] == trace[:35]  # the trace is one, spans are each one's
         several = await asyncio.gather(
             *(client.call_tool("plain", {"words": f"w{at}"}) for at in range(50))
         )
         assert [one.content[0].text for one in several] == [f"w{at}" for at in range(50)]
     kept = await sql(database, "select count(*) from bus.message_bus")
-    assert kept == [(5 + 50,)]
+    assert kept == [(6 + 50,)]
 
 
 async def test_twenty_megabytes_come_back_by_their_link(

@@ -178,6 +178,12 @@ def variable(name: str) -> str:
     return os.environ.get(name, "unset")
 
 
+@server.tool(structured_output=False)
+def beside(context: Context) -> str:
+    """What came beside the arguments as `traceparent`."""
+    return str(dict(context.request_context.meta or {}).get("traceparent"))
+
+
 @server.resource("memo://welcome", mime_type="text/plain")
 def welcome() -> str:
     """A text to read."""
