@@ -55,6 +55,7 @@ class McpGateway:
         self._bus = daemon.bus
         self._settings = daemon.settings
         self._waiting = 0
+        self._redemptions = asyncio.Semaphore(daemon.settings.max_redemptions)
 
     # --- tools -----------------------------------------------------------------------------
 
@@ -189,12 +190,13 @@ class McpGateway:
         """The identical bytes, to whom they belong; counted as a delivery."""
         transaction_id, principal = parse_id(uri), caller.principal
         await self._bus.require(principal, Scope.READ, transaction_id)
-        opened = await self._bus.open(transaction_id, principal=principal.reads_as)
-        assembled = io.BytesIO()
-        async for piece in opened.pieces:
-            assembled.write(piece)
-        content_type = opened.claim.content_type
-        text, blob = await asyncio.to_thread(_text_or_blob, assembled, content_type)
+        async with self._redemptions:
+            opened = await self._bus.open(transaction_id, principal=principal.reads_as)
+            assembled = io.BytesIO()
+            async for piece in opened.pieces:
+                assembled.write(piece)
+            content_type = opened.claim.content_type
+            text, blob = await asyncio.to_thread(_text_or_blob, assembled, content_type)
         seen = measured(opened.claim.payload_size_bytes, opened.claim.checksum)
         self._bus.passed(transaction_id, SENT, Hop.WIRE, {"via": "mcp", **seen})
         return mcp_told.resource_contents(uri, content_type, text=text, blob=blob)
