@@ -217,6 +217,8 @@ async def test_names_that_clash_are_prefixed(database: str, tmp_path: Path) -> N
     config = write(tmp_path, one=program(), **{"the other": program("--many", "3")})
     with daemon(database, BUSCTL_MCP_CONFIG=config) as running:
         async with session(running) as client:
+            for server in ("one", "the other"):
+                await ready(client, server, 1)
             listed = await names(client)
             assert {"one_plain", "the_other_plain", "tool_000", "echo"} <= listed
             assert "plain" not in listed

@@ -36,6 +36,7 @@ CLOSED = "Connection closed"
 """The SDK's words for requests whose answer can not come any more."""
 REFUSED = ("Session terminated", "Server returned an error response")
 """The SDK's words for a refusal by HTTP: the server may not know our session, started anew."""
+RETRY_SECS = 1.0
 THREAD_BYTES = 64 * 1024
 REASON_SECS = 1.0
 """How long a program that has closed its output may take to say how it ended."""
@@ -158,7 +159,11 @@ class Line:
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
-        """The server's errors by our name."""
+        """The server's errors by our name. A session that is over is asked nothing."""
+        if self._dispatcher.ended.is_set():
+            raise UpstreamUnavailable(
+                f"The upstream {self._name!r} has just ended.", retry_after=RETRY_SECS
+            )
         said = f"The upstream {self._name!r} did not {what}"
         try:
             yield

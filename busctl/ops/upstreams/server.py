@@ -147,7 +147,7 @@ class Server:
             stale, self._stale = self._stale, set()
             try:
                 await self._look(line, stale)
-            except UpstreamFailed as error:
+            except (UpstreamFailed, UpstreamUnavailable) as error:
                 # What was listed before is the best that is known.
                 log.warning(
                     "upstream list not read", extra={"upstream": self.name, "error": error.message}
