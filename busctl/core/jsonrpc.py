@@ -76,6 +76,24 @@ def response_in(line: bytearray) -> Response | None:
     return None
 
 
+def asked_id(line: bytearray) -> int | str | None:
+    """The id of the request that a line means to answer, though it is no response that the
+    protocol has; None for what answers nothing."""
+    found = _object_in(line)
+    return None if found is None or "method" in found else _id_of(found)
+
+
+def refused_id(line: bytes) -> int | str | None:
+    """The id that an object which is no message gives itself: whoever sent it waits for that."""
+    found = _object_in(bytearray(line))
+    return None if found is None else _id_of(found)
+
+
+def _id_of(found: dict[str, Any]) -> int | str | None:
+    asked = found.get("id")
+    return asked if isinstance(asked, int | str) and not isinstance(asked, bool) else None
+
+
 def id_in(piece: bytes) -> int | str | None:
     """The id of the response whose beginning or end this is: for a line that is too long to be
     kept."""

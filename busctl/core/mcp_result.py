@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from busctl.core.content_type import BYTES, JSON, MCP_RESULT, TEXT, is_json, is_text, plain
 from busctl.core.jsontext import parse_json
+from busctl.core.mcp_form import as_taken
 
 STRUCTURED = "mcp_structured"
 """The metadata field that says how the structured content repeats the text: SAME, RESULT,
@@ -95,15 +96,17 @@ def result_of(
     """The result that a payload is: content, structuredContent and isError where there are any.
 
     A payload of Python tools becomes one text, image, audio or embedded resource; the last is
-    named `uri`. A JSON object is the structured content, too.
+    named `uri`. A JSON object is the structured content, too. A kept result that clients would
+    refuse is told as its own JSON, in one text.
     """
-    known = metadata or {}
     if plain(content_type) == MCP_RESULT:
-        result = _result_within(payload)
-        if result is not None:
-            return result
-    result = {"content": [_block(payload, content_type, uri)]}
-    structured = _structured(payload, content_type, known.get(STRUCTURED))
+        within = _result_within(payload)
+        taken = None if within is None else as_taken(within, payload)
+        if taken is not None:
+            return taken
+    result: dict[str, Any] = {"content": [_block(payload, content_type, uri)]}
+    repeats = (metadata or {}).get(STRUCTURED)
+    structured = _structured(payload, content_type, repeats)
     if structured is not None:
         result["structuredContent"] = structured
     if is_error:
@@ -262,7 +265,7 @@ def _block(payload: bytes, content_type: str, uri: str) -> dict[str, Any]:
 
 def _structured(payload: bytes, content_type: str, repeats: Any) -> Any:
     text = _decoded(payload)
-    if text is None or not (repeats or is_json(content_type)):
+    if text is None or not (repeats or is_json(content_type)) or plain(content_type) == MCP_RESULT:
         return None
     if repeats == RESULT:
         return {"result": text}

@@ -92,7 +92,8 @@ def error_result(error: BusctlError) -> dict[str, Any]:
     retry_after = getattr(error, "retry_after", None)
     if retry_after:
         parts.append(f"Try again in {retry_after:g} s.")
-    if error.transaction_id is not None:
+    # An error about a message names it in its words; one that is kept is a message of its own.
+    if error.transaction_id is not None and str(error.transaction_id) not in error.message:
         parts.append(f"Stored as {SCHEME}{error.transaction_id}.")
     code = getattr(error, "error_code", error.code)
     return {

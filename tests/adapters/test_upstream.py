@@ -20,6 +20,7 @@ from busctl.core.errors import (
     UpstreamFailed,
     UpstreamUnavailable,
 )
+from busctl.core.mcp_result import ResultPayload
 from busctl.core.upstream import Command, Endpoint, Upstream
 from busctl.ops.upstreams import Offered
 from busctl.ports import Offering, UpstreamLine
@@ -29,6 +30,8 @@ from tests.upstream.server import image_of, text_of
 COMMAND = Command(
     sys.executable, ("-m", "tests.upstream.server"), {"PYTHONPATH": str(ROOT), "API_KEY": "hunter2"}
 )
+
+OLD = Command(sys.executable, ("-m", "tests.upstream.old"), {"PYTHONPATH": str(ROOT)})
 
 
 @pytest.fixture
@@ -200,3 +203,32 @@ async def test_a_program_that_ends_at_once_says_how() -> None:
     with pytest.raises(UpstreamFailed, match=r"'tests' cannot be reached.*it ended with status 1"):
         async with connected(Command("false")):
             pass
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"jsonrpc":"2.0","id":$ID,"result":null}',
+        '{"jsonrpc":"2.0","id":$ID,"result":[]}',
+        '{"jsonrpc":"2.0","id":$ID,"error":"no"}',
+        '{"jsonrpc":"2.0","id":$ID}',
+        '{"id":$ID,"error":{"code":1,"message":"half a pair \\ud83d"}}',
+    ],
+)
+async def test_an_answer_that_is_no_response_ends_its_call(line: str) -> None:
+    async with connected(OLD) as session:
+        with pytest.raises(UpstreamFailed, match="no JSON-RPC"):
+            await called(session, "answer", line=line)
+        answered = await called(session, "say", words="on")
+        assert answered.body == b"say: on"
+
+
+async def test_one_whose_child_holds_its_output_ends_all_the_same() -> None:
+    async with connected(OLD) as session:
+        with pytest.raises(UpstreamFailed, match="it ended"):
+            await called(session, "leave")
+        assert await session.ended() == "it ended with status 3"
+
+
+async def called(session: UpstreamLine, name: str, **arguments: Any) -> ResultPayload:
+    return await session.call_tool(name, arguments, meta={}, heard=lambda *_: None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busctl.core.jsonrpc import UNREAD_BYTES, Response, id_in, response_in
+from busctl.core.jsonrpc import UNREAD_BYTES, Response, asked_id, id_in, refused_id, response_in
 
 RESULT = '{"content": [{"type":"text","text":"}\\" \\u00e9 \\ud83d"}], "n": 1.0, "e": 1e400}'
 FORMS = [
@@ -95,3 +95,28 @@ def test_a_long_result_is_read_by_whom_it_is_for(form: str) -> None:
     assert broken is not None
     with pytest.raises(ValueError, match="no JSON object"):
         broken.result.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "id"),
+    [
+        ('{"jsonrpc":"2.0","id":7,"result":null}', 7),
+        ('{"jsonrpc":"2.0","id":"seven","result":"a word"}', "seven"),
+        ('{"id":7,"error":{"message":"half a pair \\ud83d"}}', 7),
+        ('{"jsonrpc":"2.0","id":7}', 7),
+        ('{"jsonrpc":"2.0","id":7,"method":5}', None),
+        ('{"jsonrpc":"2.0","id":true,"result":{}}', None),
+        ('{"jsonrpc":"2.0","result":{}}', None),
+        ('[{"jsonrpc":"2.0","id":7,"result":{}}]', None),
+        ("7", None),
+        ("hello", None),
+    ],
+)
+def test_the_request_that_a_broken_response_is_for(text: str, id: int | str | None) -> None:
+    assert asked_id(bytearray(text.encode())) == id
+
+
+def test_whoever_sent_what_is_no_message_is_answered_by_its_id() -> None:
+    assert refused_id(b'{"id": "a", "method": "tools/call", "params": {"x": "\\ud83d"}}') == "a"
+    assert refused_id(b'{"method": "tools/call"}') is None
+    assert refused_id(b"no json") is None

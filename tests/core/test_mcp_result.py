@@ -68,6 +68,24 @@ def test_one_text_is_its_bytes(result: dict[str, Any], body: bytes, content_type
         assert told["structuredContent"] == result["structuredContent"]
 
 
+REFUSED = [
+    {"content": [{"type": "hologram", "layers": 3}]},
+    {"content": [{"type": "text"}]},
+    {"content": [{"type": "text", "text": 5}]},
+    {"content": [{"type": "image", "data": "aGk="}]},
+    {"content": [{"type": "resource", "resource": {"uri": "file:///a"}}]},
+    {"content": [{"type": "text", "text": "a", "annotations": "loud"}]},
+    {"content": ["a word"]},
+    {"content": None},
+    {"content": "no list"},
+    {"content": {"type": "text", "text": "a"}},
+    one_text("a", structuredContent=["a"]),
+    {"content": [], "_meta": 5},
+    one_text("half a pair \ud83d"),
+    {"content": [], "structuredContent": {"\udc00": 1}},
+    {"task": {"taskId": "1"}},
+]
+
 MORE_THAN_A_TEXT = [
     {"content": []},
     {"content": [], "structuredContent": {"a": 1}},
@@ -79,11 +97,9 @@ MORE_THAN_A_TEXT = [
     one_text("a", structuredContent={"n" * 65: "a"}),
     one_text("1", structuredContent={"result": True}),
     one_text('{"a": 1}', structuredContent={"a": 1.0}),
-    one_text("a", structuredContent=["a"]),
     one_text("half of it", resultType="partial"),
-    one_text("half a pair \ud83d"),
     one_text("a", tomorrow={"b": 1}),
-    {"content": "no list"},
+    *REFUSED,
 ]
 
 
@@ -93,7 +109,9 @@ def test_anything_else_is_kept_whole(result: dict[str, Any]) -> None:
     assert payload_of(result, raw) == ResultPayload(raw, MCP_RESULT)
     serialised = payload_of(result)
     assert serialised.content_type == MCP_RESULT
-    assert back(serialised) == result == json.loads(serialised.body)
+    assert json.loads(serialised.body) == result
+    if result not in REFUSED:
+        assert back(serialised) == result
 
 
 def test_an_error_of_several_blocks_stays_one() -> None:
@@ -200,3 +218,25 @@ def test_what_a_payload_says_to_people() -> None:
     assert text_in(kept.body, kept.content_type) == "a"
     assert text_in(b"a word", TEXT) == "a word"
     assert text_in(b"\xff", BYTES) == ""
+
+
+@pytest.mark.parametrize("result", REFUSED)
+def test_a_result_that_clients_would_refuse_is_told_as_its_json(result: dict[str, Any]) -> None:
+    told = back(payload_of({**result, "isError": True}))
+    (block,) = told["content"]
+    assert block["type"] == "text"
+    assert json.loads(block["text"]) == {**result, "isError": True}
+    assert "structuredContent" not in told
+    assert told["isError"] is True
+    block["text"].encode()
+
+
+@pytest.mark.parametrize("result", [{}, {"structuredContent": {"a": 1}}])
+def test_a_result_without_blocks_gets_an_empty_list(result: dict[str, Any]) -> None:
+    assert back(payload_of(result)) == {**result, "content": []}
+
+
+def test_a_whole_pair_of_surrogates_is_a_character() -> None:
+    kept = payload_of({}, b'{"content":[{"type":"text","text":"\\ud83d\\ude00"},'
+                          b'{"type":"text","text":""}]}')  # fmt: skip
+    assert back(kept)["content"][0]["text"] == "\U0001f600"

@@ -153,12 +153,14 @@ def test_a_store_that_is_not_to_be_had_is_told_to_the_client(tmp_path: Path) -> 
 def test_standard_output_is_the_protocols_alone(database: str, tmp_path: Path) -> None:
     process = started(database, tmp_path)
     say(
-        process, b"no json\n", b"\n", INITIALIZE,
+        process, b"no json\n", b"\n", b'{"id": 9, "method": "half \\\\ud83d"}\n', INITIALIZE,
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/call",
          "params": {"name": "loud", "arguments": {}}},
     )  # fmt: skip
     assert hear(process)["error"]["code"] == -32700
+    refused = hear(process)
+    assert (refused["id"], refused["error"]["code"]) == (9, -32700)
     assert hear(process)["id"] == 1
     answer = hear(process)
     assert answer["result"]["content"][0]["text"] == "said"

@@ -7,6 +7,8 @@ of a surrogate pair, blocks of kinds to come, answers without end.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -14,7 +16,7 @@ PROTOCOL = "2025-11-25"
 UNKNOWN_METHOD = -32601
 LONE = "half a pair \ud83d, and on"
 
-tools = ["say", "learn", "noise", "lone", "to_come", "endless", "wait", "refuse"]
+tools = ["say", "learn", "noise", "lone", "to_come", "endless", "wait", "refuse", "answer", "leave"]
 waiting: dict[Any, Any] = {}
 
 
@@ -50,6 +52,11 @@ def call(id: Any, name: str, arguments: dict[str, Any]) -> None:
         case "wait":
             waiting[id] = arguments
             return None
+        case "answer":
+            return write(arguments["line"].replace("$ID", json.dumps(id)))
+        case "leave":
+            subprocess.Popen(["sleep", "60"])  # holds all that is open here
+            os._exit(3)
         case "refuse":
             error = {"code": -32000, "message": "not today"}
             return write(json.dumps({"jsonrpc": "2.0", "id": id, "error": error}))

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from busctl.adapters.mcp_front.encoding import encoded, is_short
 from busctl.adapters.mcp_front.server import make_server, takes_links
 from busctl.core.errors import ConfigurationError
+from busctl.core.jsonrpc import refused_id
 from busctl.core.principal import Principal
 from busctl.ports.gateway import Caller, Gateway
 
@@ -123,7 +124,7 @@ class Incoming(_Stream):
             try:
                 return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
             except ValidationError:
-                await self._outgoing.send(SessionMessage(_unreadable()))
+                await self._outgoing.send(SessionMessage(_unreadable(line)))
         log.info("standard input ended")
         return None
 
@@ -139,9 +140,11 @@ class Incoming(_Stream):
                 return line
 
 
-def _unreadable() -> JSONRPCError:
+def _unreadable(line: bytes) -> JSONRPCError:
+    """The error to the id that asked, where the line tells it: JSON that is no message, or holds
+    half of a surrogate pair."""
     error = ErrorData(code=PARSE_ERROR, message="The line is no JSON-RPC message, or too long.")
-    return JSONRPCError(jsonrpc="2.0", id=None, error=error)
+    return JSONRPCError(jsonrpc="2.0", id=refused_id(line), error=error)
 
 
 @asynccontextmanager

@@ -115,6 +115,9 @@ class Line:
     async def call_tool(
         self, name: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], heard: Heard
     ) -> ResultPayload:
+        if self._dispatcher.ended.is_set():  # nobody has been told of its end yet
+            raise UpstreamUnavailable(f"The upstream {self._name!r} has ended", retry_after=1.0)
+
         async def progress(progress: float, total: float | None, message: str | None) -> None:
             heard(progress, total, message)
 
@@ -178,7 +181,9 @@ class Line:
                 self._doubted.set()
             raise UpstreamFailed(f"{said}: {error}", rpc_code=error.code) from error
         except ValidationError as error:
-            words = f"{error.error_count()} faults, the first: {error.errors()[0]['msg']}"
+            first = error.errors()[0]
+            place = ".".join(str(each) for each in first["loc"][:4])
+            words = f"{error.error_count()} faults, the first: {place}: {first['msg']}"
             raise UpstreamFailed(f"{said} as the protocol has it ({words}).") from error
         except RuntimeError as error:  # the SDK's word for what a revision does not have
             raise UpstreamFailed(f"{said}: {error}") from error

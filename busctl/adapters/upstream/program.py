@@ -69,6 +69,13 @@ async def start(name: str, command: Command, guard: Guard) -> Process:
     return process
 
 
+async def ended(process: Process, look_secs: float) -> int:
+    """Wait for the end of the program alone, whose pipes a child of it may hold; its status."""
+    while (code := process.returncode) is None:  # noqa: ASYNC110  # asyncio tells with the pipes' end
+        await asyncio.sleep(look_secs)
+    return code
+
+
 async def end(process: Process, guard: Guard) -> None:
     """End a program and all of its group: by closing its input, then SIGTERM, then SIGKILL."""
     group = process.pid

@@ -28,7 +28,7 @@ from mcp_types import (
 from busctl.adapters.upstream import program
 from busctl.adapters.upstream.guard import Guard
 from busctl.adapters.upstream.lines import TooLong, lines
-from busctl.core.jsonrpc import id_in, response_in
+from busctl.core.jsonrpc import asked_id, id_in, response_in
 from busctl.core.upstream import Command
 
 log = logging.getLogger("busctl.upstream")
@@ -36,6 +36,8 @@ log = logging.getLogger("busctl.upstream")
 SHOWN_CHARS = 2000
 """How much of one line of standard error is logged."""
 STDERR_BYTES = 64 * 1024
+LOOK_SECS = 1.0
+"""How often it is looked whether the program is still there."""
 
 Inbound = MemoryObjectReceiveStream[SessionMessage | Exception]
 Outbound = MemoryObjectSendStream[SessionMessage]
@@ -51,7 +53,7 @@ class Pipes:
 
     async def ended(self) -> str:
         """Wait for its end; how it ended, for people."""
-        code = await self.process.wait()
+        code = await program.ended(self.process, 0.005)  # it is about to
         return f"it was ended by signal {-code}" if code < 0 else f"it ended with status {code}"
 
 
@@ -69,6 +71,7 @@ async def piped(
         asyncio.create_task(reader.read(process)),
         asyncio.create_task(_write(process, from_session, to_session)),
         asyncio.create_task(_log(name, process, clean)),
+        asyncio.create_task(reader.end_with(process)),
     ]
     try:
         yield Pipes(process, inbound, outbound)
@@ -93,12 +96,24 @@ class _Reader:
         self._to_session = to_session
         self._clean = clean
         self._most = most_bytes
+        self._taken = 0
+
+    async def end_with(self, process: Process) -> None:
+        """End the messages soon after the program has ended: its output is then still open where
+        a child of it has inherited that."""
+        await program.ended(process, LOOK_SECS)
+        taken = -1
+        while taken != self._taken:
+            taken = self._taken
+            await asyncio.sleep(LOOK_SECS)
+        self._to_session.close()
 
     async def read(self, process: Process) -> None:
         assert process.stdout is not None  # noqa: S101  # started with a pipe
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # the session is over
             async for line in lines(process.stdout, self._most):
                 message = self._message(line)
+                self._taken += 1
                 del line  # the session's from here on: it is not held until the next one comes
                 if message is not None:
                     await self._to_session.send(SessionMessage(message))
@@ -126,7 +141,9 @@ class _Reader:
                 "upstream wrote no JSON-RPC to its standard output",
                 extra={"upstream": self._name, "line": text},
             )
-            return None
+            answered = asked_id(line)
+            # Without a word to whoever asked, the call would wait for its whole time.
+            return None if answered is None else _error(answered, "the answer is no JSON-RPC")
 
     def _refused(self, line: TooLong) -> JSONRPCMessage | None:
         found = id_in(line.head)
@@ -139,8 +156,12 @@ class _Reader:
         if found is None:
             return None
         words = f"the answer has {line.size:,} bytes as JSON, {self._most:,} are taken"
-        error = ErrorData(code=INTERNAL_ERROR, message=words)
-        return JSONRPCError(jsonrpc="2.0", id=found, error=error)
+        return _error(found, words)
+
+
+def _error(id: int | str, words: str) -> JSONRPCError:
+    error = ErrorData(code=INTERNAL_ERROR, message=words)
+    return JSONRPCError(jsonrpc="2.0", id=id, error=error)
 
 
 async def _write(
