@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int4
 
@@ -75,7 +76,7 @@ class PostgresRetention:
             async with AsyncExitStack() as stack:
                 session = await stack.enter_async_context(self._pool.borrow())
                 await session.command("begin read write")
-                stack.push_async_callback(session.command, "rollback")
+                stack.push_async_callback(_rolled_back, session)
                 await session.all(self._sql["retention_lock_lives"])
                 row = await session.one(self._sql["retention_lock"])
                 if not (row and row[0]):
@@ -242,6 +243,12 @@ class PostgresRetention:
             return result
 
         return transaction
+
+
+async def _rolled_back(session: Session) -> None:
+    """Unless a statement of it was given up: such a connection takes no other, and is closed."""
+    if session.connection.pgconn.transaction_status != TransactionStatus.ACTIVE:
+        await session.command("rollback")
 
 
 def _span(partition: Partition) -> str:

@@ -28,8 +28,12 @@ async def repeat(
 ) -> None:
     """Run `task` after `first` seconds and every `seconds`, until cancelled."""
     await asyncio.sleep(first)
+    own = asyncio.current_task()
     while True:
         await once(name, task, meter)
+        if own is not None and own.cancelling():
+            # What was given up for that failed in its own way, and hid it.
+            raise asyncio.CancelledError
         await asyncio.sleep(seconds)
 
 
