@@ -135,7 +135,8 @@ def _mapped(asked: str) -> Iterator[None]:
             raise refusal(
                 f"There is no file {asked!r}.", Reason.MISSING, "Check the path."
             ) from error
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        # EINVAL: what was a link when it was looked at is none any more.
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EINVAL):
             raise refusal(
                 f"The path {asked!r} leads through a link or a file where a folder was, or changed "
                 "while it was opened.",

@@ -33,11 +33,11 @@ def create(
         ),
     ],
     scope: Annotated[
-        str,
+        list[str],
         typer.Option(
             "--scope",
             metavar="SCOPES",
-            help="What it is good for, comma-separated: call, read, admin.",
+            help="What it is good for, comma-separated or repeated: call, read, admin.",
         ),
     ],
     ttl: Annotated[
@@ -66,10 +66,11 @@ def create(
     from busctl.ops import tokens as operations
 
     checked_name(principal)  # before a store is started for it
-    parse_scopes(scope)
+    wanted = ",".join(scope)
+    parse_scopes(wanted)
     lasting = None if ttl is None else parse_duration(ttl, "--ttl")
     made = _with_tokens(
-        env_file, sets, lambda tokens: operations.create(tokens, principal, scope, lasting)
+        env_file, sets, lambda tokens: operations.create(tokens, principal, wanted, lasting)
     )
     if as_json:
         emit_json({"token": made.secret, **token_shape(made.token)})

@@ -11,7 +11,7 @@ AWAY = "postgresql://nobody:hunter2@127.0.0.1:1/none"
 PORT = ("-s", "BUSCTL_PORT=1", "-s", "BUSCTL_STATE_DIR=/nonexistent/state")
 NAMES = (
     "connection schema partitions breaker spool expiry backlog quota integrity latency clock cron "
-    "alerts"
+    "alerts upstreams"
 )
 
 
@@ -21,19 +21,19 @@ async def test_a_healthy_deployment_in_every_format(database: str) -> None:
     shape = done.json
     assert (shape["ok"], shape["grade"], shape["findings"]) == (True, "OK", [])
     assert [one["check"] for one in shape["checks"]] == NAMES.split()
-    assert shape["checked"] == 13 and shape["connect_ms"] > 0 and shape["seconds"] > 0
+    assert shape["checked"] == 14 and shape["connect_ms"] > 0 and shape["seconds"] > 0
     measures = [each for one in shape["checks"] for each in one["measures"]]
     assert all(each.keys() == {"kind", "subject", "value", "unit", "warn", "critical"}
                for each in measures)  # fmt: skip
 
     text = busctl(database, "check", *PORT)
-    assert text.code == 0 and text.text.count("\n") == 14 and "13 OK" in text.text
+    assert text.code == 0 and text.text.count("\n") == 15 and "14 OK" in text.text
     quiet = busctl(database, "check", *PORT, "-q")
     assert (quiet.code, quiet.out, quiet.err) == (0, b"", "")
 
     nagios = busctl(database, "check", *PORT, "--format", "nagios")
     assert nagios.code == 0
-    assert re.match(r"BUSCTL OK - 13 checks in [\d.]+ s \| '", nagios.text)
+    assert re.match(r"BUSCTL OK - 14 checks in [\d.]+ s \| '", nagios.text)
     assert "'partitions.ahead_hours'=" in nagios.text and ";6:;1:" in nagios.text
 
     lines = busctl(database, "check", *PORT, "--format", "prometheus").text.splitlines()

@@ -188,7 +188,17 @@ async def test_a_bus_that_is_switched_off_knows_the_daemons_own_token_alone(data
 
 def test_the_command_line(database: str) -> None:
     done = busctl(
-        database, "token", "create", "--principal", "ci", "--scope", "call", "--ttl", "90d"
+        database,
+        "token",
+        "create",
+        "--principal",
+        "ci",
+        "--scope",
+        "call",
+        "--scope",
+        "read",
+        "--ttl",
+        "90d",
     )
     assert done.returncode == 0
     secret = done.stdout.strip()
@@ -197,7 +207,7 @@ def test_the_command_line(database: str) -> None:
     assert secret not in done.stderr
     assert "It is not shown again" in done.stderr
     listed = busctl(database, "token", "list").stdout.split("\t")
-    assert listed[1:4] == ["ci", "call", "active"]
+    assert listed[1:4] == ["ci", "call,read", "active"]
     for words, said in (
         (("create", "--principal", "Ци", "--scope", "call"), "no name for a principal"),
         (("create", "--principal", "ci", "--scope", "write"), "is no scope"),

@@ -299,6 +299,21 @@ async def test_its_stderr_is_logged_without_its_secrets(database: str, tmp_path:
         assert secret not in running.log
 
 
+async def test_a_flood_on_its_stderr_is_counted_instead_of_logged(
+    database: str, tmp_path: Path
+) -> None:
+    config = write(tmp_path, tests=program())
+    with daemon(database, BUSCTL_MCP_CONFIG=config, BUSCTL_LOG_FORMAT="json") as running:
+        async with session(running) as client:
+            await client.call("speak", {"words": "\n".join(["again"] * 5000)})
+        running.stop()
+        said = [line for line in running.lines if line.get("upstream") == "tests"]
+        logged = sum(line.get("line") == "again" for line in said)
+        counted = sum(line.get("lines", 0) for line in said)
+        assert 100 <= logged < 2500
+        assert logged + counted == 5000
+
+
 async def test_answers_pass_whole_while_the_store_is_away(database: str, tmp_path: Path) -> None:
     config = write(tmp_path, tests=program())
     dead = "postgresql://nobody@127.0.0.1:9/nothing"

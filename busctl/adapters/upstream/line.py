@@ -115,9 +115,6 @@ class Line:
     async def call_tool(
         self, name: str, arguments: Mapping[str, Any], *, meta: Mapping[str, Any], heard: Heard
     ) -> ResultPayload:
-        if self._dispatcher.ended.is_set():  # nobody has been told of its end yet
-            raise UpstreamUnavailable(f"The upstream {self._name!r} has ended", retry_after=1.0)
-
         async def progress(progress: float, total: float | None, message: str | None) -> None:
             heard(progress, total, message)
 

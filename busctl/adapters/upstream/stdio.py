@@ -28,6 +28,7 @@ from mcp_types import (
 from busctl.adapters.upstream import program
 from busctl.adapters.upstream.guard import Guard
 from busctl.adapters.upstream.lines import TooLong, lines
+from busctl.core.bucket import Bucket
 from busctl.core.jsonrpc import asked_id, id_in, response_in
 from busctl.core.upstream import Command
 
@@ -36,6 +37,8 @@ log = logging.getLogger("busctl.upstream")
 SHOWN_CHARS = 2000
 """How much of one line of standard error is logged."""
 STDERR_BYTES = 64 * 1024
+STDERR_LINES_PER_SEC = 100.0
+"""More than that of one server is counted, not logged: it must not fill the disk."""
 LOOK_SECS = 1.0
 """How often it is looked whether the program is still there."""
 
@@ -183,8 +186,21 @@ async def _write(
 async def _log(name: str, process: Process, clean: Callable[[str], str]) -> None:
     """What it says on standard error, line by line."""
     assert process.stderr is not None  # noqa: S101  # started with a pipe
+    pace, unlogged = Bucket(STDERR_LINES_PER_SEC), 0
     async for line in lines(process.stderr, STDERR_BYTES):
+        if pace.take(asyncio.get_running_loop().time()):
+            unlogged += 1
+            continue
+        if unlogged:
+            _log_unlogged(name, unlogged)
+            unlogged = 0
         raw = line.head if isinstance(line, TooLong) else line
         text = clean(raw[:SHOWN_CHARS].decode("utf-8", "replace").rstrip())
         if text:
             log.info("upstream says", extra={"upstream": name, "line": text})
+    if unlogged:
+        _log_unlogged(name, unlogged)
+
+
+def _log_unlogged(name: str, lines: int) -> None:
+    log.warning("upstream says more than is logged", extra={"upstream": name, "lines": lines})
