@@ -83,6 +83,7 @@ class FaultProxy:
         self._moving.set()
         self._refusing = False
         self._flipping: tuple[Side, float] | None = None
+        self._unflipped = False
         self._trap: Trap | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._server: asyncio.Server | None = None
@@ -143,8 +144,10 @@ class FaultProxy:
             line.server.transport.abort()
 
     def flip(self, side: Side, share: float) -> None:
-        """Flip a bit in that share of the larger messages that `side` sends, in their middle."""
+        """Flip a bit in that share of the larger messages that `side` sends, in their middle; in
+        the first of them at any rate."""
         self._flipping = (side, share)
+        self._unflipped = True
 
     def arm(
         self, statement: str, when: When, action: Callable[[Line], Awaitable[None]], skip: int = 0
@@ -271,9 +274,10 @@ class FaultProxy:
         """The message, with a bit flipped if its turn has come."""
         if (
             self._flipping is None or self._flipping[0] != side or len(raw) < FLIPPED_FROM_BYTES
-            or self._random.random() >= self._flipping[1]
+            or (not self._unflipped and self._random.random() >= self._flipping[1])
         ):  # fmt: skip
             return raw
+        self._unflipped = False
         self.flipped += 1
         place = self._random.randrange(len(raw) // 4, len(raw) * 3 // 4)
         spoilt = bytearray(raw)

@@ -107,9 +107,11 @@ async def test_a_half_open_line_says_nothing_for_ever() -> None:
         assert await said(line, b"three") == b""
 
 
-async def test_flipped_bits_are_one_in_a_large_message_of_one_side() -> None:
+@pytest.mark.parametrize("share", [1.0, 0.0])
+async def test_flipped_bits_are_one_in_a_large_message_of_one_side(share: float) -> None:
+    """Whatever the share, the first one has its turn: a drill must not pass by chance."""
     async with echoing() as proxy, connected(proxy) as line:
-        proxy.flip("server", 1.0)
+        proxy.flip("server", share)
         sent = bytes(4096)
         got = await said(line, sent)
         assert len(got) == len(sent)
