@@ -29,7 +29,7 @@ async def test_put_and_get_of_a_kilobyte_with_its_trail(database: str) -> None:
     async with AsyncExitStack() as stack:
 
         async def opened(**fields: bool) -> Bus:
-            settings = Settings(database_url=SecretStr(database), **fields)  # type: ignore[arg-type]
+            settings = Settings(database_url=SecretStr(database), **fields)  # type: ignore[arg-type]  # flags alone
             return await stack.enter_async_context(Bus.connect(settings))
 
         async def there_and_back(bus: Bus) -> None:
@@ -60,7 +60,7 @@ async def test_a_call_of_a_kilobyte_with_its_trail(database: str) -> None:
             )
         found = await medians(
             {
-                name: lambda client=client: client.call("text", {"value": "x" * 1000})  # type: ignore[misc]
+                name: lambda client=client: client.call("text", {"value": "x" * 1000})  # type: ignore[misc]  # a lambda with a default
                 for name, client in clients.items()
             },
             ROUNDS,

@@ -33,7 +33,7 @@ async def test_a_report_shows_what_the_json_says(
     for size, scheme in views:
         async with browsing(size=size, scheme=scheme) as browser:
             asked: list[str] = []
-            browser.page.on("request", lambda request: asked.append(request.url))  # noqa: B023
+            browser.page.on("request", lambda request: asked.append(request.url))  # noqa: B023  # a page of this turn
             await browser.page.goto(target.as_uri())
             assert asked == [target.as_uri()]
             assert await browser.page.evaluate(WIDE) == 0

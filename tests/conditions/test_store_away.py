@@ -35,7 +35,7 @@ def told(running: Running) -> dict[str, Any]:
             found = answer.read()
     except urllib.error.HTTPError as error:
         found = error.read()
-    return json.loads(found)  # type: ignore[no-any-return]
+    return json.loads(found)  # type: ignore[no-any-return]  # what we wrote ourselves
 
 
 async def until(running: Running, what: str, is_so: Callable[[dict[str, Any]], bool]) -> None:

@@ -71,7 +71,7 @@ def test_what_is_not_an_id_is_refused(text: str) -> None:
         parse_id(text)
 
 
-@given(st.datetimes(datetime(1970, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.datetimes(datetime(1970, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001  # bounds are naive
 def test_times_are_kept_to_the_millisecond(moment: datetime) -> None:
     back = time_of(make_id(unix_ms(moment), bytes(10)))
     assert timedelta(0) <= moment - back < timedelta(milliseconds=2)

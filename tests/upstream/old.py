@@ -86,7 +86,7 @@ def answer(message: dict[str, Any]) -> None:
         case "notifications/cancelled":
             for held, arguments in waiting.items():
                 if held == params["requestId"]:
-                    with open(arguments["marker"], "w") as file:  # noqa: PTH123
+                    with open(arguments["marker"], "w") as file:  # noqa: PTH123  # the one file it writes
                         file.write("cancelled")
         case method if asked is not None:
             error = {"code": UNKNOWN_METHOD, "message": f"no {method} here"}

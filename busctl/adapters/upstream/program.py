@@ -59,7 +59,7 @@ async def start(name: str, command: Command, guard: Guard) -> Process:
         )  # fmt: skip
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        missing = command.cwd is not None and not os.path.isdir(command.cwd)  # noqa: PTH112, ASYNC240
+        missing = command.cwd is not None and not os.path.isdir(command.cwd)  # noqa: PTH112, ASYNC240  # one stat before a start
         what = f"the folder {command.cwd}" if missing else command.command
         raise UpstreamFailed(
             f"The upstream {name!r} cannot be started: {what}: {why}.",

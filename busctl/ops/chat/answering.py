@@ -55,7 +55,7 @@ class Answering:
         whole = False
         encoder = Encoder()
         try:
-            async with self._gate, aclosing(self._batched()) as texts:  # type: ignore[type-var]
+            async with self._gate, aclosing(self._batched()) as texts:  # type: ignore[type-var]  # a generator
                 async for text in texts:
                     with self._text():
                         piece = encoder.add(text)
@@ -87,7 +87,7 @@ class Answering:
         held: list[str] = []
         size, since = 0, self._clock.monotonic()
         try:
-            async with aclosing(self._texts()) as texts:  # type: ignore[type-var]
+            async with aclosing(self._texts()) as texts:  # type: ignore[type-var]  # a generator
                 async for text in texts:
                     held.append(text)
                     size += len(text)
@@ -107,7 +107,7 @@ class Answering:
         tally, asking = self._tally, self._asking
         rounds = self._profile.web_search.max_rounds if self._profile.web_search else 1
         while True:
-            async with aclosing(self._in_time(asking.ask(self._body, tally))) as pieces:  # type: ignore[type-var]
+            async with aclosing(self._in_time(asking.ask(self._body, tally))) as pieces:  # type: ignore[type-var]  # a generator
                 async for piece in pieces:
                     text = tally.add(piece)
                     self._tell()
@@ -126,7 +126,7 @@ class Answering:
     async def _in_time(self, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
         """The same, while there is time. Raises AnswerCut when it is over, CallTimedOut when
         nothing of the answer had come by then."""
-        async with aclosing(pieces):  # type: ignore[type-var]
+        async with aclosing(pieces):  # type: ignore[type-var]  # a generator
             while True:
                 try:
                     async with asyncio.timeout(self._asking.until - self._clock.monotonic()):
