@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,24 +15,8 @@ def mcp(
         list[str] | None,
         typer.Argument(metavar="[-- COMMAND...]", help="A server to start, with its arguments."),
     ] = None,
-    tools: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tools",
-            metavar="MODULE:ATTRIBUTE",
-            help="Offer these Python callables as tools (repeatable); the working directory is "
-            "searched too.",
-        ),
-    ] = None,
-    mcp_config: Annotated[
-        Path | None,
-        typer.Option(
-            "--mcp-config",
-            metavar="FILE",
-            help="Offer the tools of the MCP servers that FILE names under mcpServers, too "
-            "(BUSCTL_MCP_CONFIG).",
-        ),
-    ] = None,
+    tools: options.Tools = None,
+    mcp_config: options.McpConfig = None,
     daemon: Annotated[
         bool,
         typer.Option(
@@ -44,12 +27,8 @@ def mcp(
         str | None,
         typer.Option("--url", metavar="URL", help="With --daemon: its address, http://host:port."),
     ] = None,
-    log_format: Annotated[
-        str | None, typer.Option("--log-format", help="auto, json or text (BUSCTL_LOG_FORMAT).")
-    ] = None,
-    log_level: Annotated[
-        str | None, typer.Option("--log-level", help="debug, info, warning … (BUSCTL_LOG_LEVEL).")
-    ] = None,
+    log_format: options.LogFormat = None,
+    log_level: options.LogLevel = None,
     env_file: options.EnvFile = None,
     sets: options.Set = None,
 ) -> None:

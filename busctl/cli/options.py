@@ -31,3 +31,27 @@ Report = Annotated[
     ),
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Transaction id, as `busctl ls` prints it.")]
+Tools = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tools",
+        metavar="MODULE:ATTRIBUTE",
+        help="Offer these Python callables as tools (repeatable); the working directory is "
+        "searched too.",
+    ),
+]
+McpConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--mcp-config",
+        metavar="FILE",
+        help="Offer the tools of the MCP servers that FILE names under mcpServers, too "
+        "(BUSCTL_MCP_CONFIG).",
+    ),
+]
+LogFormat = Annotated[
+    str | None, typer.Option("--log-format", help="auto, json or text (BUSCTL_LOG_FORMAT).")
+]
+LogLevel = Annotated[
+    str | None, typer.Option("--log-level", help="debug, info, warning … (BUSCTL_LOG_LEVEL).")
+]

@@ -17,24 +17,8 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", help="Port, 0 for any free one (BUSCTL_PORT).")
     ] = None,
-    tools: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tools",
-            metavar="MODULE:ATTRIBUTE",
-            help="Offer these Python callables as tools (repeatable); the working directory is "
-            "searched too.",
-        ),
-    ] = None,
-    mcp_config: Annotated[
-        Path | None,
-        typer.Option(
-            "--mcp-config",
-            metavar="FILE",
-            help="Offer the tools of the MCP servers that FILE names under mcpServers, too "
-            "(BUSCTL_MCP_CONFIG).",
-        ),
-    ] = None,
+    tools: options.Tools = None,
+    mcp_config: options.McpConfig = None,
     ready_file: Annotated[
         Path | None,
         typer.Option("--ready-file", help="Write pid, host, port and url here when serving."),
@@ -43,12 +27,8 @@ def serve(
         Path | None,
         typer.Option("--health-file", help="Rewrite the daemon's health here every 5 seconds."),
     ] = None,
-    log_format: Annotated[
-        str | None, typer.Option("--log-format", help="auto, json or text (BUSCTL_LOG_FORMAT).")
-    ] = None,
-    log_level: Annotated[
-        str | None, typer.Option("--log-level", help="debug, info, warning … (BUSCTL_LOG_LEVEL).")
-    ] = None,
+    log_format: options.LogFormat = None,
+    log_level: options.LogLevel = None,
     until_eof: Annotated[
         bool,
         typer.Option(
