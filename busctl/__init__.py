@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from busctl.adapters.websocket import BusClient
     from busctl.connect import Bus
+    from busctl.core.configuration.settings import Settings
     from busctl.core.envelope import ClaimCheck, Envelope, Labels, MessageType, Status
     from busctl.core.errors import BusctlError
-    from busctl.core.settings import Settings
     from busctl.ops.bus import Outgoing
     from busctl.ports import Filter
 
@@ -45,7 +45,7 @@ _HOMES = {
     "Labels": "busctl.core.envelope",
     "MessageType": "busctl.core.envelope",
     "Outgoing": "busctl.ops.bus",
-    "Settings": "busctl.core.settings",
+    "Settings": "busctl.core.configuration.settings",
     "Status": "busctl.core.envelope",
 }
 

@@ -21,6 +21,7 @@ from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tls import secured
 from busctl.adapters.spool import FileSpool
 from busctl.adapters.sqlfiles import migrations
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import (
     BusDisabled,
     EmbeddedStoreError,
@@ -28,9 +29,8 @@ from busctl.core.errors import (
     SchemaOutdated,
     StoreUnreachable,
 )
-from busctl.core.following import BATCH_MESSAGES
 from busctl.core.migration import State, standings
-from busctl.core.settings import Settings
+from busctl.core.watching.following import BATCH_MESSAGES
 from busctl.ops import bus as operations
 from busctl.ops.following import ALL, Follower, refuse_what_moves
 from busctl.ops.guarding import GuardedStore, NoStore

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from busctl.core import samples
-from busctl.core.toolset import Progress, ToolSet
+from busctl.core.tools.toolset import Progress, ToolSet
 from busctl.ports import Answer
 
 __all__ = ["Answer", "Progress", "ToolSet", "demo"]

@@ -21,7 +21,7 @@ import pytest
 from busctl.adapters import embedded
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 from tests.pooling import Pooler, pooled
 from tests.providers.played import Played
 from tests.providers.site import SITES

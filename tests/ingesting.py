@@ -18,9 +18,9 @@ from busctl.adapters.provider_files import ProviderFiles
 from busctl.adapters.provider_profiles import load_profiles
 from busctl.adapters.text_extraction import LocalExtractor
 from busctl.connect import Bus
-from busctl.core.file_plan import FileTerms
-from busctl.core.provider import Profile, Retries
-from busctl.core.provider_account import Account
+from busctl.core.files.plan import FileTerms
+from busctl.core.providers.account import Account
+from busctl.core.providers.profile import Profile, Retries
 from busctl.ops.files.hosting import PatientHost
 from busctl.ops.files.ingesting import Ingested, Ingestion, Target
 from busctl.ops.files.uploading import Uploads

@@ -7,9 +7,9 @@ import json
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 
-from busctl.core.alert import Notice
-from busctl.core.alert_json import told
 from busctl.core.errors import AlertUndelivered
+from busctl.core.operating.alert import Notice
+from busctl.core.operating.alert_json import told
 
 TIMEOUT_SECS = 30.0
 SAID_CHARS = 200

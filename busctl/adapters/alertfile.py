@@ -13,9 +13,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from busctl.adapters import healthfile
-from busctl.core.alert import Alert, Notice
-from busctl.core.alert_json import alert_shape, notice_shape, read_alert, read_notice
 from busctl.core.errors import FileFailed, LockHeld
+from busctl.core.operating.alert import Alert, Notice
+from busctl.core.operating.alert_json import alert_shape, notice_shape, read_alert, read_notice
 
 FOLDER = "alerts"
 LOCK_SECS = 10.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from busctl.core.alert import Change, Notice
-from busctl.core.alert_json import body, title
 from busctl.core.errors import AlertUndelivered, ConfigurationError
-from busctl.core.health import Grade
+from busctl.core.operating.alert import Change, Notice
+from busctl.core.operating.alert_json import body, title
+from busctl.core.operating.health import Grade
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from busctl.core.configuration.settings import known_names
 from busctl.core.errors import DaemonUnreachable
-from busctl.core.settings import known_names
 
 START_SECS = 60.0
 STOP_SECS = 40.0

@@ -18,9 +18,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from busctl.adapters.env_file import EnvFile, read_env_file
+from busctl.core.configuration.faults import faults_of
+from busctl.core.configuration.settings import (
+    PREFIXES,
+    Settings,
+    canonical_name,
+    is_path,
+    known_names,
+)
 from busctl.core.errors import ConfigurationInvalid
-from busctl.core.settings import PREFIXES, Settings, canonical_name, is_path, known_names
-from busctl.core.settings_faults import faults_of
 
 ENV_FILE = Path(".env")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from busctl.adapters import healthfile
 from busctl.adapters.aside import make_folder
-from busctl.core.journal import Kind, SystemEvent
+from busctl.core.operating.journal import Kind, SystemEvent
 
 FOLDER = "events"
 log = logging.getLogger("busctl.serve")

@@ -19,8 +19,8 @@ from pathlib import PurePosixPath
 from typing import IO, cast
 
 from busctl.core.errors import FileRefused
-from busctl.core.file_paths import below, checked_path, no_roots, outside, refusal
-from busctl.core.manifest import Reason, name_of
+from busctl.core.files.manifest import Reason, name_of
+from busctl.core.files.paths import below, checked_path, no_roots, outside, refusal
 from busctl.ports import ReadFile
 
 STEP_BYTES = 1 << 20

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from busctl.core.errors import InvalidPattern, NotJson, PayloadTooLarge, SearchTimedOut, Unforeseen
-from busctl.core.json_paths import Bounds, Value, ValuesFound
+from busctl.core.reading.json_paths import Bounds, Value, ValuesFound
 
 MOST_CHARS = 2_000
 TOGETHER = 2

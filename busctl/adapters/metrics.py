@@ -18,7 +18,7 @@ from busctl.adapters.metrics_store import SIZES as _SIZES
 from busctl.adapters.metrics_store import StoreGauges
 from busctl.adapters.metrics_upstreams import UpstreamGauges
 from busctl.core.breaker import State
-from busctl.core.flow import Load
+from busctl.core.operating.flow import Load
 from busctl.ports import UpstreamState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

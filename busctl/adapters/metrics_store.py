@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-from busctl.core.flow import Load
+from busctl.core.operating.flow import Load
 
 SIZES = (1e3, 1e4, 64 * 1024, 1e5, 1e6, 1e7, 1e8)
 SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60)

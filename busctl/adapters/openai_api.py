@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from busctl.core.chat import CallPart, Piece
 from busctl.core.errors import ConfigurationError
-from busctl.core.provider import Profile
-from busctl.core.provider_account import LOCAL, Account
-from busctl.core.provider_faults import ApiFault
+from busctl.core.providers.account import LOCAL, Account
+from busctl.core.providers.chat import CallPart, Piece
+from busctl.core.providers.faults import ApiFault
+from busctl.core.providers.profile import Profile
 from busctl.core.redaction import Redactor
 
 if TYPE_CHECKING:

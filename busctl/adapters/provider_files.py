@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from busctl.adapters.openai_api import OpenAiApi
-from busctl.core.manifest import FileRef
-from busctl.core.provider_account import Account
-from busctl.core.provider_faults import ApiFault
+from busctl.core.files.manifest import FileRef
+from busctl.core.providers.account import Account
+from busctl.core.providers.faults import ApiFault
 
 NOT_FOUND = 404
 

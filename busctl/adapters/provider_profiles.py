@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from busctl.core.configuration.settings import Settings, known_names
 from busctl.core.errors import ConfigurationError
-from busctl.core.provider import Profile, by_name, profile_of
-from busctl.core.provider_account import Account, accounts_of
-from busctl.core.settings import Settings, known_names
+from busctl.core.providers.account import Account, accounts_of
+from busctl.core.providers.profile import Profile, by_name, profile_of
 
 SHIPPED = ("kimi", "glm", "zai")
 COMPATIBLE = "compatible"

@@ -7,8 +7,8 @@ from typing import Any
 import re2
 
 from busctl.core.errors import InvalidPattern
-from busctl.core.required_text import required_text
-from busctl.core.search import Buffer, Finder
+from busctl.core.reading.required_text import required_text
+from busctl.core.reading.search import Buffer, Finder
 
 MOST_CHARS = 2_000
 MEMORY_BYTES = 4 << 20

@@ -24,12 +24,12 @@ from busctl.adapters import spool_file
 from busctl.adapters.aside import ASIDE, aside, known_sizes, make_folder, sizes, sync_folder
 from busctl.adapters.spool_file import Damaged, Leaf
 from busctl.adapters.tokenfile import default_state_dir
-from busctl.core.dsn import store_key
+from busctl.core.configuration.dsn import store_key
+from busctl.core.configuration.settings import MB, Settings
 from busctl.core.envelope import CHUNK_BYTES, Chunk, Envelope, Event
 from busctl.core.errors import ConfigurationError, FileFailed, InvalidId, SpoolDamaged, SpoolFull
 from busctl.core.hops import measured
 from busctl.core.ids import parse_id, time_of
-from busctl.core.settings import MB, Settings
 from busctl.ports import Draft, Extent, Found, Request, Sink, Stored, Waiting
 
 Result = TypeVar("Result")

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from busctl.adapters import pdf_child
 from busctl.core.errors import FileRefused
-from busctl.core.file_kind import decoded
-from busctl.core.file_paths import refusal
-from busctl.core.manifest import Reason
+from busctl.core.files.kind import decoded
+from busctl.core.files.manifest import Reason
+from busctl.core.files.paths import refusal
 from busctl.ports import Extracted, ReadFile
 
 CPU_SECS = 60

@@ -14,9 +14,9 @@ import stat
 import tempfile
 from pathlib import Path
 
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError, Unauthorized
 from busctl.core.principal import OPERATOR, Principal
-from busctl.core.settings import Settings
 
 NAME = "token"
 RANDOM_BYTES = 32

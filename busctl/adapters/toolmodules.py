@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 
 from busctl.core.errors import ConfigurationError
-from busctl.core.toolset import Offer
+from busctl.core.tools.toolset import Offer
 
 GROUP = "busctl.tools"
 

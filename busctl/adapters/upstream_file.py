@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from busctl.core.upstream_config import UpstreamConfig, read_config
+from busctl.core.mcp.upstream_config import UpstreamConfig, read_config
 
 MOST_BYTES = 4_000_000
 

@@ -13,8 +13,8 @@ from typing import Any
 import uvicorn
 
 from busctl.adapters.uvicorn_protocols import BoundedWebSocket, patient
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError
-from busctl.core.settings import Settings
 
 PING_SECS = 20.0
 PONG_SECS = 120.0

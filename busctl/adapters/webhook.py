@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from busctl.core.alert import Notice
-from busctl.core.alert_json import told
 from busctl.core.errors import AlertUndelivered
+from busctl.core.operating.alert import Notice
+from busctl.core.operating.alert_json import told
 
 TIMEOUT_SECS = 10.0
 ATTEMPTS = 3

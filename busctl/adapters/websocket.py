@@ -20,7 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from busctl.adapters import tokenfile, tracing
 from busctl.adapters.websocket_fetch import Memory, Receipt, Sink
 from busctl.adapters.websocket_line import PARSED_IN_PLACE, Call, Line, Noted
-from busctl.core.address import url_of
+from busctl.core.configuration.address import url_of
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import (
     BusctlError,
@@ -41,7 +42,6 @@ from busctl.core.replies import (
     read_whole,
     text_size,
 )
-from busctl.core.settings import Settings
 from busctl.core.traceparent import with_traceparent
 from busctl.ports import Span, ToolInfo, Tracer
 

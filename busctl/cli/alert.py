@@ -12,8 +12,8 @@ from busctl.cli import options
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from busctl.core.alert import Alert, Notice
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
+    from busctl.core.operating.alert import Alert, Notice
     from busctl.ports import AlertBook
 
     Result = TypeVar("Result")
@@ -84,7 +84,7 @@ def list_(
     """
     from busctl.cli.rendering import printable, show_time
     from busctl.cli.running import emit_json, run, say, settings_for
-    from busctl.core.alert_json import alert_shape
+    from busctl.core.operating.alert_json import alert_shape
 
     async def ask(book: AlertBook) -> Sequence[Alert]:
         return await book.alerts()
@@ -123,7 +123,7 @@ def history(
     """
     from busctl.cli.rendering import printable, show_time
     from busctl.cli.running import emit_json, run, say, settings_for
-    from busctl.core.alert_json import notice_shape
+    from busctl.core.operating.alert_json import notice_shape
 
     async def ask(book: AlertBook) -> Sequence[Notice]:
         return await book.notices(limit)

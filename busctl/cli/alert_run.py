@@ -13,11 +13,11 @@ from busctl.adapters.alertfile import AlertFile
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.alerts import PostgresAlerts
 from busctl.adapters.postgres.store import PostgresStore
-from busctl.core.alert import Alert, Notice, merged
-from busctl.core.dsn import store_key
+from busctl.core.configuration.dsn import store_key
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import StoreUnreachable
-from busctl.core.health import Health, Kind
-from busctl.core.settings import Settings
+from busctl.core.operating.alert import Alert, Notice, merged
+from busctl.core.operating.health import Health, Kind
 from busctl.ops.alerting import Alerting, patience_of
 from busctl.ports import AlertSink
 

@@ -13,8 +13,8 @@ from busctl.cli import options, selecting
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from busctl.core.configuration.settings import Settings
     from busctl.core.errors import ArchiveError
-    from busctl.core.settings import Settings
     from busctl.ops.archive import Exported, Problem, Selection
     from busctl.ops.archive_importing import Imported
 

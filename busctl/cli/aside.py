@@ -12,8 +12,8 @@ from busctl.cli import options
 
 if TYPE_CHECKING:
     from busctl.adapters.aside import SetAside
+    from busctl.core.configuration.settings import Settings
     from busctl.core.envelope import ClaimCheck
-    from busctl.core.settings import Settings
 
 app = typer.Typer(
     help="Look at, read and remove what the spool has set aside: it was never stored.",

@@ -27,8 +27,8 @@ from busctl.cli.lists import names_of, sizes_of
 from busctl.cli.own_daemon import own_daemon
 from busctl.connect import Bus, open_store, store_dsn
 from busctl.core import samples
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError, StoreFailed
-from busctl.core.settings import Settings
 from busctl.ops.bench import calls, prepared
 from busctl.ops.bench import run as op
 from busctl.ops.bench.memory import measure_memory

@@ -12,8 +12,8 @@ from busctl.cli import options
 
 if TYPE_CHECKING:
     from busctl.adapters.websocket import BusClient
+    from busctl.core.configuration.settings import Settings
     from busctl.core.replies import CallResult
-    from busctl.core.settings import Settings
     from busctl.ports import Tracer
 
 
@@ -134,8 +134,8 @@ def _wanted(
 def _read_object(name: str) -> dict[str, Any]:
     import sys
 
-    from busctl.core.call_arguments import read_object
     from busctl.core.errors import ConfigurationError
+    from busctl.core.tools.call_arguments import read_object
 
     if name == "-":
         return read_object(sys.stdin.buffer.read(), "standard input")
@@ -210,7 +210,7 @@ async def _result(client: BusClient, wanted: _Wanted, into: Any) -> CallResult:
     import sys
 
     from busctl.cli.running import say
-    from busctl.core.call_arguments import read_pairs
+    from busctl.core.tools.call_arguments import read_pairs
 
     schema: Any = {}
     if wanted.pairs:

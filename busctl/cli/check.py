@@ -10,8 +10,8 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.health import Health, Kind
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
+    from busctl.core.operating.health import Health, Kind
     from busctl.ops.check import Check
 
 FORMATS = ("text", "json", "nagios", "prometheus")
@@ -105,7 +105,7 @@ def _chosen(
     sets: options.Set,
 ) -> tuple[Settings, list[Check], dict[str, Kind]]:  # fmt: skip
     from busctl.cli.running import settings_for
-    from busctl.core.health import with_thresholds
+    from busctl.core.operating.health import with_thresholds
     from busctl.ops.check.registry import chosen, configured, kinds_of
 
     settings = settings_for(env_file, sets)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from busctl.cli.rendering import printable
-from busctl.core.health import Grade, Graded, Health, Judgement, Kind, Reading, Threshold
+from busctl.core.operating.health import Grade, Graded, Health, Judgement, Kind, Reading, Threshold
 from busctl.ops.check.connection import UNREACHABLE
 
 NAGIOS_UNITS = frozenset({"s", "ms", "us", "B", "c", "%"})

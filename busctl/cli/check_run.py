@@ -24,13 +24,13 @@ from busctl.adapters.spool import FileSpool
 from busctl.adapters.sqlfiles import migrations, snapshot
 from busctl.cli import alert_run
 from busctl.connect import Bus, open_facts
-from busctl.core.address import url_of
-from busctl.core.alert import ALERTS, Notice
 from busctl.core.comparison import Comparison
+from busctl.core.configuration.address import url_of
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError, DaemonUnreachable
-from busctl.core.finding import Report
-from busctl.core.health import Health, Kind
-from busctl.core.settings import Settings
+from busctl.core.operating.alert import ALERTS, Notice
+from busctl.core.operating.finding import Report
+from busctl.core.operating.health import Health, Kind
 from busctl.ops import check as op
 from busctl.ops import integrity, migrate
 from busctl.ops.check import Canaries, Check, Surroundings

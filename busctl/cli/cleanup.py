@@ -13,7 +13,7 @@ from busctl.cli import options
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
     from busctl.ops.cleanup import CleanupReport
     from busctl.ops.shrinking import Shrunk
 

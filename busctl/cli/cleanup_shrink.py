@@ -11,8 +11,8 @@ from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.cli.rendering import counted, show_size
 from busctl.cli.running import run, say
 from busctl.connect import open_store
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError
-from busctl.core.settings import Settings
 from busctl.ops.shrinking import Shrunk, shrink
 
 

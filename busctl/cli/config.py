@@ -126,7 +126,7 @@ def _print_json(value: dict[str, Any]) -> None:
 
 
 def _table(loaded: Loaded, with_origin: bool) -> list[str]:
-    from busctl.core.settings import canonical_name, shown
+    from busctl.core.configuration.settings import canonical_name, shown
 
     rows = [
         (canonical_name(field), shown(loaded.settings, field) or "-", _origin_text(field, origin))
@@ -140,7 +140,7 @@ def _table(loaded: Loaded, with_origin: bool) -> list[str]:
 
 
 def _origin_text(field: str, origin: Origin) -> str:
-    from busctl.core.settings import canonical_name
+    from busctl.core.configuration.settings import canonical_name
 
     # An older name is told, because it is what one would have to change.
     return str(origin) if origin.name == canonical_name(field) else f"{origin} ({origin.name})"
@@ -152,7 +152,7 @@ def _settings_json(loaded: Loaded) -> list[dict[str, Any]]:
 
 def _setting_json(loaded: Loaded, field: str, origin: Origin) -> dict[str, Any]:
     """Numbers, booleans and lists as such; what is not set as null; secrets masked."""
-    from busctl.core.settings import canonical_name, is_path, is_secret, shown
+    from busctl.core.configuration.settings import canonical_name, is_path, is_secret, shown
 
     value = getattr(loaded.settings, field)
     if value is not None and (is_secret(field) or is_path(field)):

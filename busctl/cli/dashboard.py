@@ -9,7 +9,7 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
 
 
 def dashboard(
@@ -66,7 +66,7 @@ def _tell(settings: Settings, *, browser: bool, as_json: bool) -> None:
 
     from busctl.adapters import tokenfile
     from busctl.cli.running import emit_json, run, say
-    from busctl.core.address import url_of
+    from busctl.core.configuration.address import url_of
 
     url = url_of(settings).replace("ws", "http", 1)
     run(_answers(url))

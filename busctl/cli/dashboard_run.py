@@ -23,8 +23,8 @@ from busctl.cli import serve_desk
 from busctl.cli.running import emit_json, say
 from busctl.cli.stopping import stop_on_signals
 from busctl.connect import Bus
-from busctl.core.settings import Settings
-from busctl.core.standing import is_heard
+from busctl.core.configuration.settings import Settings
+from busctl.core.operating.standing import is_heard
 from busctl.ops.serve import upkeep
 from busctl.ops.serve.credentials import Credentials
 from busctl.ops.serve.desk import LOAD_SECS, Desk, Onlooker

@@ -11,7 +11,7 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.diagnosis import Diagnosis
+    from busctl.core.operating.diagnosis import Diagnosis
     from busctl.core.redaction import Redactor
 
 
@@ -69,8 +69,8 @@ def _diagnosed(env_file: Path | None, sets: list[str] | None) -> tuple[Diagnosis
     from busctl.adapters.environment import load
     from busctl.cli import doctor_run
     from busctl.cli.running import chosen_of, run
-    from busctl.core.diagnosis import Diagnosis
     from busctl.core.errors import ConfigurationInvalid
+    from busctl.core.operating.diagnosis import Diagnosis
 
     try:
         loaded = load(chosen_of(sets), env_file=env_file)

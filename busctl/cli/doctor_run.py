@@ -19,13 +19,13 @@ from busctl.adapters.provider_profiles import load_accounts
 from busctl.adapters.sqlfiles import migrations
 from busctl.cli import alert_run, check_formats
 from busctl.cli.check_run import surroundings
-from busctl.core.alert_json import notice_shape
-from busctl.core.diagnosis import Diagnosis
-from busctl.core.dsn import MASK
+from busctl.core.configuration.dsn import MASK
+from busctl.core.configuration.settings import PREFIXES, Settings, canonical_name, shown
 from busctl.core.errors import BusctlError, ConfigurationError, Unauthorized
-from busctl.core.health import Grade, Graded
+from busctl.core.operating.alert_json import notice_shape
+from busctl.core.operating.diagnosis import Diagnosis
+from busctl.core.operating.health import Grade, Graded
 from busctl.core.redaction import Redactor
-from busctl.core.settings import PREFIXES, Settings, canonical_name, shown
 from busctl.ops import check as op
 from busctl.ops import migrate
 from busctl.ops.check.registry import configured

@@ -29,10 +29,10 @@ from busctl.adapters.spool import FileSpool
 from busctl.adapters.websocket import BusClient
 from busctl.cli.drill_remains import beside
 from busctl.connect import open_store
-from busctl.core.drill import Kept
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Envelope, Labels, MessageType
 from busctl.core.errors import BusctlError, ConfigurationError
-from busctl.core.settings import Settings
+from busctl.core.operating.drill import Kept
 from busctl.ops.bus import Bus
 from busctl.ops.drill import CannotDrill, Shape
 from busctl.ops.drill.calling import TOOL

@@ -20,8 +20,8 @@ from busctl.cli.drill_deployment import ThrowAway, made_passable, throw_away
 from busctl.cli.drill_remains import swept
 from busctl.cli.rendering import counted
 from busctl.cli.running import SHAPE_VERSION, emit_json, say
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError
-from busctl.core.settings import Settings
 from busctl.ops.drill import DRILLS, Drill, DrillReport, Played, Shape, run
 
 

@@ -15,9 +15,9 @@ from busctl.adapters.provider_files import ProviderFiles
 from busctl.adapters.provider_profiles import load_accounts
 from busctl.adapters.text_extraction import LocalExtractor
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError
-from busctl.core.provider_account import Account
-from busctl.core.settings import Settings
+from busctl.core.providers.account import Account
 from busctl.ops.files.hosting import PatientHost
 from busctl.ops.files.ingesting import Ingestion
 from busctl.ops.files.uploading import Uploads

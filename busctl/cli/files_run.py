@@ -21,12 +21,12 @@ from busctl.cli.file_hosts import file_hosts, ingestion
 from busctl.cli.rendering import counted, printable, show_size, show_time
 from busctl.cli.running import emit_json, say
 from busctl.connect import Bus, open_store
-from busctl.core.copies import Placed
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError, FileRefused
-from busctl.core.file_plan import FileTerms
-from busctl.core.manifest import Done, Entry, manifest_json, refused
+from busctl.core.files.copies import Placed
+from busctl.core.files.manifest import Done, Entry, manifest_json, refused
+from busctl.core.files.plan import FileTerms
 from busctl.core.principal import OPERATOR
-from busctl.core.settings import Settings
 from busctl.ops.files import purging
 from busctl.ops.files.ingesting import Target
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from busctl.core.finding import Finding
+    from busctl.core.operating.finding import Finding
 
 
 def show_findings(findings: Sequence[Finding]) -> None:

@@ -9,7 +9,7 @@ import typer
 from busctl.cli import options, selecting
 
 if TYPE_CHECKING:
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
     from busctl.ops.fsck import Checked, Scope
 
 

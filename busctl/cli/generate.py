@@ -10,7 +10,7 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
     from busctl.ops.generate import Service
 
 app = typer.Typer(help="Print what lets cron, systemd or pg_cron run busctl.", no_args_is_help=True)

@@ -15,7 +15,7 @@ from busctl.cli import options
 
 if TYPE_CHECKING:
     from busctl.connect import Bus
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
     from busctl.ops.bus import Opened
 
 Span = tuple[int, int | None]
@@ -145,7 +145,7 @@ async def _within(opened: Opened, wanted: UUID, lines: Lines | None) -> AsyncIte
     from contextlib import aclosing
 
     from busctl.core.errors import ConfigurationError
-    from busctl.core.line_range import LineRange
+    from busctl.core.reading.line_range import LineRange
 
     if lines is None:
         async for piece in opened.pieces:

@@ -18,9 +18,9 @@ from busctl.cli.own_daemon import own_daemon
 from busctl.cli.progress import Bar
 from busctl.connect import Bus
 from busctl.core.comparison import Case, Comparison, Verdict
+from busctl.core.configuration.settings import Settings, canonical_name
 from busctl.core.errors import BusctlError, ConfigurationError
 from busctl.core.samples import KINDS
-from busctl.core.settings import Settings, canonical_name
 from busctl.core.sizes import parse_size, show_size
 from busctl.ops import integrity as op
 from busctl.ops.integrity.report import reason_of

@@ -13,8 +13,8 @@ from busctl.adapters.clock import SystemClock
 from busctl.cli import bench_run, integrity_run
 from busctl.cli.lists import names_of, sizes_of
 from busctl.connect import open_facts
+from busctl.core.configuration.settings import Settings
 from busctl.core.samples import Kind
-from busctl.core.settings import Settings
 from busctl.core.sizes import parse_size, show_size
 from busctl.ops import integrity
 from busctl.ops.bench import run as bench

@@ -12,8 +12,8 @@ from busctl.cli import options, selecting
 if TYPE_CHECKING:
     from datetime import timedelta
 
+    from busctl.core.configuration.settings import Settings
     from busctl.core.envelope import Envelope
-    from busctl.core.settings import Settings
     from busctl.ports import Filter
 
 

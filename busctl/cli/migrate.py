@@ -13,9 +13,9 @@ from busctl.cli import options
 
 if TYPE_CHECKING:
     from busctl.adapters.postgres.migrator import Migrator
-    from busctl.core.finding import Report
+    from busctl.core.configuration.settings import Settings
     from busctl.core.migration import Migration, Standing
-    from busctl.core.settings import Settings
+    from busctl.core.operating.finding import Report
 
 app = typer.Typer(
     help="Make and check the database schema: up, down, status, verify, sql, export.",

@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from busctl.adapters.daemon_process import running_daemon
-from busctl.core import settings_field
-from busctl.core.settings import Settings, canonical_name, is_path
+from busctl.core.configuration import field as settings_field
+from busctl.core.configuration.settings import Settings, canonical_name, is_path
 
 NOT_ITS_OWN = frozenset({
     "host", "port", "token", "tls_cert", "tls_key", "allow_remote", "allowed_hosts",

@@ -10,8 +10,8 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.provider_account import Account
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
+    from busctl.core.providers.account import Account
     from busctl.ops.chat.checking import Looked
 
 CHECK_SECS = 20.0
@@ -43,7 +43,7 @@ def providers(
     """
     from busctl.cli.running import emit_json, settings_for
     from busctl.core.errors import ConfigurationError
-    from busctl.core.provider_shape import provider_shape
+    from busctl.core.providers.shape import provider_shape
 
     if context.invoked_subcommand is not None:
         if as_json or env_file or sets:
@@ -79,7 +79,7 @@ def show(
       busctl providers show --json | jq '.providers[].models[] | {name, context_tokens}'
     """
     from busctl.cli.running import emit_json, settings_for
-    from busctl.core.provider_shape import provider_lines, provider_shape
+    from busctl.core.providers.shape import provider_lines, provider_shape
 
     accounts = _chosen(settings_for(env_file, sets), names)
     if as_json:

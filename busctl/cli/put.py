@@ -10,8 +10,8 @@ from busctl.cli import options
 from busctl.core.envelope import MessageType
 
 if TYPE_CHECKING:
+    from busctl.core.configuration.settings import Settings
     from busctl.core.envelope import ClaimCheck, Labels
-    from busctl.core.settings import Settings
 
 
 def put(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from busctl.core.page import Page
+    from busctl.core.reports.page import Page
 
 
 def check_report(target: Path | None) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from busctl.core.errors import BusctlError, ConfigurationError
 
 if TYPE_CHECKING:
+    from busctl.core.configuration.settings import Settings
     from busctl.core.envelope import Envelope
-    from busctl.core.settings import Settings
 
 Result = TypeVar("Result")
 SHAPE_VERSION = 1
@@ -39,7 +39,7 @@ def settings_for(
 
 def chosen_of(sets: list[str] | None) -> dict[str, object]:
     """What --set chose, by field. Raises ConfigurationError for a name that is not known."""
-    from busctl.core.settings import known_names
+    from busctl.core.configuration.settings import known_names
 
     chosen: dict[str, object] = {}
     for text in sets or []:

@@ -10,9 +10,9 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.json_paths import ValuesFound
-    from busctl.core.search import Found
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
+    from busctl.core.reading.json_paths import ValuesFound
+    from busctl.core.reading.search import Found
     from busctl.ops.reading.source import Place
 
 ROOM_BYTES = 50_000_000
@@ -108,7 +108,7 @@ async def _search(
 async def _query(settings: Settings, place: Place, path: str, most: int) -> ValuesFound:
     from busctl.adapters.jsonpath_process import JsonPathProcess
     from busctl.connect import Bus, waits_here
-    from busctl.core.json_paths import Bounds
+    from busctl.core.reading.json_paths import Bounds
     from busctl.ops.reading import searching
 
     bounds = Bounds(most, VALUE_BYTES, ROOM_BYTES, settings.search_timeout_secs, MEMORY_BYTES)
@@ -120,7 +120,7 @@ async def _query(settings: Settings, place: Place, path: str, most: int) -> Valu
 def _show(wanted: UUID, found: Found, *, as_json: bool, byte_offset: bool) -> None:
     from busctl.cli.running import emit_json, say
     from busctl.cli.search_lines import printed
-    from busctl.core.reading_text import search_json
+    from busctl.core.reading.told import search_json
 
     if as_json:
         emit_json(search_json(wanted, found))
@@ -134,7 +134,7 @@ def _show(wanted: UUID, found: Found, *, as_json: bool, byte_offset: bool) -> No
 def _show_values(wanted: UUID, found: ValuesFound, *, as_json: bool) -> None:
     from busctl.cli.rendering import printable
     from busctl.cli.running import emit_json, say
-    from busctl.core.reading_text import values_json
+    from busctl.core.reading.told import values_json
 
     if as_json:
         emit_json(values_json(wanted, found))

@@ -11,7 +11,7 @@ from busctl.cli.rendering import printable
 from busctl.core.text import text_of
 
 if TYPE_CHECKING:
-    from busctl.core.search_lines import Line
+    from busctl.core.reading.search_lines import Line
 
 _MATCH, _NUMBER, _MARK, _END = "\x1b[1;31m", "\x1b[32m", "\x1b[36m", "\x1b[0m"
 

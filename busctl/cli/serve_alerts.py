@@ -10,7 +10,7 @@ from typing import cast
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.cli import alert_run
 from busctl.cli.check_run import around_store
-from busctl.core.health import Health
+from busctl.core.operating.health import Health
 from busctl.ops import check as op
 from busctl.ops.check.registry import configured
 from busctl.ops.serve import Daemon

@@ -9,10 +9,10 @@ from uuid import UUID
 from busctl.adapters.openai_api import OpenAiApi
 from busctl.adapters.provider_profiles import load_accounts
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.content_type import TEXT
 from busctl.core.envelope import Labels
-from busctl.core.provider_account import Account
-from busctl.core.settings import Settings
+from busctl.core.providers.account import Account
 from busctl.ops.chat import ChatTools
 from busctl.ports import Call, Preparing
 

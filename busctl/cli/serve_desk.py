@@ -12,7 +12,7 @@ from busctl.adapters.postgres.store import PostgresStore
 from busctl.cli import alert_run
 from busctl.cli.check_run import around_store
 from busctl.cli.serve_alerts import LEFT_OUT
-from busctl.core.health import Health
+from busctl.core.operating.health import Health
 from busctl.ops import check as op
 from busctl.ops.bus import Bus
 from busctl.ops.check.registry import configured

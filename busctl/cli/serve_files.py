@@ -13,7 +13,7 @@ from busctl.adapters.postgres.conversations import PostgresConversations
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.cli.file_hosts import file_hosts, ingestion
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 from busctl.ops.files.entrance import FileEntrance
 from busctl.ops.files.preparing import Preparation
 from busctl.ports import Meter, ToolHost

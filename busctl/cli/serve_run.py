@@ -26,7 +26,7 @@ from busctl.cli.serve_upkeep import keeping_up, own_name, say_goodbye
 from busctl.cli.serve_upstreams import upstreams_of
 from busctl.cli.stopping import stop_on_eof, stop_on_signals
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 from busctl.ops.serve import Daemon
 from busctl.ops.serve.context import about
 from busctl.ops.serve.credentials import Credentials

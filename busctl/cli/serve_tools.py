@@ -13,8 +13,8 @@ from busctl.cli.serve_files import entrance, preparing
 from busctl.cli.serve_reading import reading
 from busctl.cli.serve_upstreams import behind
 from busctl.connect import Bus
-from busctl.core.settings import Settings
-from busctl.core.upstream import Upstream
+from busctl.core.configuration.settings import Settings
+from busctl.core.mcp.upstream import Upstream
 from busctl.ops.tool_hosts import ToolHosts
 from busctl.ops.tools import PythonTools
 from busctl.ops.upstreams import Offered

@@ -12,9 +12,9 @@ from pathlib import Path
 from busctl import __version__
 from busctl.adapters.upstream_file import read_upstreams
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationInvalid
-from busctl.core.settings import Settings
-from busctl.core.upstream import Command, Upstream
+from busctl.core.mcp.upstream import Command, Upstream
 from busctl.ops.upstreams import Offered
 from busctl.ports import ToolHost
 

@@ -13,10 +13,10 @@ from busctl.cli import options
 
 if TYPE_CHECKING:
     from busctl.connect import Bus
+    from busctl.core.configuration.settings import Settings
     from busctl.core.envelope import Envelope, Event
     from busctl.core.errors import BusctlError
-    from busctl.core.outline import Outline
-    from busctl.core.settings import Settings
+    from busctl.core.reading.outline import Outline
 
 PREVIEW_BYTES = 512
 DUMP_BYTES = 128
@@ -86,7 +86,7 @@ async def _known(settings: Settings, wanted: UUID) -> Known:
 
 async def _with_head(bus: Bus, envelope: Envelope, events: Sequence[Event]) -> Known:
     from busctl.core.errors import ClaimError
-    from busctl.core.outline import Outliner
+    from busctl.core.reading.outline import Outliner
 
     outlined = envelope.payload_size_bytes <= OUTLINED_BYTES
     head: bytes | None = None

@@ -11,7 +11,7 @@ from busctl.cli import options
 
 if TYPE_CHECKING:
     from busctl.adapters.embedded import BackupReport, Status
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
 
 app = typer.Typer(
     help="Start, stop, look at, back up and restore the embedded store.", no_args_is_help=True

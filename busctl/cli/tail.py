@@ -11,8 +11,8 @@ from busctl.cli import options, selecting
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from busctl.core.configuration.settings import Settings
     from busctl.core.envelope import Envelope
-    from busctl.core.settings import Settings
     from busctl.ports import Filter
 
 Name = Annotated[
@@ -117,7 +117,7 @@ async def _followed(
 def announce(command: str, mode: str) -> None:
     """Say how it is woken, as was proved."""
     from busctl.cli.running import say
-    from busctl.core.diagnosis import Mode
+    from busctl.core.operating.diagnosis import Mode
 
     by = "asking up to 4 times a second" if mode == Mode.TRANSACTION else "woken by NOTIFY"
     say(f"busctl {command}: following, {by} ({mode}).")

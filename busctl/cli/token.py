@@ -11,7 +11,7 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
     from busctl.core.token import Token
     from busctl.ports import Tokens
 

@@ -9,7 +9,7 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.flow import Window
+    from busctl.core.operating.flow import Window
 
 WINDOWS = ("15m", "1h", "24h", "7d")
 
@@ -57,7 +57,7 @@ def top(
 
 def _window(text: str) -> Window:
     from busctl.core.errors import ConfigurationError
-    from busctl.core.flow import Window
+    from busctl.core.operating.flow import Window
 
     if text not in set(Window):
         raise ConfigurationError(

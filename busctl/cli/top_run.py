@@ -18,9 +18,9 @@ from busctl.cli import alert_run
 from busctl.cli.rendering import counted, printable, show_size
 from busctl.cli.running import emit_json, envelope_shape
 from busctl.connect import Bus, open_store
-from busctl.core.flow import MINUTE, Flow, Load, Now, Window, flow_shape
-from busctl.core.settings import Settings
-from busctl.core.standing import is_heard
+from busctl.core.configuration.settings import Settings
+from busctl.core.operating.flow import MINUTE, Flow, Load, Now, Window, flow_shape
+from busctl.core.operating.standing import is_heard
 from busctl.ops.top import top
 
 if TYPE_CHECKING:

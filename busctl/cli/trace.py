@@ -10,7 +10,7 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
     from busctl.core.trace import Passed, Trace
 
 CHECKSUM_CHARS = 16

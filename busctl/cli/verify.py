@@ -11,7 +11,7 @@ from busctl.cli import options
 from busctl.cli.each import Ids
 
 if TYPE_CHECKING:
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
     from busctl.ops.verify import Verified
 
 

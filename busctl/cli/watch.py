@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from busctl.adapters.postgres.neglect import PostgresNeglect
     from busctl.connect import Bus
-    from busctl.core.observation import Observation, Rule
-    from busctl.core.settings import Settings
+    from busctl.core.configuration.settings import Settings
+    from busctl.core.watching.observation import Observation, Rule
     from busctl.ops.analysing import Analyst
 
 LISTED = 50
@@ -89,7 +89,7 @@ def watch(
     from busctl.cli.lists import names_of
     from busctl.cli.running import run, settings_for
     from busctl.core.durations import parse_duration
-    from busctl.core.observation import Rule
+    from busctl.core.watching.observation import Rule
 
     chosen = list(Rule) if rules is None else names_of(rules, list(Rule), "--rules")
     begins = selecting.wanted(since=since).since

@@ -10,8 +10,8 @@ from busctl.adapters.postgres.flow import PostgresTraffic
 from busctl.cli.rendering import counted, printable, show_time
 from busctl.cli.running import emit_json
 from busctl.connect import open_store
-from busctl.core.settings import Settings
-from busctl.core.watch import Watch
+from busctl.core.configuration.settings import Settings
+from busctl.core.watching.watch import Watch
 
 
 async def show(settings: Settings, most: int, *, as_json: bool) -> None:

@@ -422,7 +422,7 @@ class InvalidArguments(BusctlError):
 
 
 class FileRefused(BusctlError):
-    """A file that a call names is not taken. `reason` says by one word why: `core/manifest.py`."""
+    """A file is not taken. `reason` says why in a word (`core/files/manifest.py`)."""
 
     code = "FILE_REFUSED"
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from busctl.core.envelope import CHUNK_BYTES, Compression
-from busctl.core.finding import Finding
+from busctl.core.operating.finding import Finding
 
 REMEDY = "Do not use it: call the tool again; look at the server's log, its disk and backups."
 SHOWN = 8

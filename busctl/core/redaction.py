@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
-from busctl.core.dsn import MASK
+from busctl.core.configuration.dsn import MASK
 
 SHORTEST = 3
 """Shorter words stand everywhere by chance; a password of two letters hides nothing either."""

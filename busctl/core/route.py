@@ -9,7 +9,7 @@ from typing import Any
 
 from busctl.core.content_type import MCP_RESULT, is_text, plain
 from busctl.core.errors import PayloadTooLarge
-from busctl.core.mcp_result import outputs_of
+from busctl.core.mcp.result import outputs_of
 
 
 class Route(Enum):

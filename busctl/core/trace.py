@@ -11,7 +11,7 @@ from typing import Any
 from busctl.core.envelope import Event
 from busctl.core.fsck import Inspected, faults_of
 from busctl.core.hops import ACCEPTED, PRODUCED, RECEIVED, SENT, Hop, differs, measured
-from busctl.core.truncation import TRUNCATION
+from busctl.core.watching.truncation import TRUNCATION
 
 SPOOL = "spool"
 """Where it waited for a store that was away: between daemon and store."""

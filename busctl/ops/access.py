@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from busctl.core.bucket import Bucket
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Event
 from busctl.core.errors import (
     AccessDenied,
@@ -21,8 +22,7 @@ from busctl.core.errors import (
 from busctl.core.hops import ACCEPTED, PRODUCED, RECEIVED, SENT
 from busctl.core.ids import time_of, unix_ms_of
 from busctl.core.principal import Principal, Scope
-from busctl.core.settings import Settings
-from busctl.core.truncation import TRUNCATION
+from busctl.core.watching.truncation import TRUNCATION
 from busctl.ops.deliveries import Deliveries
 from busctl.ops.guarding import GuardedStore
 from busctl.ops.reading.recent import Recent

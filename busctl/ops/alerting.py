@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from busctl.core.alert import Alert, Change, Key, Notice, Patience, Told, evaluate
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import AlertUndelivered
-from busctl.core.health import Grade, Health, Kind
-from busctl.core.settings import Settings
+from busctl.core.operating.alert import Alert, Change, Key, Notice, Patience, Told, evaluate
+from busctl.core.operating.health import Grade, Health, Kind
 from busctl.ports import AlertBook, AlertSink, Clock
 
 log = logging.getLogger("busctl.alert")

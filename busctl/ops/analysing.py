@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from busctl.core.analysis import (
+from busctl.core.envelope import Envelope
+from busctl.core.errors import ModelFailed
+from busctl.core.watching.analysis import (
     Analysis,
     Cutter,
     NoAnalysis,
@@ -16,9 +18,7 @@ from busctl.core.analysis import (
     part_question,
     whole_question,
 )
-from busctl.core.envelope import Envelope
-from busctl.core.errors import ModelFailed
-from busctl.core.observation import Remark, Rule, Severity
+from busctl.core.watching.observation import Remark, Rule, Severity
 from busctl.ports import Clock, Model
 
 SURE_FROM = 0.5

@@ -10,9 +10,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from typing import Any
 
-from busctl.core.diagnosis import Mode
 from busctl.core.errors import ConfigurationError, StoreUnreachable
-from busctl.core.following import (
+from busctl.core.operating.diagnosis import Mode
+from busctl.core.watching.following import (
     BATCH_MESSAGES,
     FIRST_PAUSE_SECS,
     LEASE_SECS,

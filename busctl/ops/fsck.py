@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from busctl.core.finding import Finding, Report
 from busctl.core.fsck import Fault, Inspected, faults_of, finding_of, orphan_finding
-from busctl.core.truncation import TruncationScan, suspicion_finding
+from busctl.core.operating.finding import Finding, Report
+from busctl.core.watching.truncation import TruncationScan, suspicion_finding
 from busctl.ops.bus import Bus
 from busctl.ops.verify import Read, verify
 from busctl.ports import Inspection

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from busctl.core.breaker import AWAY, Breaker, Outcome, Permit, State, outcome_of
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Chunk, Envelope, Event
 from busctl.core.errors import BusctlError, StoreUnreachable
-from busctl.core.settings import Settings
 from busctl.ports import (
     Clock,
     Delivery,

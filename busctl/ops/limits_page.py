@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from busctl.core.chart import Curve, Plot, milliseconds, plot
-from busctl.core.page import Bar, Page, table_of
+from busctl.core.reports.chart import Curve, Plot, milliseconds, plot
+from busctl.core.reports.page import Bar, Page, table_of
 from busctl.core.sizes import show_size
 
 LEAD = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from busctl.core.finding import Finding, Report
 from busctl.core.migration import Migration, Recorded, Standing, State, described, standings
+from busctl.core.operating.finding import Finding, Report
 
 
 class Schema(Protocol):

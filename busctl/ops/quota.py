@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError, StoreOverBudget
-from busctl.core.quota import Budget, Level
-from busctl.core.settings import Settings
+from busctl.core.operating.quota import Budget, Level
 from busctl.ports import Clock
 
 log = logging.getLogger("busctl.quota")

@@ -14,6 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Event
 from busctl.core.errors import (
     FileFailed,
@@ -24,7 +25,6 @@ from busctl.core.errors import (
 )
 from busctl.core.hops import measured
 from busctl.core.ids import time_of
-from busctl.core.settings import Settings
 from busctl.ports import Clock, Held, Request, Spool, Store, Waiting
 
 HOP = "reconcile"

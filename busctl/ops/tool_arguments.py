@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from busctl.core.errors import ConfigurationError, InvalidArguments
-from busctl.core.toolset import Progress, Tool
+from busctl.core.tools.toolset import Progress, Tool
 
 _ARGS_SECTION = re.compile(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", re.MULTILINE)
 _ARG_LINE = re.compile(r"^\s+\*{0,2}(\w+)(?: \(.*?\))?: (.+(?:\n\s{6,}.+)*)", re.MULTILINE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from busctl.core.errors import ConfigurationError, ToolNotFound
-from busctl.core.toolset import Offer, Tool
+from busctl.core.tools.toolset import Offer, Tool
 from busctl.ops.answers import answer_of, failed, in_thread
 from busctl.ops.tool_arguments import Arguments
 from busctl.ports import Answer, Call, ToolInfo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from busctl.core.flow import Flow, Now
+from busctl.core.operating.flow import Flow, Now
 from busctl.ops.bus import Bus
 from busctl.ports import AlertBook, Filter, Journal
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from busctl.core.envelope import CHUNK_BYTES, ClaimCheck
 from busctl.core.errors import ClaimError, MessageCorrupt
-from busctl.core.finding import Finding
 from busctl.core.fsck import REMEDY
 from busctl.core.hops import measured
+from busctl.core.operating.finding import Finding
 from busctl.ops.bus import Bus, Opened
 
 Read = Callable[[bytes], object]

@@ -7,12 +7,12 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
 
-from busctl.core.content import ContentScan
 from busctl.core.envelope import Envelope, MessageType, Status
 from busctl.core.errors import ClaimError, MessageCorrupt, StoreUnreachable
-from busctl.core.following import LONGEST_PAUSE_SECS, Batch, Followed
-from busctl.core.history import Histories
-from busctl.core.observation import Observation, Remark, Rule, Severity, Stage
+from busctl.core.watching.content import ContentScan
+from busctl.core.watching.following import LONGEST_PAUSE_SECS, Batch, Followed
+from busctl.core.watching.history import Histories
+from busctl.core.watching.observation import Observation, Remark, Rule, Severity, Stage
 from busctl.ops.analysing import Analysed, Analyst
 from busctl.ops.bus import Bus, Outgoing
 from busctl.ops.following import Follower

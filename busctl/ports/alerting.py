@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from busctl.core.alert import Alert, Notice
-from busctl.core.journal import DaemonState, Kind, SystemEvent
+from busctl.core.operating.alert import Alert, Notice
+from busctl.core.operating.journal import DaemonState, Kind, SystemEvent
 
 
 class Journal(Protocol):

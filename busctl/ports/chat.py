@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from busctl.core.chat import ChatRequest, Message, Piece
-from busctl.core.provider_account import Account
+from busctl.core.providers.account import Account
+from busctl.core.providers.chat import ChatRequest, Message, Piece
 from busctl.ports.tools import Call
 
 

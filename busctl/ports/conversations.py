@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from busctl.core.conversation import Part, Role
+from busctl.core.providers.conversation import Part, Role
 
 
 @dataclass(frozen=True, slots=True)

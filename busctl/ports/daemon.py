@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from busctl.core.envelope import ClaimCheck
-from busctl.core.flow import Load
+from busctl.core.operating.flow import Load
 from busctl.core.principal import Principal, Scope
 from busctl.core.token import Token
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from busctl.core.alert import Notice
 from busctl.core.envelope import Envelope, Event
-from busctl.core.finding import Finding
-from busctl.core.flow import Flow, Load, Now, Window
-from busctl.core.health import Health
+from busctl.core.operating.alert import Notice
+from busctl.core.operating.finding import Finding
+from busctl.core.operating.flow import Flow, Load, Now, Window
+from busctl.core.operating.health import Health
 from busctl.core.trace import Trace
-from busctl.core.watch import Watch
+from busctl.core.watching.watch import Watch
 from busctl.ports.store import Filter
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import IO, Protocol
 from uuid import UUID
 
-from busctl.core.manifest import Copy, CopyKey, FileRef
+from busctl.core.files.manifest import Copy, CopyKey, FileRef
 
 
 @dataclass(frozen=True, slots=True)

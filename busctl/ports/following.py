@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from busctl.core.analysis import Reply
-from busctl.core.diagnosis import Mode
 from busctl.core.envelope import Envelope
-from busctl.core.following import Batch
-from busctl.core.observation import Stage
+from busctl.core.operating.diagnosis import Mode
+from busctl.core.watching.analysis import Reply
+from busctl.core.watching.following import Batch
+from busctl.core.watching.observation import Stage
 from busctl.ports.store import Draft, Filter
 
 

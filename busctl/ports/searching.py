@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from busctl.core.json_paths import Bounds, ValuesFound
-from busctl.core.search import Finder
+from busctl.core.reading.json_paths import Bounds, ValuesFound
+from busctl.core.reading.search import Finder
 
 
 class Patterns(Protocol):

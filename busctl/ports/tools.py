@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
-from busctl.core.bounds import NONE
-from busctl.core.bounds import Bounds as Bounds
 from busctl.core.principal import Principal
+from busctl.core.tools.bounds import NONE
+from busctl.core.tools.bounds import Bounds as Bounds
 
 
 @dataclass(frozen=True, slots=True)

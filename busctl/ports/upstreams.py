@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from busctl.core.mcp_result import ResultPayload
-from busctl.core.upstream import Upstream
+from busctl.core.mcp.result import ResultPayload
+from busctl.core.mcp.upstream import Upstream
 
 Heard = Callable[[float | None, float | None, str | None], None]
 """Told in the event loop's thread how far a call is: done, of how much, and a word; None for what

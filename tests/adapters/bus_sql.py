@@ -13,8 +13,8 @@ import psycopg
 
 from busctl.adapters.clock import SystemClock
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.ids import make_id
-from busctl.core.settings import Settings
 from tests.conftest import direct
 
 Row = tuple[Any, ...]

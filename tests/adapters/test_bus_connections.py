@@ -19,6 +19,7 @@ from busctl.adapters import embedded
 from busctl.adapters.postgres.errors import mapped
 from busctl.connect import Bus
 from busctl.core.breaker import State
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import (
     BusctlError,
     ConfigurationError,
@@ -30,7 +31,6 @@ from busctl.core.errors import (
     StoreUnreachable,
 )
 from busctl.core.samples import sample
-from busctl.core.settings import Settings
 from tests.adapters.bus_sql import MIB, connected, eventually, new_id, sessions, sql
 from tests.conftest import alter_database, clients, direct, make_database
 
@@ -355,7 +355,7 @@ async def test_memory_is_bounded_while_60_mb_stream(
 import asyncio, resource, sys
 from pathlib import Path
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

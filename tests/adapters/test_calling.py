@@ -15,8 +15,8 @@ from busctl.adapters.postgres.calling import Call, Statements, call
 from busctl.adapters.postgres.connection import Connection
 from busctl.adapters.postgres.pool import Pool
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import StoreFailed, StoreTimeout
-from busctl.core.settings import Settings
 from tests.conftest import direct
 
 DOUBLE = Call("select %(n)b::int4 * 2, %(n)b::int4")

@@ -12,8 +12,8 @@ from busctl.adapters.postgres.conversations import PostgresConversations
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
-from busctl.core.conversation import Role
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
+from busctl.core.providers.conversation import Role
 from busctl.ops.cleanup import cleanup
 from busctl.ports import Floor, Spoken, Thread
 from tests.adapters.bus_sql import sql

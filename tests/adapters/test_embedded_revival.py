@@ -14,8 +14,8 @@ from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.spool import FileSpool
 from busctl.connect import Bus, waits_here
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import EmbeddedStoreError
-from busctl.core.settings import Settings
 from busctl.ops import bus as operations
 from busctl.ops.guarding import NoStore
 from busctl.ports import Store

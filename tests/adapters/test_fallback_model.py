@@ -22,9 +22,9 @@ from busctl.adapters.metrics import Metrics
 from busctl.adapters.spool import FileSpool
 from busctl.connect import Bus, open_store
 from busctl.core.breaker import State
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels
 from busctl.core.errors import StoreUnreachable
-from busctl.core.settings import Settings
 from busctl.ops.guarding import GuardedStore
 from busctl.ops.reconcile import SETTLED, reconcile
 from busctl.ops.serve.fallback import Keeper

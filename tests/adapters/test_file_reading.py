@@ -15,7 +15,7 @@ import pytest
 
 from busctl.adapters.file_reading import RootedFiles
 from busctl.core.errors import FileRefused
-from busctl.core.manifest import Reason
+from busctl.core.files.manifest import Reason
 
 MB = 1_000_000
 ENOUGH = 250

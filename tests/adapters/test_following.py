@@ -12,11 +12,11 @@ import pytest
 from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
 from busctl.connect import Bus
-from busctl.core.diagnosis import Mode
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels, Status
 from busctl.core.errors import ConfigurationError, CursorForeign, CursorMoved
-from busctl.core.following import Batch
-from busctl.core.settings import Settings
+from busctl.core.operating.diagnosis import Mode
+from busctl.core.watching.following import Batch
 from busctl.ops.following import Follower
 from busctl.ports import Filter
 from tests.conftest import direct, dsn_of, is_pooled

@@ -24,8 +24,8 @@ from busctl.adapters.tokenfile import Guard
 from busctl.adapters.uvicorn_server import HttpServer
 from busctl.cli import serve_desk
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import ClaimCheck, Labels
-from busctl.core.settings import Settings
 from busctl.ops.serve import Daemon
 from busctl.ops.serve.gateway import McpGateway
 from busctl.ops.tools import PythonTools

@@ -10,8 +10,8 @@ from busctl.adapters.postgres.journal import PostgresJournal
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import open_store
-from busctl.core.journal import DaemonState, Kind, SystemEvent
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
+from busctl.core.operating.journal import DaemonState, Kind, SystemEvent
 from busctl.ops.cleanup import cleanup
 from tests.adapters.bus_sql import sql
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from busctl.adapters.re2_patterns import MOST_CHARS, Re2Finder, finder_of, options_of
 from busctl.core.errors import InvalidPattern
-from busctl.core.required_text import required_text
-from busctl.core.search import Finder, Found, Search, clean_lines
-from busctl.core.search_lines import LINE_BYTES
+from busctl.core.reading.required_text import required_text
+from busctl.core.reading.search import Finder, Found, Search, clean_lines
+from busctl.core.reading.search_lines import LINE_BYTES
 
 TEXTS = st.text("ab\n é\0", max_size=60).map(lambda text: text.encode()) | st.binary(max_size=60)
 PATTERNS = st.sampled_from([

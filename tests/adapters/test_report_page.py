@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from busctl.adapters import report_page
-from busctl.core.chart import Curve, milliseconds, plot, times
 from busctl.core.errors import FileFailed
-from busctl.core.page import Bar, Page, table_of, written
+from busctl.core.reports.chart import Curve, milliseconds, plot, times
+from busctl.core.reports.page import Bar, Page, table_of, written
 
 XSS = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>"
 ROWS: list[dict[str, Any]] = [

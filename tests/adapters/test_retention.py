@@ -20,9 +20,9 @@ from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import LockHeld
 from busctl.core.ids import make_id, unix_ms
-from busctl.core.settings import Settings
 from busctl.ops.cleanup import CleanupReport, Why, cleanup
 from tests.bench import expiry
 from tests.conftest import alter_database, direct, dsn_of, is_pooled, make_database

@@ -10,8 +10,8 @@ import pytest
 from busctl.adapters.postgres.errors import mapped
 from busctl.adapters.postgres.retrying import UNDONE, UNKNOWN, is_transient, patiently
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError, StoreFailed, StoreTimeout
-from busctl.core.settings import Settings
 from tests.adapters.bus_sql import connected, sql
 
 OTHERS = ("23505", "23514", "25006", "42501", "42P01", "53100", "57014", "22021", "XX001")

@@ -23,9 +23,9 @@ from busctl.adapters.clock import SystemClock
 from busctl.adapters.spool import FileSpool, path_of
 from busctl.connect import Bus
 from busctl.core.codec import Encoder, chunk_count_of
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Chunk, Compression, Labels
 from busctl.core.errors import MessageCorrupt, SpoolDamaged, SpoolFull
-from busctl.core.settings import Settings
 from busctl.ops.guarding import GuardedStore
 from busctl.ops.putting import Outgoing
 from busctl.ops.reconcile import Fate, ReconcileReport, look, reconcile, set_aside_old

@@ -13,7 +13,7 @@ import pytest
 from busctl.adapters.file_reading import RootedFiles
 from busctl.adapters.text_extraction import LocalExtractor
 from busctl.core.errors import FileRefused
-from busctl.core.manifest import Reason
+from busctl.core.files.manifest import Reason
 from busctl.ports import Extracted
 from tests import pdfs
 

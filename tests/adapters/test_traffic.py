@@ -12,8 +12,8 @@ from busctl.adapters.postgres.flow import PostgresTraffic
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
 from busctl.core.envelope import Labels, MessageType, Status
-from busctl.core.flow import MINUTE, Window, flow_shape
 from busctl.core.ids import make_id, unix_ms
+from busctl.core.operating.flow import MINUTE, Window, flow_shape
 from busctl.ops.serve.rollup import Rollup
 from tests.adapters.bus_sql import sql
 

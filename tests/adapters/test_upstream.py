@@ -20,8 +20,8 @@ from busctl.core.errors import (
     UpstreamFailed,
     UpstreamUnavailable,
 )
-from busctl.core.mcp_result import ResultPayload
-from busctl.core.upstream import Command, Endpoint, Upstream
+from busctl.core.mcp.result import ResultPayload
+from busctl.core.mcp.upstream import Command, Endpoint, Upstream
 from busctl.ops.upstreams import Offered
 from busctl.ports import Offering, UpstreamLine
 from tests.upstream.config import ROOT

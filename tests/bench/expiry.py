@@ -28,7 +28,7 @@ from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 from busctl.ops.cleanup import CleanupReport, cleanup
 
 SPREAD_HOURS = 48

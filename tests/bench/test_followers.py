@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from busctl.adapters.websocket import BusClient
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 from tests.bench.timing import medians
 from tests.e2e.daemons import TOKEN, daemon
 

@@ -19,8 +19,8 @@ from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.samples import sample
-from busctl.core.settings import Settings
 from tests.bench.timing import medians
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]

@@ -10,9 +10,9 @@ import pytest
 
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.spool import FileSpool, path_of
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels
 from busctl.core.errors import StoreUnreachable
-from busctl.core.settings import Settings
 from busctl.ops.bus import Bus
 from busctl.ops.guarding import GuardedStore, NoStore
 from busctl.ops.reconcile import set_aside_old

@@ -17,9 +17,9 @@ import pytest
 
 from busctl.adapters import embedded
 from busctl.core import samples
-from busctl.core.call_arguments import read_pairs
 from busctl.core.errors import ConfigurationError
 from busctl.core.sizes import parse_size, show_size
+from busctl.core.tools.call_arguments import read_pairs
 from tests.e2e.client_daemon import Served, serving
 from tests.forks.client import run
 

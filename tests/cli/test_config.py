@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from busctl.core.settings import Settings, canonical_name, known_names
+from busctl.core.configuration.settings import Settings, canonical_name, known_names
 from tests.forks.client import run
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ import asyncio
 import sys
 
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError
-from busctl.core.settings import Settings
 
 
 async def main(dsn: str) -> None:

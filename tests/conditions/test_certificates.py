@@ -15,8 +15,8 @@ from psycopg.conninfo import make_conninfo
 from busctl.adapters.postgres.tls import SUPABASE_ROOTS, secured
 from busctl.cli.check_run import surroundings
 from busctl.connect import Bus, store_dsn
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError, ConfigurationError, StoreUntrusted
-from busctl.core.settings import Settings
 from busctl.ops.check import CHECKS, check, kinds_of
 from tests.conditions.commands import busctl
 from tests.conditions.hosted import HOST, PASSWORD, Hosted
@@ -99,7 +99,7 @@ async def test_another_server_is_refused_by_name(hosted: Hosted, migrated: str, 
 
 
 async def test_what_is_said_is_done(hosted: Hosted, migrated: str) -> None:
-    """`require` encrypts without asking whom; it is told (core/tls.py), not forbidden."""
+    """`require` encrypts without asking whom; it is told, not forbidden."""
     chosen = settings(hosted.dsn(database=migrated, sslmode="require"))
     async with Bus.connect(chosen) as bus:
         assert (await bus.put(b"x")).payload_size_bytes == 1

@@ -25,8 +25,8 @@ from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.connect import Bus
-from busctl.core.following import LONGEST_PAUSE_SECS
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
+from busctl.core.watching.following import LONGEST_PAUSE_SECS
 from tests.adapters.test_following import PUT
 from tests.pooling import pooled
 

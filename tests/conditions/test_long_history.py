@@ -20,8 +20,8 @@ from playwright.async_api import Page, expect
 from busctl.adapters import embedded
 from busctl.adapters.postgres.listing import listing
 from busctl.adapters.sqlfiles import queries
-from busctl.core.flow import Window
 from busctl.core.ids import first_id, unix_ms_of
+from busctl.core.operating.flow import Window
 from busctl.ports import Filter
 from tests.adapters.bus_sql import new_id
 from tests.conditions.browser import browsing

@@ -22,9 +22,9 @@ from busctl.adapters.postgres.inspection import PostgresInspection
 from busctl.adapters.postgres.pool import Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Status
 from busctl.core.samples import sample
-from busctl.core.settings import Settings
 from busctl.ops.fsck import Checked, Scope, fsck
 from busctl.ops.trace import trace_of
 from tests.conditions.commands import busctl

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from busctl.adapters.metrics import Metrics
 from busctl.cli.check_formats import prometheus
-from busctl.core.health import Grade, Health, Judgement, Measure, Reading, Threshold
+from busctl.core.operating.health import Grade, Health, Judgement, Measure, Reading, Threshold
 from tests.docs.examples import DOCS
 
 RULES = DOCS / "prometheus" / "rules.yml"

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import StoreTimeout
 from busctl.core.samples import sample
-from busctl.core.settings import Settings
 from tests.conditions.commands import busctl
 from tests.conditions.hosted import Hosted
 from tests.sql import test_roles as matrix

@@ -12,8 +12,8 @@ import pytest
 
 from busctl.connect import Bus
 from busctl.core.breaker import State
+from busctl.core.configuration.settings import Settings
 from busctl.core.samples import sample
-from busctl.core.settings import Settings
 
 BYTES_A_SECOND = 20_000_000 / 8
 PIECE = 16 * 1024

@@ -16,9 +16,9 @@ from pathlib import Path
 import psycopg
 
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels
 from busctl.core.samples import sample
-from busctl.core.settings import Settings
 
 KILLS = 10
 LARGE = 100_000_000

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from busctl.core.alert import Alert, Change, Key, Patience, Told, evaluate, merged
-from busctl.core.health import Fault, Grade, Health, Kind, Seen, judge
+from busctl.core.operating.alert import Alert, Change, Key, Patience, Told, evaluate, merged
+from busctl.core.operating.health import Fault, Grade, Health, Kind, Seen, judge
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

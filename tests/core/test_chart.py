@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from busctl.core import chart
-from busctl.core.chart import Curve, plot, worth_drawing
+from busctl.core.reports import chart
+from busctl.core.reports.chart import Curve, plot, worth_drawing
 from busctl.core.sizes import show_size
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busctl.core.conversation import (
+from busctl.core.errors import InvalidArguments
+from busctl.core.providers.conversation import (
     FileText,
     Message,
     Part,
@@ -20,7 +21,6 @@ from busctl.core.conversation import (
     cost,
     fit,
 )
-from busctl.core.errors import InvalidArguments
 
 ID = UUID(int=0)
 

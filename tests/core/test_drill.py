@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from busctl.core.drill import Attempt, Kept, Outcome, Plan, add_up, plans
+from busctl.core.operating.drill import Attempt, Kept, Outcome, Plan, add_up, plans
 
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
 

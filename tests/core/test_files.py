@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from busctl.adapters.provider_profiles import load_profiles
 from busctl.core.errors import FileRefused
-from busctl.core.file_kind import FileKind, decoded, kind_of
-from busctl.core.file_paths import below, checked_path
-from busctl.core.file_plan import FileTerms, Way, plan_file, tokens_of
-from busctl.core.manifest import Done, Entry, Reason, manifest_json, refused
+from busctl.core.files.kind import FileKind, decoded, kind_of
+from busctl.core.files.manifest import Done, Entry, Reason, manifest_json, refused
+from busctl.core.files.paths import below, checked_path
+from busctl.core.files.plan import FileTerms, Way, plan_file, tokens_of
 
 KIMI = FileTerms("kimi", "file-extract", 100_000_000, frozenset({"pdf", "docx", "png"}))
 PROFILES = {one.name: one for one in load_profiles()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from busctl.core.errors import ConfigurationError
-from busctl.core.health import (
+from busctl.core.operating.health import (
     Fault,
     Grade,
     Health,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busctl.core.jsonrpc import UNREAD_BYTES, Response, asked_id, id_in, refused_id, response_in
+from busctl.core.mcp.jsonrpc import UNREAD_BYTES, Response, asked_id, id_in, refused_id, response_in
 
 RESULT = '{"content": [{"type":"text","text":"}\\" \\u00e9 \\ud83d"}], "n": 1.0, "e": 1e400}'
 FORMS = [

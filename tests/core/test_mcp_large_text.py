@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from busctl.core.mcp_large_text import LARGE_BYTES, PIECE_BYTES, large_text
-from busctl.core.mcp_result import payload_of
+from busctl.core.mcp.large_text import LARGE_BYTES, PIECE_BYTES, large_text
+from busctl.core.mcp.result import payload_of
 
 FORMS = [
     '{{"content":[{{"type":"text","text":{text}}}],"isError":{error}{structured}}}',

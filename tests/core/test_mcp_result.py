@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busctl.core.content_type import BYTES, JSON, MCP_RESULT, TEXT, is_text
-from busctl.core.mcp_result import (
+from busctl.core.mcp.result import (
     LOOKED_AT_CHARS,
     ResultPayload,
     outputs_of,

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from busctl.core import samples
 from busctl.core.content_type import MCP_RESULT
-from busctl.core.excerpt import Edges
-from busctl.core.json_node import Kind, Node
-from busctl.core.json_scan import JsonScan
-from busctl.core.outline import Outliner, outline_of
-from busctl.core.shape import shape_json, shape_text
+from busctl.core.reading.excerpt import Edges
+from busctl.core.reading.json_node import Kind, Node
+from busctl.core.reading.json_scan import JsonScan
+from busctl.core.reading.outline import Outliner, outline_of
+from busctl.core.reading.shape import shape_json, shape_text
 
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 SCALARS = (

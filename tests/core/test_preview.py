@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busctl.core.preview import Form, form_of, shown
+from busctl.core.reading.preview import Form, form_of, shown
 
 
 def test_each_form_fits_its_content_types() -> None:

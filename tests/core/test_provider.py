@@ -15,9 +15,9 @@ from busctl.adapters.provider_profiles import (
     load_accounts,
     load_profiles,
 )
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError
-from busctl.core.provider import Profile, Sourced, Table, Thinks
-from busctl.core.settings import Settings
+from busctl.core.providers.profile import Profile, Sourced, Table, Thinks
 from tests.providers.site import SITES
 
 THIRD = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from busctl.core.diagnosis import Mode, mode_of
+from busctl.core.operating.diagnosis import Mode, mode_of
 from busctl.core.redaction import Redactor
 
 SECRET = "p@ss/wörd k4n4ry"

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from busctl.adapters.environment import Loaded, OriginKind, load
-from busctl.core.dsn import mask_dsn, store_key
-from busctl.core.errors import ConfigurationInvalid
-from busctl.core.settings import (
+from busctl.core.configuration.dsn import mask_dsn, store_key
+from busctl.core.configuration.field import names_of
+from busctl.core.configuration.settings import (
     Settings,
     canonical_name,
     is_secret,
@@ -25,7 +25,7 @@ from busctl.core.settings import (
     render_env_example,
     shown,
 )
-from busctl.core.settings_field import names_of
+from busctl.core.errors import ConfigurationInvalid
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = Path("/nonexistent")
@@ -629,10 +629,10 @@ class Watched(dict):
     def __iter__(self): read.append("*"); return super().__iter__()
     def keys(self): read.append("*"); return super().keys()
 os.environ = Watched(os.environ)
-import busctl.core.settings, busctl.adapters.environment, busctl.cli.config
+import busctl.core.configuration.settings, busctl.adapters.environment, busctl.cli.config
 print([name for name in read if name == "*" or name.startswith(("MESSAGE", "BUSCTL", "DATABASE"))])
 os.environ = dict(os.environ)
-print(busctl.core.settings.Settings().port)
+print(busctl.core.configuration.settings.Settings().port)
 """
 
 

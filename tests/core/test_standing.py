@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from busctl.core.journal import DaemonState
-from busctl.core.standing import SILENT, standing
+from busctl.core.operating.journal import DaemonState
+from busctl.core.operating.standing import SILENT, standing
 
 AT = datetime(2026, 11, 27, 12, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from busctl.core.configuration.tls import Roots, demanded, unverified
 from busctl.core.errors import ConfigurationError
-from busctl.core.tls import Roots, demanded, unverified
 
 AWAY = {"host": "db.example.org"}
 SUPABASE = {"host": "db.abcdefghijklmnopqrst.supabase.co"}

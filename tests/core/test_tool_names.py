@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from busctl.core.tool_names import MAX_CHARS, offered_names
+from busctl.core.mcp.tool_names import MAX_CHARS, offered_names
 
 
 def test_names_stay_as_they_are_without_a_clash() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from busctl.core import samples
-from busctl.core.truncation import SMALL_BYTES, TruncationScan
-from busctl.core.truncation_markers import MARKERS
+from busctl.core.watching.truncation import SMALL_BYTES, TruncationScan
+from busctl.core.watching.truncation_markers import MARKERS
 
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 HOSTILE = {

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from busctl.core.bounds import Bounds
-from busctl.core.upstream import Command, Endpoint
-from busctl.core.upstream_config import UpstreamConfig, read_config
+from busctl.core.mcp.upstream import Command, Endpoint
+from busctl.core.mcp.upstream_config import UpstreamConfig, read_config
+from busctl.core.tools.bounds import Bounds
 
 SECRET = "hunter2-the-secret"
 ENVIRON = {"HOME": "/home/me", "API_KEY": SECRET, "EMPTY": ""}

@@ -9,7 +9,7 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric
 
 from busctl.adapters.metrics import Metrics
-from busctl.core.flow import Load
+from busctl.core.operating.flow import Load
 
 PAGE = Path(__file__).parents[2] / "docs" / "observability.md"
 MARKED = re.compile(r"(<!-- metrics -->\n).*?(<!-- /metrics -->)", re.DOTALL)

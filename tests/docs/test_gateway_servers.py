@@ -6,11 +6,11 @@ import asyncio
 from types import ModuleType
 from uuid import uuid4
 
-from busctl.core.bounds import Bounds
+from busctl.core.mcp.upstream import Command, Endpoint
+from busctl.core.mcp.upstream_config import read_config
 from busctl.core.principal import OPERATOR
-from busctl.core.toolset import Offer
-from busctl.core.upstream import Command, Endpoint
-from busctl.core.upstream_config import read_config
+from busctl.core.tools.bounds import Bounds
+from busctl.core.tools.toolset import Offer
 from busctl.ops.tools import PythonTools
 from busctl.ports import Call
 from tests.docs import examples

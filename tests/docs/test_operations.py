@@ -12,8 +12,8 @@ import pytest
 
 from busctl.adapters import embedded
 from busctl.core import errors
+from busctl.core.configuration.settings import known_names
 from busctl.core.errors import BusctlError
-from busctl.core.settings import known_names
 from tests.conftest import make_database
 from tests.docs import examples
 from tests.docs.examples import Machine, Ran

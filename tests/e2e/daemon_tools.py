@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import FilePath
 
-from busctl.core.mcp_result import payload_of
+from busctl.core.mcp.result import payload_of
 from busctl.tools import Answer, Progress, ToolSet
 
 tools = ToolSet()

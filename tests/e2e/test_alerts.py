@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError
-from busctl.core.settings import Settings
 from tests.adapters.bus_sql import eventually, sql
 from tests.cli.commands import Ran, busctl
 from tests.e2e.daemons import daemon

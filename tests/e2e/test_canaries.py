@@ -19,7 +19,7 @@ import pytest
 from pydantic import ValidationError
 
 from busctl.adapters import embedded
-from busctl.core.settings import Settings, canonical_name, is_secret
+from busctl.core.configuration.settings import Settings, canonical_name, is_secret
 from tests.conftest import make_database
 from tests.e2e.daemons import Client, Running, daemon, raw
 from tests.forks.client import run

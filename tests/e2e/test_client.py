@@ -15,6 +15,7 @@ from busctl.adapters import embedded
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.http_redemption import HttpRedemption
 from busctl.core import samples
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import (
     CallFailed,
     ConfigurationError,
@@ -22,7 +23,6 @@ from busctl.core.errors import (
     MessageMissing,
     Unauthorized,
 )
-from busctl.core.settings import Settings
 from tests.e2e.client_daemon import Served, serving
 
 SIZES = [0, 1, 1_000, 65_536, 65_537, 1_048_576, 1_048_577, 5_000_003]

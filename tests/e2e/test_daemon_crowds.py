@@ -19,7 +19,7 @@ from websockets.frames import CloseCode
 
 from busctl.adapters import embedded
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 from tests.conftest import make_database
 from tests.e2e.daemons import TOKEN, Running, daemon, raw, session
 

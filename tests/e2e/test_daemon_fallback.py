@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from busctl.adapters.spool import FileSpool
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 from tests.adapters.bus_sql import eventually, sql
 from tests.e2e.daemons import TOKEN, Running, daemon, environment, session
 from tests.gate import LOOSE_ENDS, gate_to

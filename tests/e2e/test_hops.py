@@ -22,9 +22,9 @@ from busctl.adapters.postgres.inspection import PostgresInspection
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
 from busctl.core import samples
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Event, Labels
 from busctl.core.errors import MessageCorrupt
-from busctl.core.settings import Settings
 from busctl.ops.fsck import Checked, Scope, fsck
 from busctl.ops.trace import trace_of
 from tests.e2e.client_daemon import Served, serving

@@ -17,9 +17,9 @@ import zstandard
 from busctl.adapters import embedded
 from busctl.connect import Bus
 from busctl.core import archive
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels
 from busctl.core.errors import EmbeddedStoreError
-from busctl.core.settings import Settings
 from tests.cli.commands import busctl
 from tests.conftest import make_database
 from tests.e2e.daemons import TOKEN, Running, daemon, session

@@ -16,7 +16,7 @@ import pytest
 from busctl.adapters.tracing import is_wanted
 from busctl.adapters.websocket import BusClient
 from busctl.connect import Bus
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
 from tests.cli.commands import environment as shell
 from tests.e2e.collector import Collector, collecting
 from tests.e2e.daemons import TOKEN, daemon, session

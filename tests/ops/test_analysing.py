@@ -13,11 +13,11 @@ from busctl.adapters.clock import SystemClock
 from busctl.adapters.openai_api import OpenAiApi
 from busctl.adapters.provider_profiles import load_profiles
 from busctl.connect import Bus
-from busctl.core.analysis import NoAnalysis, parsed
 from busctl.core.envelope import Labels
-from busctl.core.observation import Observation, Stage
-from busctl.core.provider import Retries
-from busctl.core.provider_account import Account
+from busctl.core.providers.account import Account
+from busctl.core.providers.profile import Retries
+from busctl.core.watching.analysis import NoAnalysis, parsed
+from busctl.core.watching.observation import Observation, Stage
 from busctl.ops.analysing import Analyst
 from busctl.ops.chat.model import JsonModel
 from busctl.ops.watching import Watcher

@@ -15,9 +15,9 @@ import pytest
 from busctl.adapters import embedded
 from busctl.connect import Bus
 from busctl.core import archive
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels, MessageType
 from busctl.core.errors import ConfigurationError, LockHeld
-from busctl.core.settings import Settings
 from busctl.ops.archive import Exported, Problem, Selection, export_file
 from busctl.ops.archive_importing import Imported, import_archive, verify_archive
 from busctl.ops.partial import growing, partial_of

@@ -29,8 +29,8 @@ from busctl.core.errors import (
 )
 from busctl.core.labels import checked
 from busctl.core.principal import OPERATOR
-from busctl.core.provider import Profile, Retries
-from busctl.core.provider_account import Account
+from busctl.core.providers.account import Account
+from busctl.core.providers.profile import Profile, Retries
 from busctl.ops.chat import ChatTools
 from busctl.ports import Answer, Call
 from tests.providers.played import KEY, Played, Refusal

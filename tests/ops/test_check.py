@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from busctl.adapters.spool import FileSpool
 from busctl.cli.check_run import CANARY, surroundings
 from busctl.connect import Bus
-from busctl.core.health import Grade, Health
-from busctl.core.settings import Settings
+from busctl.core.configuration.settings import Settings
+from busctl.core.operating.health import Grade, Health
 from busctl.ops.check import CHECKS, check, kinds_of, names
 from busctl.ops.check.registry import chosen, configured
 from tests.adapters.bus_sql import sql
@@ -56,7 +56,7 @@ def fresh(**values: object) -> str:
 async def looked(
     dsn: str, *wanted: str, warn: dict[str, float] | None = None, **fields: object
 ) -> Health:
-    from busctl.core.health import with_thresholds
+    from busctl.core.operating.health import with_thresholds
 
     own = {"port": 0, "state_dir": Path("/nonexistent/state")} | fields
     settings = Settings(database_url=SecretStr(dsn), **own)  # type: ignore[arg-type]  # pydantic converts

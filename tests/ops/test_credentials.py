@@ -11,9 +11,9 @@ from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.postgres.tokens import PostgresTokens
 from busctl.adapters.tokenfile import Guard
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError, StoreUnreachable
 from busctl.core.principal import OPERATOR, Scope
-from busctl.core.settings import Settings
 from busctl.core.token import checked_id, digest_of, id_of, make_token
 from busctl.ops.serve.credentials import AGAIN_SECS, Credentials
 from busctl.ops.tokens import create, list_tokens, revoke

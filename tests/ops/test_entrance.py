@@ -14,9 +14,9 @@ from pydantic import BaseModel, Field, FilePath
 
 from busctl.adapters.file_reading import RootedFiles
 from busctl.core.errors import FileRefused, InvalidArguments
-from busctl.core.file_arguments import marked, replaced
+from busctl.core.files.arguments import marked, replaced
 from busctl.core.principal import OPERATOR
-from busctl.core.toolset import Offer
+from busctl.core.tools.toolset import Offer
 from busctl.ops.files.entrance import FileEntrance
 from busctl.ops.tools import PythonTools
 from busctl.ports import Answer, Call

@@ -17,7 +17,7 @@ from busctl.connect import Bus
 from busctl.core import samples
 from busctl.core.envelope import Status
 from busctl.core.errors import MessageCorrupt, MessageMissing
-from busctl.core.finding import Finding
+from busctl.core.operating.finding import Finding
 from busctl.ops.fsck import Checked, Scope, fsck
 from busctl.ops.trace import trace_of
 from busctl.ops.verify import verify

@@ -15,9 +15,9 @@ from busctl.adapters.postgres.files import PostgresCopies
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.provider_files import account_of, text_of
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import FileRefused, ProviderBusy, ProviderRefused, ProviderUnauthorized
-from busctl.core.manifest import Done, FileRef, Reason
-from busctl.core.settings import Settings
+from busctl.core.files.manifest import Done, FileRef, Reason
 from busctl.ops.files.hosting import PatientHost
 from tests import pdfs
 from tests.adapters.bus_sql import sql

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError, StoreOverBudget, StoreUnreachable
-from busctl.core.quota import Budget, Level
-from busctl.core.settings import Settings
+from busctl.core.operating.quota import Budget, Level
 from busctl.ops.quota import QuotaGuard
 from tests.adapters.bus_sql import connected, eventually, new_id, sql
 from tests.cli.commands import busctl

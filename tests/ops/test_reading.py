@@ -33,9 +33,9 @@ from busctl.core.errors import (
     PayloadTooLarge,
     SearchTimedOut,
 )
-from busctl.core.json_paths import Bounds
-from busctl.core.part import whole_characters
 from busctl.core.principal import OPERATOR, Principal, Scope
+from busctl.core.reading.json_paths import Bounds
+from busctl.core.reading.part import whole_characters
 from busctl.ops.reading.parts import read_lines, read_range
 from busctl.ops.reading.recent import Recent
 from busctl.ops.reading.searching import Wanted, query, search
@@ -223,7 +223,7 @@ async def test_a_block_is_read_and_searched_by_its_own_offsets(bus: Bus, ascii_o
 
 @given(st.text(max_size=40), st.integers(1, 9), st.booleans())
 def test_a_blocks_text_is_read_whatever_the_pieces(text: str, piece: int, ascii_only: bool) -> None:
-    from busctl.core.block_text import BlockDecoder
+    from busctl.core.reading.block_text import BlockDecoder
 
     raw = json.dumps(text, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")[1:-1]
     decoder = BlockDecoder(encoded=False)

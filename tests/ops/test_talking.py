@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import (
     AnswerCut,
     ContextExceeded,
@@ -18,9 +19,8 @@ from busctl.core.errors import (
     FileRefused,
     InvalidArguments,
 )
-from busctl.core.manifest import Reason
+from busctl.core.files.manifest import Reason
 from busctl.core.principal import Principal, Scope
-from busctl.core.settings import Settings
 from tests import pdfs
 from tests.adapters.bus_sql import sql
 from tests.providers.played import Played

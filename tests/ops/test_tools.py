@@ -21,7 +21,7 @@ from busctl.adapters.toolmodules import load_tools
 from busctl.core import samples
 from busctl.core.errors import ConfigurationError, InvalidArguments, ToolFailed, ToolNotFound
 from busctl.core.principal import OPERATOR
-from busctl.core.toolset import Offer, Progress, ToolSet
+from busctl.core.tools.toolset import Offer, Progress, ToolSet
 from busctl.ops.answers import encode_json
 from busctl.ops.tools import PythonTools
 from busctl.ports import Answer, Bounds, Call

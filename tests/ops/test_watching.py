@@ -12,10 +12,10 @@ import pytest
 from busctl.adapters.postgres.neglect import PostgresNeglect
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels, MessageType
-from busctl.core.observation import Observation, Rule
 from busctl.core.samples import sample
-from busctl.core.settings import Settings
+from busctl.core.watching.observation import Observation, Rule
 from busctl.ops.watching import Watcher
 
 HOUR = timedelta(hours=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.sqlfiles import migrations, snapshot
-from busctl.core.finding import Finding
+from busctl.core.operating.finding import Finding
 from busctl.ops.migrate import verify
 from tests.sql.conftest import run, up
 from tests.sql.snapshot import HEADER, SNAPSHOT, lines_of

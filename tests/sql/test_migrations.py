@@ -13,6 +13,7 @@ from busctl.adapters import embedded
 from busctl.adapters.postgres.migrator import Migrator
 from busctl.adapters.sqlfiles import migrations, snapshot
 from busctl.connect import Bus
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import (
     ConfigurationError,
     MigrationFailed,
@@ -21,7 +22,6 @@ from busctl.core.errors import (
     StoreFailed,
 )
 from busctl.core.migration import script
-from busctl.core.settings import Settings
 from busctl.ops.migrate import verify
 from tests.conftest import dsn_of, make_database
 from tests.sql.conftest import login, run, unique, up

@@ -22,9 +22,9 @@ from busctl.adapters.asgi.pages import Logins, Site
 from busctl.adapters.asgi.problems import problem_of
 from busctl.adapters.asgi.redemption import Redemption
 from busctl.adapters.asgi.socket import StarletteSocket
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError, Unauthorized
 from busctl.core.principal import Scope
-from busctl.core.settings import Settings
 from busctl.core.untraced import UNTRACED
 from busctl.ports import Desk, Meter, Reading, Socket, TokenGuard, Tracer
 

@@ -13,9 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from busctl.adapters.asgi.bearer import principal_of
 from busctl.adapters.mcp_front.one_body import OneBody, answered_alone
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import DrainingDaemon
 from busctl.core.principal import Principal
-from busctl.core.settings import Settings
 from busctl.ports import Clock, TokenGuard
 from busctl.ports.gateway import Caller, Gateway
 

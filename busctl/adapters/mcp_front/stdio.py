@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from busctl.adapters.mcp_front.encoding import encoded, is_short
 from busctl.adapters.mcp_front.server import make_server, takes_links
 from busctl.core.errors import ConfigurationError
-from busctl.core.jsonrpc import refused_id
+from busctl.core.mcp.jsonrpc import refused_id
 from busctl.core.principal import Principal
 from busctl.ports.gateway import Caller, Gateway
 

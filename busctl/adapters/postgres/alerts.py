@@ -12,9 +12,9 @@ from psycopg.types.numeric import Float8, Int4
 from busctl.adapters.postgres.pool import Row, Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
-from busctl.core.alert import Alert, Change, Key, Notice
-from busctl.core.health import Grade
-from busctl.core.journal import Kind
+from busctl.core.operating.alert import Alert, Change, Key, Notice
+from busctl.core.operating.health import Grade
+from busctl.core.operating.journal import Kind
 
 READER, WRITER = "bus_reader", "bus_writer"
 _EVENTS = {Change.RAISED: Kind.ALERT_RAISED, Change.CLEARED: Kind.ALERT_CLEARED}

@@ -20,7 +20,7 @@ import psycopg
 from psycopg import AsyncConnection, generators, waiting
 from psycopg.pq import TransactionStatus
 
-from busctl.core import tls
+from busctl.core.configuration import tls
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen

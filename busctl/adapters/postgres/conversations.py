@@ -12,7 +12,7 @@ from psycopg.types.numeric import Float8
 from busctl.adapters.postgres.pool import Row, Session
 from busctl.adapters.postgres.store import READER, PostgresStore
 from busctl.adapters.sqlfiles import queries
-from busctl.core.conversation import Part, Role
+from busctl.core.providers.conversation import Part, Role
 from busctl.ports import Floor, Spoken, Thread
 
 WRITER = "bus_writer"

@@ -12,7 +12,7 @@ from psycopg.types.numeric import Float8, Int8
 from busctl.adapters.postgres.pool import Row, Session
 from busctl.adapters.postgres.store import READER, PostgresStore
 from busctl.adapters.sqlfiles import queries
-from busctl.core.manifest import Copy, CopyKey
+from busctl.core.files.manifest import Copy, CopyKey
 
 WRITER = "bus_writer"
 

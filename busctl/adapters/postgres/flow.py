@@ -11,9 +11,9 @@ from busctl.adapters.postgres.facts import PostgresFacts
 from busctl.adapters.postgres.pool import Row, Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
-from busctl.core.flow import Flow, Load, Step, ToolFlow, Window
 from busctl.core.ids import first_id, unix_ms_of
-from busctl.core.watch import FollowerState, Observed, Remark, Watch
+from busctl.core.operating.flow import Flow, Load, Step, ToolFlow, Window
+from busctl.core.watching.watch import FollowerState, Observed, Remark, Watch
 
 READER, KEEPER = "bus_reader", "bus_janitor"
 FOLLOWERS = 100

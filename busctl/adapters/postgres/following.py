@@ -21,9 +21,9 @@ from busctl.adapters.postgres.modes import prove_mode
 from busctl.adapters.postgres.pool import Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
-from busctl.core.diagnosis import Mode
 from busctl.core.errors import CursorHeld, CursorMoved, StoreTimeout
-from busctl.core.following import BODY_BYTES, LEASE_SECS, Batch, Followed, Place
+from busctl.core.operating.diagnosis import Mode
+from busctl.core.watching.following import BODY_BYTES, LEASE_SECS, Batch, Followed, Place
 from busctl.ports import Draft, Filter
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from psycopg.types.numeric import Int4, Int8
 from busctl.adapters.postgres.pool import Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
-from busctl.core.journal import DaemonState, Kind, SystemEvent
+from busctl.core.operating.journal import DaemonState, Kind, SystemEvent
 
 READER, WRITER = "bus_reader", "bus_writer"
 

@@ -8,7 +8,7 @@ import psycopg
 
 from busctl.adapters.postgres.errors import mapped
 from busctl.adapters.postgres.pool import Pool
-from busctl.core.diagnosis import Mode, mode_of
+from busctl.core.operating.diagnosis import Mode, mode_of
 
 ROUNDS = 4
 

@@ -14,7 +14,7 @@ from busctl.adapters.postgres.pool import Row, Session
 from busctl.adapters.postgres.store import READER, PostgresStore
 from busctl.adapters.sqlfiles import queries
 from busctl.core.ids import first_id
-from busctl.core.observation import Stage
+from busctl.core.watching.observation import Stage
 from busctl.ports import Neglected
 
 BEHIND = timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""The store's connection string with TLS that proves the server: `core/tls.py` on real files."""
+"""The connection string with TLS that proves the server: `core.configuration.tls` on files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from busctl.adapters.postgres.errors import not_connected
-from busctl.core import tls
+from busctl.core.configuration import tls
 from busctl.core.errors import ConfigurationError
 
 SUPABASE_ROOTS = Path(__file__).parent / "certificates" / "supabase-roots.crt"
@@ -22,7 +22,7 @@ _ELSEWHERE = ("host", "hostaddr")
 
 
 def secured(dsn: str, chosen: Path | None = None) -> str:
-    """`dsn` with what `busctl.core.tls.demanded` adds; `chosen` is BUSCTL_SSLROOTCERT.
+    """`dsn` with what `core.configuration.tls.demanded` adds; `chosen` is BUSCTL_SSLROOTCERT.
 
     Raises ConfigurationError (libpq cannot read `dsn`, the file cannot be read).
     """

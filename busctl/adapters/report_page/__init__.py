@@ -12,9 +12,9 @@ from pathlib import Path
 import jinja2
 
 from busctl.adapters import whole_file
-from busctl.core import chart
 from busctl.core.errors import FileFailed
-from busctl.core.page import Page, written
+from busctl.core.reports import chart
+from busctl.core.reports.page import Page, written
 from busctl.core.text import printable
 
 _HERE = Path(__file__).parent

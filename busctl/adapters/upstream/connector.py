@@ -39,8 +39,8 @@ from busctl.adapters.upstream.http import reached
 from busctl.adapters.upstream.line import Line
 from busctl.adapters.upstream.stdio import piped
 from busctl.core.errors import BusctlError, UpstreamFailed
+from busctl.core.mcp.upstream import Command, Upstream
 from busctl.core.redaction import Redactor
-from busctl.core.upstream import Command, Upstream
 from busctl.ports import Offering, UpstreamLine
 
 log = logging.getLogger("busctl.upstream")

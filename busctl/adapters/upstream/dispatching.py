@@ -13,7 +13,7 @@ from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
 from mcp_types import PARSE_ERROR
 
-from busctl.core.jsonrpc import Result
+from busctl.core.mcp.jsonrpc import Result
 
 _STUB = {"content": [], "resultType": "complete"}
 """What the session gets to see of a result that was taken: an empty one is valid in every

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
 
-from busctl.core.upstream import Endpoint
+from busctl.core.mcp.upstream import Endpoint
 
 CONNECT_SECS = 30.0
 

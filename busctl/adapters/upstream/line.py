@@ -24,10 +24,10 @@ from mcp_types import (
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from busctl.adapters.upstream.dispatching import Dispatcher, taking
-from busctl.core import jsonrpc
 from busctl.core.errors import UpstreamFailed, UpstreamUnavailable
-from busctl.core.mcp_large_text import large_text
-from busctl.core.mcp_result import ResultPayload, one_text, payload_of
+from busctl.core.mcp import jsonrpc
+from busctl.core.mcp.large_text import large_text
+from busctl.core.mcp.result import ResultPayload, one_text, payload_of
 from busctl.ports import Heard
 
 MOST_PAGES = 1000

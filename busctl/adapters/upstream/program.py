@@ -8,9 +8,9 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 
 from busctl.adapters.upstream.guard import KILL, TERM, Guard, end_group, is_alive
+from busctl.core.configuration.settings import PREFIXES, known_names
 from busctl.core.errors import UpstreamFailed
-from busctl.core.settings import PREFIXES, known_names
-from busctl.core.upstream import Command
+from busctl.core.mcp.upstream import Command
 
 NEEDED = (
     "HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR",

@@ -29,8 +29,8 @@ from busctl.adapters.upstream import program
 from busctl.adapters.upstream.guard import Guard
 from busctl.adapters.upstream.lines import TooLong, lines
 from busctl.core.bucket import Bucket
-from busctl.core.jsonrpc import asked_id, id_in, response_in
-from busctl.core.upstream import Command
+from busctl.core.mcp.jsonrpc import asked_id, id_in, response_in
+from busctl.core.mcp.upstream import Command
 
 log = logging.getLogger("busctl.upstream")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from busctl.core.chart import Curve, Plot, milliseconds, plot, times, worth_drawing
-from busctl.core.page import Page, table_of
+from busctl.core.reports.chart import Curve, Plot, milliseconds, plot, times, worth_drawing
+from busctl.core.reports.page import Page, table_of
 from busctl.core.sizes import show_size
 from busctl.core.text import counted
 

@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from typing import Any
 from uuid import UUID
 
-from busctl.core.chat import ChatRequest, Encoder, Piece, body_of
-from busctl.core.chat_tally import MOST_CHARS, TOOL_CALLS, Tally
 from busctl.core.envelope import INCOMPLETE
 from busctl.core.errors import AnswerCut, BusctlError, CallTimedOut, ProviderRefused, ToolFailed
-from busctl.core.provider_account import Account
+from busctl.core.providers.account import Account
+from busctl.core.providers.chat import ChatRequest, Encoder, Piece, body_of
+from busctl.core.providers.tally import MOST_CHARS, TOOL_CALLS, Tally
 from busctl.core.text import printable
 from busctl.ops.chat.asking import Asking
 from busctl.ports import Clock, Prepared

@@ -7,8 +7,6 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from busctl.core.chat import Piece
-from busctl.core.chat_tally import Tally
 from busctl.core.errors import (
     AnswerCut,
     ProviderBusy,
@@ -17,8 +15,9 @@ from busctl.core.errors import (
     ProviderUnauthorized,
     ToolFailed,
 )
-from busctl.core.provider_account import Account
-from busctl.core.provider_faults import (
+from busctl.core.providers.account import Account
+from busctl.core.providers.chat import Piece
+from busctl.core.providers.faults import (
     RETRIED,
     ApiFault,
     Verdict,
@@ -26,6 +25,7 @@ from busctl.core.provider_faults import (
     retry_after,
     verdict_of,
 )
+from busctl.core.providers.tally import Tally
 from busctl.ports import ChatApi, Clock
 
 

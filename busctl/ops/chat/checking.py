@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from busctl.core.provider_account import Account
-from busctl.core.provider_faults import RETRIED, ApiFault, verdict_of
+from busctl.core.providers.account import Account
+from busctl.core.providers.faults import RETRIED, ApiFault, verdict_of
 from busctl.ops.chat.asking import refusal
 from busctl.ports import ChatApi, Clock
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from busctl.core.chat import ChatRequest, body_of, plain_messages
 from busctl.core.content_type import TEXT
 from busctl.core.errors import ToolNotFound
-from busctl.core.provider_account import Account
+from busctl.core.providers.account import Account
+from busctl.core.providers.chat import ChatRequest, body_of, plain_messages
 from busctl.ops.chat.answering import Answering
 from busctl.ops.chat.asking import Asking
 from busctl.ops.chat.question import Question

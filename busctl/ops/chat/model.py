@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from busctl.core.analysis import SYSTEM, Reply
-from busctl.core.chat import ChatRequest, body_of, plain_messages
-from busctl.core.chat_tally import Tally
 from busctl.core.errors import BusctlError, ModelFailed
-from busctl.core.provider import Thinks
-from busctl.core.provider_account import Account
+from busctl.core.providers.account import Account
+from busctl.core.providers.chat import ChatRequest, body_of, plain_messages
+from busctl.core.providers.profile import Thinks
+from busctl.core.providers.tally import Tally
+from busctl.core.watching.analysis import SYSTEM, Reply
 from busctl.ops.chat.asking import Asking
 from busctl.ports import ChatApi, Clock
 

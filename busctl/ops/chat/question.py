@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from busctl.core.chat import ChatRequest
 from busctl.core.errors import InvalidArguments
-from busctl.core.provider import Profile, Thinks
-from busctl.core.provider_account import Account
+from busctl.core.providers.account import Account
+from busctl.core.providers.chat import ChatRequest
+from busctl.core.providers.profile import Profile, Thinks
 from busctl.ops.tool_arguments import Arguments
 from busctl.ports import ToolInfo
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from busctl.core.health import Fault, Grade, Kind, Seen
+from busctl.core.operating.health import Fault, Grade, Kind, Seen
 from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from busctl.core.health import Kind, Measure, Seen, Threshold
+from busctl.core.operating.health import Kind, Measure, Seen, Threshold
 from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from busctl.core.errors import BusctlError, DaemonUnreachable
-from busctl.core.health import Fault, Grade, Kind, Measure, Seen
+from busctl.core.operating.health import Fault, Grade, Kind, Measure, Seen
 from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 

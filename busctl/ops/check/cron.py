@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from busctl.core.health import Fault, Grade, Kind, Measure, Seen, Threshold
+from busctl.core.operating.health import Fault, Grade, Kind, Measure, Seen, Threshold
 from busctl.ops.check.surroundings import Check, Surroundings
 
 KINDS = {

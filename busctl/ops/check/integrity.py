@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from busctl.core.comparison import Comparison, Verdict
-from busctl.core.health import Fault, Grade, Kind, Measure, Seen, Threshold
+from busctl.core.operating.health import Fault, Grade, Kind, Measure, Seen, Threshold
 from busctl.core.sizes import show_size
 from busctl.ops.check.surroundings import Check, Surroundings
 

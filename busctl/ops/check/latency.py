@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from busctl.core.health import Kind, Measure, Seen, Threshold
+from busctl.core.operating.health import Kind, Measure, Seen, Threshold
 from busctl.ops.check.surroundings import Check, Surroundings
 
 PINGS = 3

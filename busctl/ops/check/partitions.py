@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from busctl.core.health import Fault, Grade, Kind, Measure, Seen, Threshold
+from busctl.core.operating.health import Fault, Grade, Kind, Measure, Seen, Threshold
 from busctl.core.retention import CHUNKS, EVENTS, MESSAGES
 from busctl.ops.check.surroundings import Check, Surroundings
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import ConfigurationError
-from busctl.core.health import Kind
-from busctl.core.settings import Settings
+from busctl.core.operating.health import Kind
 from busctl.ops.check import (
     alerts,
     backlog,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from busctl.core.errors import BusctlError
-from busctl.core.health import Fault, Grade, Health, Judgement, Kind, Seen, judge
+from busctl.core.operating.health import Fault, Grade, Health, Judgement, Kind, Seen, judge
 from busctl.ops.check.connection import UNREACHABLE
 from busctl.ops.check.registry import UNKNOWN
 from busctl.ops.check.surroundings import Check, Surroundings

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from busctl.core.finding import Finding
-from busctl.core.health import Fault, Grade, Kind, Seen
+from busctl.core.operating.finding import Finding
+from busctl.core.operating.health import Fault, Grade, Kind, Seen
 from busctl.ops.check.surroundings import Check, Surroundings
 
 SHOWN = 10

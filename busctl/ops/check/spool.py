@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from busctl.core.errors import BusctlError
-from busctl.core.health import Fault, Grade, Kind, Measure, Seen, Threshold
+from busctl.core.operating.health import Fault, Grade, Kind, Measure, Seen, Threshold
 from busctl.core.text import counted
 from busctl.ops.check.surroundings import Check, Surroundings
 from busctl.ports import Extent

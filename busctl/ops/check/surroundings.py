@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from busctl.core.alert import Notice
 from busctl.core.comparison import Comparison
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError
-from busctl.core.finding import Report
-from busctl.core.health import Kind, Seen
-from busctl.core.settings import Settings
+from busctl.core.operating.alert import Notice
+from busctl.core.operating.finding import Report
+from busctl.core.operating.health import Kind, Seen
 from busctl.ports import Clock, Extent, Facts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from busctl.core.errors import BusctlError, DaemonUnreachable
-from busctl.core.health import Fault, Grade, Kind, Seen
+from busctl.core.operating.health import Fault, Grade, Kind, Seen
 from busctl.ops.check.surroundings import Check, Surroundings
 
 UNKNOWN = "upstreams.unknown"

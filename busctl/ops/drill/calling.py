@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from busctl.core.drill import Attempt, Outcome, Plan
 from busctl.core.errors import (
     BusctlError,
     CallFailed,
@@ -22,6 +21,7 @@ from busctl.core.errors import (
     ProtocolError,
     StoreUnreachable,
 )
+from busctl.core.operating.drill import Attempt, Outcome, Plan
 from busctl.core.samples import sample
 from busctl.ops.drill.deployment import Client, Deployment
 from busctl.ports import Clock

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from hashlib import sha256
 
-from busctl.core.drill import Attempt, Outcome, Plan
 from busctl.core.errors import BusctlError
+from busctl.core.operating.drill import Attempt, Outcome, Plan
 from busctl.core.samples import sample
 from busctl.ops.drill.scene import Drill, Scene
 

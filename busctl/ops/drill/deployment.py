@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from busctl.core.drill import Kept
 from busctl.core.envelope import ClaimCheck
+from busctl.core.operating.drill import Kept
 from busctl.core.replies import CallResult
 
 When = Literal["before", "half", "answered"]

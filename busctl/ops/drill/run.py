@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from busctl.core.drill import INVARIANTS, Sum, add_up
 from busctl.core.errors import BusctlError, ConfigurationError
-from busctl.core.finding import Finding, Report
+from busctl.core.operating.drill import INVARIANTS, Sum, add_up
+from busctl.core.operating.finding import Finding, Report
 from busctl.ops.drill.deployment import Deployment, Shape
 from busctl.ops.drill.scene import CannotDrill, Drill, Scene
 from busctl.ports import Clock

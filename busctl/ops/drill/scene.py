@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from busctl.core.drill import REMEDY, Attempt, plans
 from busctl.core.errors import BusctlError
-from busctl.core.finding import Finding
+from busctl.core.operating.drill import REMEDY, Attempt, plans
+from busctl.core.operating.finding import Finding
 from busctl.ops.drill.calling import Callers, probe
 from busctl.ops.drill.deployment import PLAIN, Deployment, Proxy, Shape, Side, When
 from busctl.ports import Clock

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from busctl.core.errors import FileRefused
-from busctl.core.file_arguments import marked, replaced
-from busctl.core.manifest import MANIFEST, Done, Entry, manifest_json
+from busctl.core.files.arguments import marked, replaced
+from busctl.core.files.manifest import MANIFEST, Done, Entry, manifest_json
 from busctl.core.refusals import together
 from busctl.ops.files.together import side_by_side
 from busctl.ports import Answer, Call, Files, ToolHost, ToolInfo

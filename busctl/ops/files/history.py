@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from busctl.core.breaker import AWAY
-from busctl.core.conversation import FileText, Left, Part, Role, Said
 from busctl.core.errors import ClaimError, FileRefused, MessageMissing
-from busctl.core.file_plan import BYTES_A_TOKEN
-from busctl.core.manifest import Done, Entry
+from busctl.core.files.manifest import Done, Entry
+from busctl.core.files.plan import BYTES_A_TOKEN
+from busctl.core.providers.conversation import FileText, Left, Part, Role, Said
 from busctl.ops.bus import Bus
 from busctl.ops.files.ingesting import Ingested, Ingestion, Target
 from busctl.ops.files.together import side_by_side

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import IO, TypeVar
 
 from busctl.core.errors import ProviderBusy
-from busctl.core.manifest import FileRef
-from busctl.core.provider_account import Account
-from busctl.core.provider_faults import RETRIED, ApiFault, pause_after, retry_after, verdict_of
+from busctl.core.files.manifest import FileRef
+from busctl.core.providers.account import Account
+from busctl.core.providers.faults import RETRIED, ApiFault, pause_after, retry_after, verdict_of
 from busctl.ops.chat.asking import refusal
 from busctl.ports import Clock, FileHost
 

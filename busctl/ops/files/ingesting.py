@@ -13,10 +13,10 @@ from uuid import UUID
 
 from busctl.core.envelope import Labels
 from busctl.core.errors import ClaimError, FileRefused, ProviderRefused, ToolFailed
-from busctl.core.file_kind import HEAD_BYTES, FileKind, kind_of
-from busctl.core.file_paths import refusal
-from busctl.core.file_plan import FilePlan, FileTerms, Way, plan_file
-from busctl.core.manifest import CopyKey, Done, Entry, Reason
+from busctl.core.files.kind import HEAD_BYTES, FileKind, kind_of
+from busctl.core.files.manifest import CopyKey, Done, Entry, Reason
+from busctl.core.files.paths import refusal
+from busctl.core.files.plan import FilePlan, FileTerms, Way, plan_file
 from busctl.ops.bus import Bus
 from busctl.ops.files.uploading import UNKEPT, Uploads
 from busctl.ports import Extracted, Extractor, FileHost, Files, ReadFile, Texts

@@ -8,8 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from busctl.core.chat import ChatRequest
-from busctl.core.conversation import (
+from busctl.core.errors import ContextExceeded, FileRefused
+from busctl.core.files.manifest import (
+    MANIFEST,
+    Done,
+    Entry,
+    Reason,
+    manifest_json,
+    name_of,
+    refused,
+)
+from busctl.core.files.plan import FileTerms, over_context
+from busctl.core.providers.account import Account
+from busctl.core.providers.chat import ChatRequest
+from busctl.core.providers.conversation import (
     CONVERSATION,
     FileText,
     Fitted,
@@ -19,10 +31,6 @@ from busctl.core.conversation import (
     cost,
     fit,
 )
-from busctl.core.errors import ContextExceeded, FileRefused
-from busctl.core.file_plan import FileTerms, over_context
-from busctl.core.manifest import MANIFEST, Done, Entry, Reason, manifest_json, name_of, refused
-from busctl.core.provider_account import Account
 from busctl.core.refusals import together
 from busctl.ops.bus import Bus
 from busctl.ops.files.history import History, Recalled

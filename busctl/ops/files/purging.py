@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
-from busctl.core.copies import Placed, Standing, compare, to_purge
-from busctl.core.manifest import Copy
+from busctl.core.files.copies import Placed, Standing, compare, to_purge
+from busctl.core.files.manifest import Copy
 from busctl.ports import Copies, FileHost
 
 

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from busctl.core.conversation import ASKED, CONVERSATION, LOOKED_AT_CHARS, Role, asked_for
 from busctl.core.envelope import INCOMPLETE, Labels
 from busctl.core.errors import BusctlError
 from busctl.core.hops import Hop
-from busctl.core.truncation import TRUNCATION
+from busctl.core.providers.conversation import ASKED, CONVERSATION, LOOKED_AT_CHARS, Role, asked_for
+from busctl.core.watching.truncation import TRUNCATION
 from busctl.ops.bus import Bus
 from busctl.ops.files.ingesting import TEXT, Ingested
 from busctl.ops.files.turns import Turn

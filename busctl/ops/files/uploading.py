@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from busctl.core.breaker import FALLS_BACK
-from busctl.core.copies import copy_name
 from busctl.core.errors import BusctlError, BusDisabled
-from busctl.core.manifest import Copy, CopyKey
+from busctl.core.files.copies import copy_name
+from busctl.core.files.manifest import Copy, CopyKey
 from busctl.ops.access import Access
 from busctl.ports import Copies, FileHost, ReadFile
 

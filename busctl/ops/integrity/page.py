@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from busctl.core.chart import Curve, Plot, milliseconds, plot
-from busctl.core.page import Page, Table, table_of
+from busctl.core.reports.chart import Curve, Plot, milliseconds, plot
+from busctl.core.reports.page import Page, Table, table_of
 from busctl.core.sizes import show_size
 from busctl.core.text import counted
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from busctl.core.comparison import Comparison, Verdict
-from busctl.core.finding import Finding, Report
+from busctl.core.operating.finding import Finding, Report
 from busctl.ops.integrity.limits import Limit
 
 REMEDY = "Keep the message (--keep) and look at it with `busctl show` and `busctl get`."

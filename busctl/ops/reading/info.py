@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from busctl.core.envelope import Envelope
-from busctl.core.outline import DEFAULT_ROOM, Outline, Outliner
+from busctl.core.reading.outline import DEFAULT_ROOM, Outline, Outliner
 from busctl.core.trace import Trace, trace
 from busctl.ops.bus import Bus
 

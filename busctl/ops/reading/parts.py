@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from busctl.core.errors import ConfigurationError
-from busctl.core.line_range import LineRange
-from busctl.core.part import UTF8_MOST, Part, whole_characters
+from busctl.core.reading.line_range import LineRange
+from busctl.core.reading.part import UTF8_MOST, Part, whole_characters
 from busctl.ops.bus import Bus
 from busctl.ops.reading.source import Place, Source, opened
 

@@ -12,8 +12,8 @@ from functools import cache
 from typing import TypeVar
 
 from busctl.core.errors import SearchTimedOut
-from busctl.core.json_paths import Bounds, ValuesFound
-from busctl.core.search import Finder, Found, Search, clean_lines
+from busctl.core.reading.json_paths import Bounds, ValuesFound
+from busctl.core.reading.search import Finder, Found, Search, clean_lines
 from busctl.ops.ahead import ahead
 from busctl.ops.bus import Bus
 from busctl.ops.reading.recent import Recent

@@ -8,11 +8,11 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from busctl.core.block_text import BlockDecoder
-from busctl.core.blocks import Block, blocks_of, result_scan
 from busctl.core.content_type import MCP_RESULT, TEXT, plain
 from busctl.core.envelope import ClaimCheck
 from busctl.core.errors import ConfigurationError, MessageCorrupt
+from busctl.core.reading.block_text import BlockDecoder
+from busctl.core.reading.blocks import Block, blocks_of, result_scan
 from busctl.ops.bus import Bus
 from busctl.ops.reading.recent import Recent
 

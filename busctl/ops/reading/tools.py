@@ -16,9 +16,9 @@ from pydantic import Field
 from busctl.core.content_type import JSON, MCP_RESULT, TEXT
 from busctl.core.errors import InvalidArguments, ToolNotFound
 from busctl.core.ids import parse_id
-from busctl.core.json_paths import Bounds
 from busctl.core.principal import Principal, Scope
-from busctl.core.reading_text import (
+from busctl.core.reading.json_paths import Bounds
+from busctl.core.reading.told import (
     part_text,
     search_json,
     search_text,

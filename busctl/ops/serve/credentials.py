@@ -12,9 +12,9 @@ import logging
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError, StoreTimeout, Unauthorized
 from busctl.core.principal import Principal
-from busctl.core.settings import Settings
 from busctl.core.token import Token, digest_of, id_of, is_same
 from busctl.ports import Clock, TokenGuard, Tokens
 

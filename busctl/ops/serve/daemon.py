@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from busctl.core.breaker import Breaker, State
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import BusctlError
-from busctl.core.journal import DaemonState, Kind
+from busctl.core.operating.journal import DaemonState, Kind
 from busctl.core.protocol import Close
-from busctl.core.settings import Settings
 from busctl.core.untraced import UNTRACED
 from busctl.ops.bus import Bus
 from busctl.ops.serve.calls import Calls

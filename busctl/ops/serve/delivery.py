@@ -11,7 +11,7 @@ from typing import Any
 from busctl.core.envelope import MessageType
 from busctl.core.errors import CallFailed, PayloadTooLarge
 from busctl.core.hops import SENT, Hop, measured
-from busctl.core.mcp_result import text_in
+from busctl.core.mcp.result import text_in
 from busctl.core.protocol import encode, error_shape
 from busctl.core.route import Reader, Route, outputs, route, route_encoded
 from busctl.ops.bus import Bus

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from busctl.core.journal import Kind
+from busctl.core.operating.journal import Kind
 from busctl.ops.reconcile import Fate, Step, reconcile, set_aside_old
 
 if TYPE_CHECKING:

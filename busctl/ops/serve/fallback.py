@@ -15,7 +15,7 @@ from uuid import UUID
 from busctl.core.breaker import AWAY, FALLS_BACK, State
 from busctl.core.envelope import ClaimCheck, Compression, Labels, MessageType, preview_of
 from busctl.core.errors import AnswerCut, BusctlError, FileFailed, SpoolFull
-from busctl.core.journal import Kind
+from busctl.core.operating.journal import Kind
 from busctl.ops.bus import Bus
 from busctl.ops.putting import MEMORY_BYTES, collected
 from busctl.ops.sealing import too_large

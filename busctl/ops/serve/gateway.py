@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from busctl.core import mcp_told
 from busctl.core.content_type import is_text
 from busctl.core.errors import (
     BusctlError,
@@ -23,10 +22,11 @@ from busctl.core.errors import (
 )
 from busctl.core.hops import SENT, Hop, measured
 from busctl.core.ids import parse_id
-from busctl.core.mcp_result import result_of
-from busctl.core.outline import Outliner, outline_of
+from busctl.core.mcp import told as mcp_told
+from busctl.core.mcp.result import result_of
 from busctl.core.principal import Scope
 from busctl.core.protocol import CallTool, call_digest
+from busctl.core.reading.outline import Outliner, outline_of
 from busctl.core.route import Route
 from busctl.ops.serve import delivery
 from busctl.ops.serve.answers import as_told

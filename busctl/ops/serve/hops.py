@@ -11,7 +11,7 @@ from uuid import UUID
 
 from busctl.core.envelope import INCOMPLETE, ClaimCheck
 from busctl.core.hops import ACCEPTED, PRODUCED, Hop, Measure, differs, measured
-from busctl.core.truncation import PROVIDER_KINDS, TRUNCATION, Suspicion, TruncationScan
+from busctl.core.watching.truncation import PROVIDER_KINDS, TRUNCATION, Suspicion, TruncationScan
 from busctl.ops.bus import Bus
 from busctl.ports import Answer, Meter
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeVar
 
+from busctl.core.configuration.settings import Settings
 from busctl.core.errors import OverCapacity
-from busctl.core.settings import Settings
 from busctl.ports import ToolInfo
 
 RETRY_AFTER_SECS = 1.0

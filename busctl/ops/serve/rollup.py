@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from busctl.core.flow import MINUTE, Window
+from busctl.core.operating.flow import MINUTE, Window
 from busctl.ops.guarding import GuardedStore
 from busctl.ports import Clock, Traffic
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from busctl.core.journal import Kind, SystemEvent
+from busctl.core.operating.journal import Kind, SystemEvent
 from busctl.ports import Clock, Journal
 
 MOST = 10_000

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from busctl.core.errors import PromptNotFound, ResourceNotFound, ToolNotFound
-from busctl.core.tool_names import offered_names
-from busctl.core.upstream import Upstream
+from busctl.core.mcp.tool_names import offered_names
+from busctl.core.mcp.upstream import Upstream
 from busctl.ops.upstreams.server import Server
 from busctl.ports import Answer, Call, Clock, Connector, Offering, ToolInfo, UpstreamState
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from busctl.core.errors import BusctlError, UpstreamFailed, UpstreamUnavailable
-from busctl.core.upstream import Upstream
-from busctl.core.upstream_restart import failures_after, wait_secs
+from busctl.core.mcp.upstream import Upstream
+from busctl.core.mcp.upstream_restart import failures_after, wait_secs
 from busctl.ports import Clock, Condition, Connector, Offering, UpstreamLine, UpstreamState
 
 log = logging.getLogger("busctl.upstream")

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from busctl.adapters.asgi.pages.rendering import html
 from busctl.core.ids import parse_id
-from busctl.core.preview import HEX_BYTES, PIECE_BYTES, Form, form_of, shown
 from busctl.core.principal import Principal
+from busctl.core.reading.preview import HEX_BYTES, PIECE_BYTES, Form, form_of, shown
 from busctl.ports import Desk
 
 

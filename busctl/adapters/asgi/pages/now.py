@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from busctl.adapters.asgi.pages.rendering import html, text_of
-from busctl.core.flow import Flow, Now, Window
+from busctl.core.operating.flow import Flow, Now, Window
+from busctl.core.operating.standing import Standing
+from busctl.core.operating.standing import standing as standing_of
 from busctl.core.principal import Principal
-from busctl.core.standing import Standing
-from busctl.core.standing import standing as standing_of
 from busctl.ports import Desk
 
 SIZES = ("up to 1 KB", "up to 10 KB", "up to 100 KB", "up to 1 MB", "up to 10 MB", "over 10 MB")

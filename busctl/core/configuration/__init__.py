@@ -1,0 +1,1 @@
+"""What the settings are, what they may be, and what is wrong with them."""

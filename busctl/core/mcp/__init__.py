@@ -1,0 +1,1 @@
+"""Results, servers and clients of the Model Context Protocol."""

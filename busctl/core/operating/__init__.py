@@ -1,0 +1,1 @@
+"""How a deployment is: findings, health, alerts, drills and what flows."""

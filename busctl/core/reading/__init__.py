@@ -1,0 +1,1 @@
+"""Showing, searching and reading parts of a payload in bounded memory."""

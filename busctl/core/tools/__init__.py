@@ -1,0 +1,1 @@
+"""Tools: how callables are offered, bounded and called."""

@@ -1,0 +1,1 @@
+"""Followers and watchers: what they keep, look at and say."""
