@@ -1,0 +1,1 @@
+"""The variables of the configuration by subject, as `.env.example` shows them."""
