@@ -48,6 +48,32 @@ FOUND: list[tuple[str, str, bytes, set[str]]] = [
     ("no error", "application/json", b'{"error": null, "rows": [1]}', set()),
     ("a status", "application/json", b'{"status": 503, "body": "x"}', {"error_shaped"}),
     ("a text about errors", "text/plain", b"How errors are handled: error: is logged", set()),
+    ("its own word", "application/json", b'{"tree": [1], "truncated": true}', {"truncation"}),
+    ("its own word for whole", "application/json", b'{"tree": [1], "truncated": false}', set()),
+    ("dots inside JSON", "application/json", b'{"text": "and so on..."}', set()),
+    ("lines of JSON", "application/x-ndjson", b'{"a": 1}\n{"a": [2]}\n', set()),
+    ("lines of JSON, cut", "application/x-ndjson", b'{"a": 1}\n{"a": [2', {"truncation"}),
+    ("a measure", "application/json", b'{"error": 0.13, "model": "linear"}', set()),
+    ("a count", "application/json", b'{"errors": 3, "passed": 10}', set()),
+    ("a sum", "text/plain", b"Failed: 0, passed: 10", set()),
+    ("a failure", "text/plain", b"failed: no such table", {"error_shaped"}),
+    ("a page with 500 in it", "text/html", b"<html><title>Top 500 companies</title>", set()),
+    ("a page on error", "text/html", b"<html><title>The margin of error</title>", set()),
+    ("one of nginx", "text/html", b"<html><title>404 Not Found</title>", {"error_shaped"}),
+    (
+        "one of Cloudflare",
+        "text/html",
+        b"<html><title>a.example | 522: Connection timed out</title>",
+        {"error_shaped"},
+    ),
+    ("blank text", "application/json", b'{"content": [{"type": "text", "text": " "}]}', {"empty"}),
+    (
+        "no block but a value",
+        "application/json",
+        b'{"content": [], "structuredContent": {"n": 1}}',
+        set(),
+    ),
+    ("one bracket", "text/plain", b"[", set()),
     ("type not said", "application/octet-stream", b'{"rows": [1, 2, {"a": "b', {"truncation"}),
     ("bytes", "application/octet-stream", bytes(range(256)), set()),
 ]
@@ -62,6 +88,14 @@ async def test_what_is_found(bus: Bus, kind: str, payload: bytes, rules: set[str
     assert {each.rule.value for each in one.remarks} == rules
     assert one.verified
     assert one.bytes_read == len(payload)
+
+
+async def test_nothing_found_is_no_warning(bus: Bus) -> None:
+    """A search without a hit answers so, and quite right; no bytes at all are something else."""
+    for payload in (b"[]", b"null", b'""', b""):
+        await put(bus, payload)
+    severities = [one.remarks[0].severity for one in await watched(bus)]
+    assert severities == ["info", "info", "info", "warning"]
 
 
 async def test_what_its_tool_says_is_not_whole_is_found(bus: Bus) -> None:
@@ -144,6 +178,16 @@ async def test_what_is_recalled_counts_once(bus: Bus) -> None:
         await put(bus, b'{"answer": 42}')
         (third,) = [one async for one in watcher.watch(once=True)]
         assert [each.rule for each in third.remarks] == [Rule.REPEATED]
+
+
+async def test_an_answer_repeats_those_before_it_and_none_that_follow(bus: Bus) -> None:
+    for n in range(60):
+        await put(bus, b'{"n": %d}' % n if n % 12 else b'{"again": 1}')
+    async with bus.follow("w") as follower:
+        watcher = Watcher(bus, follower)
+        await watcher.recall()
+        found = [bool(one.remarks) async for one in watcher.watch(once=True)]
+    assert [n for n, is_repeated in enumerate(found) if is_repeated] == [24, 36, 48]
 
 
 async def test_only_chosen_rules(bus: Bus) -> None:

@@ -58,17 +58,29 @@ class Spread:
 class _Tool:
     sizes: Spread = field(default_factory=Spread)
     latencies: Spread = field(default_factory=Spread)
-    recent: deque[bytes] = field(default_factory=deque)
+    recent: deque[tuple[UUID, bytes]] = field(default_factory=deque)
     times: Counter[bytes] = field(default_factory=Counter)
+    is_rewound: bool = False
 
-    def remember(self, checksum: bytes) -> None:
-        self.recent.append(checksum)
-        self.times[checksum] += 1
+    def remember(self, envelope: Envelope) -> None:
+        self.recent.append((envelope.transaction_id, envelope.checksum))
+        self.times[envelope.checksum] += 1
         if len(self.recent) > RECENT:
-            oldest = self.recent.popleft()
-            self.times[oldest] -= 1
-            if not self.times[oldest]:
-                del self.times[oldest]
+            self._forget(self.recent.popleft()[1])
+
+    def rewind(self, transaction_id: UUID) -> None:
+        """Forget that answer and later ones, which were recalled before it was their turn: an
+        answer repeats those before it."""
+        while not self.is_rewound and self.recent:
+            found, checksum = self.recent.pop()
+            self._forget(checksum)
+            self.is_rewound = found == transaction_id
+        self.is_rewound = True
+
+    def _forget(self, checksum: bytes) -> None:
+        self.times[checksum] -= 1
+        if not self.times[checksum]:
+            del self.times[checksum]
 
 
 class Histories:
@@ -90,10 +102,11 @@ class Histories:
         found = [*_size(tool.sizes, size), *_latency(tool.latencies, latency)]
         if envelope.transaction_id in self._recalled:
             self._recalled.discard(envelope.transaction_id)
+            tool.rewind(envelope.transaction_id)
         else:
             tool.sizes.add(size)
             tool.latencies.add(latency)
-            tool.remember(envelope.checksum)
+        tool.remember(envelope)
         return [*found, *_repeated(tool, envelope.checksum)]
 
     def _tool(self, name: str) -> _Tool:
