@@ -27,6 +27,11 @@ def test_json_is_laid_out_and_repeated_keys_stay() -> None:
     )
 
 
+def test_json_without_members_stays_on_its_line() -> None:
+    assert shown(b'{"a":{ },"b":[]}', Form.JSON, offset=0) == '{\n  "a": {},\n  "b": []\n}'
+    assert shown(b'{"a":"{}"}', Form.JSON, offset=0) == '{\n  "a": "{}"\n}'
+
+
 def test_what_would_steer_a_reader_is_written_out() -> None:
     assert shown(b"a\x1b[2Jb\xff", Form.TEXT, offset=0) == "a\\x1b[2Jb\ufffd"
 

@@ -12,7 +12,7 @@ PIECE_BYTES = 16_384
 HEX_BYTES = 4_096
 _ROW = 16
 _INDENT = "  "
-_PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|\s+|[^{}\[\],:"\s]+')
+_PART = re.compile(r'\{\s*\}|\[\s*\]|"(?:[^"\\]|\\.)*"?|[{}\[\],:]|\s+|[^{}\[\],:"\s]+')
 _TEXTS = ("text/", "application/xml", "application/javascript")
 
 
@@ -48,7 +48,9 @@ def shown(piece: bytes, form: Form, *, offset: int) -> str:
 def _laid_out(text: str) -> Iterator[str]:
     depth = 0
     for part in _PART.findall(text):
-        if part in "{[":
+        if part[0] in "{[" and len(part) > 1:
+            yield part[0] + part[-1]
+        elif part in "{[":
             depth += 1
             yield f"{part}\n{_INDENT * depth}"
         elif part in "}]":

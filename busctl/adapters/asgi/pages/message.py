@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from busctl.adapters.asgi.pages.rendering import html
+from busctl.core.envelope import Labels, MessageType
+from busctl.core.errors import InvalidId
 from busctl.core.ids import parse_id
 from busctl.core.principal import Principal
 from busctl.core.reading.preview import HEX_BYTES, PIECE_BYTES, Form, form_of, shown
@@ -17,7 +21,7 @@ async def page(request: Request, principal: Principal, desk: Desk) -> Response:
     found = await desk.envelope(transaction_id, principal.reads_as)
     return html(
         "message.html", here="messages", principal=principal, message=found, forms=list(Form),
-        form=form_of(found.labels.content_type),
+        form=form_of(found.labels.content_type), observes=_observes(found.labels),
     )  # fmt: skip
 
 
@@ -55,6 +59,17 @@ async def verify(request: Request, principal: Principal, desk: Desk) -> Response
     transaction_id = parse_id(request.path_params["id"])
     findings = await desk.verify(transaction_id, principal.reads_as)
     return html("verify_part.html", findings=findings)
+
+
+def _observes(labels: Labels) -> UUID | None:
+    """Of what message a watcher's observation is; None for what is none, and for a wrong one."""
+    told = labels.metadata.get("observed")
+    if labels.message_type is not MessageType.WATCHER_OBSERVATION or not isinstance(told, str):
+        return None
+    try:
+        return parse_id(told)
+    except InvalidId:
+        return None  # anybody may put messages of that type
 
 
 def _offset(request: Request, size: int) -> int:
