@@ -17,8 +17,12 @@ from busctl.adapters.metrics_store import SECONDS as _SECONDS
 from busctl.adapters.metrics_store import SIZES as _SIZES
 from busctl.adapters.metrics_store import StoreGauges
 from busctl.adapters.metrics_upstreams import UpstreamGauges
-from busctl.core.breaker import State
+from busctl.core.breaker import FALLS_BACK, State
+from busctl.core.errors import ClaimError, StoreTimeout, StoreUnreachable, Unauthorized
+from busctl.core.fate import SETTLED
+from busctl.core.hops import Hop
 from busctl.core.operating.flow import Load
+from busctl.core.watching.truncation import KINDS
 from busctl.ports import UpstreamState
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -101,6 +105,24 @@ class Metrics:
         self._upstreams = UpstreamGauges(own)
         Gauge("busctl_build_info", "Version.", ["version"], registry=own).labels(version).set(1)
         self._tools: set[str] = set()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Counters that somebody is alerted by are there from the start, at zero: to Prometheus a
+        series that begins with 1 has not increased."""
+        for hop in Hop:
+            self._mismatches.labels(hop)
+        for kind in KINDS:
+            self._truncations.labels(kind)
+        for via in ("websocket", "http"):
+            for error in ClaimError.__subclasses__():
+                self._fetch_failures.labels(via, error.code)
+            self._refused.labels(via, Unauthorized.code.lower())
+        self._refused.labels("dashboard", Unauthorized.code.lower())
+        for away in (*FALLS_BACK, StoreTimeout):
+            self._fell_back.labels(away.code)
+        for fate in SETTLED:
+            self._reconciled.labels(fate)
 
     def stored(self, size_bytes: int, seconds: float) -> None:
         self._stored.observe(seconds)
@@ -132,7 +154,9 @@ class Metrics:
     def call_ended(self, tool: str, outcome: str, seconds: float) -> None:
         if tool not in self._tools and len(self._tools) >= MAX_TOOLS:
             tool = "other"
-        self._tools.add(tool)
+        if tool not in self._tools:
+            self._tools.add(tool)
+            self._calls.labels(tool, StoreUnreachable.code)
         self._calls.labels(tool, outcome).inc()
         self._call_seconds.observe(seconds)
 
@@ -143,7 +167,8 @@ class Metrics:
         self._sessions.set(count)
 
     def upkeep(self, task: str, ok: bool) -> None:
-        self._upkeep.labels(task, str(ok).lower()).inc()
+        for each in (True, False):
+            self._upkeep.labels(task, str(each).lower()).inc(each is ok)
 
     def hop_mismatch(self, hop: str) -> None:
         self._mismatches.labels(hop).inc()

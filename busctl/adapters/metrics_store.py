@@ -24,6 +24,8 @@ class StoreGauges:
             "busctl_verify_seconds", "Time to read a message whole and check it.", ["ok"],
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
+        for ok in ("true", "false"):
+            self._verified.labels(ok)
         self._pool_size = Gauge(
             "busctl_pool_connections_limit", "Connections to the store allowed.", registry=registry
         )

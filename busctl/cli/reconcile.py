@@ -80,7 +80,7 @@ async def _reconciled(settings: Settings, *, dry_run: bool) -> ReconcileReport:
 
 def shape(report: ReconcileReport, place: str) -> dict[str, Any]:
     """The JSON shape of a report."""
-    from busctl.ops.reconcile import SETTLED, Fate
+    from busctl.core.fate import SETTLED, Fate
 
     return {
         "ok": report.ok,
@@ -104,7 +104,7 @@ def shape(report: ReconcileReport, place: str) -> dict[str, Any]:
 def summary(report: ReconcileReport, place: str) -> str:
     """The report in a line, for people."""
     from busctl.cli.rendering import counted, show_size
-    from busctl.ops.reconcile import SETTLED, Fate
+    from busctl.core.fate import SETTLED, Fate
 
     if not report.steps:
         return f"Nothing waits in {place}."
@@ -128,7 +128,7 @@ def _unsettled(report: ReconcileReport) -> list[Step]:
 
 def _exit_code(report: ReconcileReport) -> int:
     from busctl.core.errors import LockHeld
-    from busctl.ops.reconcile import Fate
+    from busctl.core.fate import Fate
 
     left = _unsettled(report)
     if not left:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from busctl.core.configuration.settings import Settings
@@ -23,6 +22,7 @@ from busctl.core.errors import (
     StoreFailed,
     TransactionConflict,
 )
+from busctl.core.fate import SETTLED, Fate
 from busctl.core.hops import measured
 from busctl.core.ids import time_of
 from busctl.ports import Clock, Held, Request, Spool, Store, Waiting
@@ -31,22 +31,6 @@ HOP = "reconcile"
 SPOOL_HOP = "spool"
 
 log = logging.getLogger("busctl.reconcile")
-
-
-class Fate(StrEnum):
-    """What became of a message that waited."""
-
-    STORED = "stored"
-    KNOWN = "known"  # it was in the store already: only its acknowledgement was lost
-    EXPIRED = "expired"  # waited past the horizon, or longer than BUSCTL_SPOOL_MAX_AGE_HOURS
-    DAMAGED = "damaged"
-    REFUSED = "refused"  # another payload is stored under its id
-    LOCKED = "locked"  # another process is draining it
-    LEFT = "left"  # the store would not take it now
-    WAITING = "waiting"  # only looked at
-
-
-SETTLED = frozenset({Fate.STORED, Fate.KNOWN})
 
 
 @dataclass(frozen=True, slots=True)

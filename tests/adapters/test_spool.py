@@ -26,9 +26,10 @@ from busctl.core.codec import Encoder, chunk_count_of
 from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Chunk, Compression, Labels
 from busctl.core.errors import MessageCorrupt, SpoolDamaged, SpoolFull
+from busctl.core.fate import Fate
 from busctl.ops.guarding import GuardedStore
 from busctl.ops.putting import Outgoing
-from busctl.ops.reconcile import Fate, ReconcileReport, look, reconcile, set_aside_old
+from busctl.ops.reconcile import ReconcileReport, look, reconcile, set_aside_old
 from busctl.ports import Draft, Request, Spool, Waiting
 from tests.adapters.bus_sql import MIB, new_id, sql
 

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from tests.adapters.bus_sql import eventually
 from tests.cli.commands import busctl
+from tests.conditions.prometheus.server import Prometheus, scraping
 from tests.conditions.test_prometheus_rules import promtool
 from tests.docs.examples import DOCS
 from tests.docs.metrics_table import metrics
-from tests.e2e.daemons import Running, daemon, session
+from tests.e2e.daemons import TOKEN, Running, daemon, session
+from tests.gate import LOOSE_ENDS, gate_to
 
 GRAFANA = DOCS / "grafana" / "busctl.json"
+pytestmark = LOOSE_ENDS
 INTERVAL = re.compile(r"\$__rate_interval")
 
 
@@ -87,3 +90,55 @@ def test_grafana_asks_what_prometheus_understands_and_the_daemon_tells(tmp_path:
     }
     used = set(re.findall(r"\b(busctl_\w+)\b", " ".join(asked)))
     assert used <= known, used - known
+
+
+async def test_every_query_of_grafana_has_an_answer(database: str, tmp_path: Path) -> None:
+    """Of a real Prometheus, with the labels that its legend names. What happens for the first time
+    is an increase: its series was there before, at zero."""
+    await asyncio.to_thread(busctl, database, "cleanup", "-q")
+    await asyncio.to_thread(busctl, database, "watch", "-q", "--once")
+    settings = {
+        "BUSCTL_STATE_DIR": str(tmp_path / "state"), "BUSCTL_DB_MAX_BYTES": "400000000",
+        "MESSAGE_BUS_CIRCUIT_BREAKER_TIMEOUT_SECS": "1", "MESSAGE_BUS_WRITE_TIMEOUT_SECS": "1",
+        "BUSCTL_CONNECT_TIMEOUT_SECS": "2",
+    }  # fmt: skip
+    with gate_to(database) as gate:
+        gate.open()
+        with (
+            daemon(gate.dsn, **settings) as running,
+            scraping(running.port, tmp_path / "prometheus") as prometheus,
+        ):
+            async with session(running) as client:
+                await client.call("text", {"value": "cut [truncated]"})
+                claim = (await client.call("blob", {"size_bytes": 300_000}))["claim"]
+                await asyncio.to_thread(redeemed, running, claim["transaction_id"])
+                gate.shut()
+                await client.call("text", {"value": "x"})
+                gate.open()
+            seen = "increase(busctl_reconciled_total[5m])"
+            while await asyncio.to_thread(prometheus.sum, seen) <= 0:
+                await asyncio.sleep(0.2)
+            await asyncio.to_thread(answered, prometheus)
+            for first in ("fell_back_total", "truncation_suspected_total"):
+                assert prometheus.sum(f"increase(busctl_{first}[5m])") > 0, first
+            assert prometheus.sum("increase(busctl_hop_mismatch_total[5m])") == 0
+
+
+def redeemed(running: Running, transaction_id: str) -> None:
+    wanted = urllib.request.Request(
+        f"{running.url}/messages/{transaction_id}", headers={"Authorization": f"Bearer {TOKEN}"}
+    )
+    with urllib.request.urlopen(wanted, timeout=30) as response:
+        assert len(response.read()) == 300_000
+
+
+def answered(prometheus: Prometheus) -> None:
+    for panel in json.loads(GRAFANA.read_text("utf-8"))["panels"]:
+        for each in panel["targets"]:
+            if "busctl_upstream" in each["expr"]:
+                continue  # this daemon has none behind it; tests/e2e/test_upstreams.py has
+            query = INTERVAL.sub("5m", each["expr"]).replace("$instance", ".*")
+            found = prometheus.ask(query)
+            assert found, f"{panel['title']}: nothing for {query}"
+            named = set(re.findall(r"\{\{(\w+)\}\}", each["legendFormat"]))
+            assert all(named <= set(one["metric"]) for one in found), (query, found)

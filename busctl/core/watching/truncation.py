@@ -27,6 +27,10 @@ TRUNCATION = "truncation_suspected"
 """The event of a suspicion."""
 PROVIDER_KINDS = {"length": "truncated_by_provider", "content_filter": "filtered_by_provider"}
 """Kinds of suspicion by what an answer's metadata says under INCOMPLETE: there it is known."""
+KINDS = (
+    "json_ends_early", "truncated_by_marker", "text_ends_inside_character",
+    "size_differs_from_declared", *PROVIDER_KINDS.values(),
+)  # fmt: skip
 EDGE_BYTES = 700
 """Where a marker is looked for: so much of either end."""
 ESCAPE_CHARS = len(r"\u0000")
@@ -50,9 +54,7 @@ _WRAPPER = (
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """`kind` is json_ends_early, truncated_by_marker, text_ends_inside_character,
-    size_differs_from_declared, or one of PROVIDER_KINDS; `detail` is small JSON and holds nothing
-    of the payload."""
+    """`kind` is one of KINDS; `detail` is small JSON and holds nothing of the payload."""
 
     kind: str
     detail: dict[str, Any]

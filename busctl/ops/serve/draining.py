@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from busctl.core.fate import Fate
 from busctl.core.operating.journal import Kind
-from busctl.ops.reconcile import Fate, Step, reconcile, set_aside_old
+from busctl.ops.reconcile import Step, reconcile, set_aside_old
 
 if TYPE_CHECKING:
     from busctl.ops.serve.daemon import Daemon
