@@ -27,6 +27,12 @@ NAMELESS = """[...document.querySelectorAll('a, button, input, select, [tabindex
     .filter((one) => !(one.getAttribute('aria-label') || one.textContent.trim()
         || (one.labels && one.labels.length) || one.getAttribute('aria-labelledby')))
     .map((one) => one.outerHTML)"""
+MISNAMED = """[...document.querySelectorAll('[aria-label]')].filter((one) =>
+    (['PRE', 'DIV', 'SPAN', 'P'].includes(one.tagName) && !one.getAttribute('role'))
+    || (['A', 'BUTTON'].includes(one.tagName)
+        && !one.getAttribute('aria-label').includes(one.innerText.trim())))
+    .map((one) => one.outerHTML)"""
+"""Names that go unheard, and names without the words that are seen."""
 XSS = "<img src=x onerror=alert(1)><script>document.title='pwned'</script>"
 QUICK = {
     "MESSAGE_BUS_CIRCUIT_BREAKER_THRESHOLD": "2", "MESSAGE_BUS_CIRCUIT_BREAKER_TIMEOUT_SECS": "1",
@@ -157,6 +163,10 @@ async def test_what_watchers_found_shows(database: str, tmp_path: Path) -> None:
             heading = page.get_by_role("heading", name=empty["transaction_id"])
             await expect(heading).to_be_visible()
             await expect(page.locator("#observed")).to_contain_text("warning empty:")
+            await page.locator("#observed a").click()
+            await expect(page.get_by_text("It observes")).to_be_visible()
+            await page.get_by_role("link", name=empty["transaction_id"]).click()
+            await expect(heading).to_be_visible()
             fine(browser)
 
 
@@ -230,9 +240,13 @@ async def test_pages_fit_the_screen(
                 "fail", timeout=15_000
             )
             await page.screenshot(path=pictures / f"dashboard-{name}.png", full_page=True)
-            for path in ("/", "/ui/messages?follow=1", "/ui/watch", "/ui/health"):
+            await page.goto(f"{running.url}/ui/messages")
+            one = await page.locator(".messages a").first.get_attribute("href")
+            for path in ("/", "/ui/messages?follow=1", f"{one}", "/ui/watch", "/ui/health"):
                 await page.goto(running.url + path)
+                await expect(page.get_by_text("Loading…")).to_have_count(0)
                 assert await page.evaluate(NAMELESS) == [], f"{path}: no name for a screen reader"
+                assert await page.evaluate(MISNAMED) == [], f"{path}: the wrong name for one"
                 wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
                 assert await page.evaluate(wide) == 0, f"{path} is wider than the screen"
             fine(browser)

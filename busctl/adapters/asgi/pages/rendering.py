@@ -68,7 +68,7 @@ def _environment() -> jinja2.Environment:
     found.filters |= {
         "size": _size, "moment": _moment, "ago": _ago, "ms": _ms, "clean": printable,
         "count": _count, "clock": _clock, "json": _json, "rate": _rate, "weight": _weight,
-        "share": _share, "duration": _duration,
+        "instant": _instant, "share": _share, "duration": _duration,
     }  # fmt: skip
     found.globals |= {"static": _address, "counted": counted}
     return found
@@ -90,6 +90,11 @@ def _size(size: int | None) -> str:
 
 def _moment(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _instant(moment: datetime) -> str:
+    """Hops follow one another within milliseconds."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03} UTC"
 
 
 def _clock(moment: datetime) -> str:
