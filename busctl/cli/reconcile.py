@@ -121,7 +121,7 @@ def summary(report: ReconcileReport, place: str) -> str:
 
 
 def _unsettled(report: ReconcileReport) -> list[Step]:
-    from busctl.ops.reconcile import SETTLED
+    from busctl.core.fate import SETTLED
 
     return [step for step in report.steps if step.fate not in SETTLED]
 

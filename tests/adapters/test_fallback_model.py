@@ -25,8 +25,9 @@ from busctl.core.breaker import State
 from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels
 from busctl.core.errors import StoreUnreachable
+from busctl.core.fate import SETTLED
 from busctl.ops.guarding import GuardedStore
-from busctl.ops.reconcile import SETTLED, reconcile
+from busctl.ops.reconcile import reconcile
 from busctl.ops.serve.fallback import Keeper
 from busctl.ops.serve.trail import Trail
 from busctl.ports import Answer

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +22,7 @@ from busctl.core.mcp.result import ResultPayload
 from busctl.core.mcp.upstream import Command, Endpoint, Upstream
 from busctl.ops.upstreams import Offered
 from busctl.ports import Offering, UpstreamLine
-from tests.upstream.config import ROOT
+from tests.upstream.config import ROOT, behind_http
 from tests.upstream.server import image_of, text_of
 
 COMMAND = Command(
@@ -37,18 +35,8 @@ OLD = Command(sys.executable, ("-m", "tests.upstream.old"), {"PYTHONPATH": str(R
 @pytest.fixture
 def http() -> Iterator[Endpoint]:
     """The server behind streamable HTTP."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.upstream.server", "--http", str(port)],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield Endpoint(f"http://127.0.0.1:{port}/mcp", {"Authorization": "Bearer hunter2"})
-    finally:
-        process.kill()
-        process.wait()
+    with behind_http() as url:
+        yield Endpoint(url, {"Authorization": "Bearer hunter2"})
 
 
 @asynccontextmanager

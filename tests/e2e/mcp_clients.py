@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ ERAS = ("legacy", "auto")
 
 @asynccontextmanager
 async def over_http(
-    running: Running, era: str, *, token: str = TOKEN, **options: Any
-) -> AsyncIterator[Any]:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False) as http:
+    running: Running, era: str, *, token: str = TOKEN, headers: Mapping[str, str] | None = None,
+    **options: Any,
+) -> AsyncIterator[Any]:  # fmt: skip
+    sent = {"Authorization": f"Bearer {token}", **(headers or {})}
+    async with httpx2.AsyncClient(headers=sent, timeout=60, trust_env=False) as http:
         transport = streamable_http_client(f"{running.url}/mcp", http_client=http)
         async with Client(transport, mode=era, read_timeout_seconds=60, **options) as client:
             yield client

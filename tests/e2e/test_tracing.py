@@ -19,9 +19,10 @@ from busctl.connect import Bus
 from busctl.core.configuration.settings import Settings
 from tests.cli.commands import environment as shell
 from tests.e2e.collector import Collector, collecting
-from tests.e2e.daemons import TOKEN, daemon, session
+from tests.e2e.daemons import TOKEN, Client, daemon, session
 from tests.e2e.mcp_clients import ERAS, over_http
 from tests.forks.client import run
+from tests.upstream.config import behind_http, program, write
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 GIVEN = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -192,6 +193,68 @@ async def test_a_call_by_mcp_joins_the_trace_of_its_meta(
         assert found.named("tool text").parent_id == called.span_id
         assert {one.name.split()[0] for one in found.spans} <= {"daemon", "tool", "store", "wire"}
         assert "word-of-the-tool" not in str(found.spans)
+
+
+@pytest.mark.parametrize("traced", [True, False])
+@pytest.mark.parametrize("carrier", ["stdio", "http"])
+async def test_a_server_behind_the_daemon_joins_its_callers_trace(
+    database: str, tmp_path: Path, carrier: str, *, traced: bool
+) -> None:
+    """In `_meta`, and in a header where there are headers; whether or not a collector is told."""
+    with collecting() as found, behind_http() as url:
+        server = program() if carrier == "stdio" else {"url": url}
+        settings = {
+            "BUSCTL_STATE_DIR": str(tmp_path / "state"), "BUSCTL_TOOLS": "",
+            "BUSCTL_MCP_CONFIG": write(tmp_path, tests=server),
+            **({"OTEL_EXPORTER_OTLP_ENDPOINT": found.endpoint} if traced else {}),
+        }  # fmt: skip
+        with daemon(database, **settings) as running:
+            async with session(running) as client:
+                await offered(client, "header")
+                for tool in ("beside", "header"):
+                    answer = await client.call(tool, {}, traceparent=GIVEN)
+                    told = answer["outputs"][0]["text"]
+                    joined(told, named=tool == "beside" or carrier == "http", traced=traced)
+                alone = await client.call("beside", {})
+                assert (TRACE in alone["outputs"][0]["text"]) is False
+            assert running.stop() == 0
+    if traced:
+        tools = [one for one in found.spans if one.name.startswith("tool ")]
+        assert [one.trace_id == TRACE for one in tools] == [True, True, False]
+
+
+def joined(told: str, *, named: bool, traced: bool) -> None:
+    """A server was told of the trace; by a span of ours, where there are any."""
+    if not named:
+        assert told == "None"
+        return
+    assert told[:35] == GIVEN[:35]
+    assert (told == GIVEN) is not traced
+
+
+async def offered(client: Client, tool: str) -> None:
+    """The test's own time-out ends a wait in vain."""
+    while True:
+        await client.say("list_tools")
+        if tool in {one["name"] for one in (await client.hear_op("list_tools_res"))["tools"]}:
+            return
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_by_mcp_joins_the_trace_of_its_header(
+    database: str, tmp_path: Path, era: str
+) -> None:
+    """As gateways and browsers send it, that know nothing of `_meta`; which goes first."""
+    other = GIVEN.replace(TRACE, "1" * 32)
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+        async with over_http(running, era, headers={"traceparent": GIVEN}) as client:
+            await client.call_tool("text", {"value": "by its header"})
+            await client.call_tool("text", {"value": "x"}, meta={"traceparent": other})
+        async with Bus.connect(Settings(database_url=database)) as bus:
+            kept = [one.labels.metadata["traceparent"] for one in await bus.list()]
+        assert kept == [other, GIVEN]
+        assert running.stop() == 0
 
 
 async def test_what_a_tool_traces_itself_belongs_to_its_span(database: str, tmp_path: Path) -> None:

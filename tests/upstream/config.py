@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,24 @@ def program(*options: str, **more: Any) -> dict[str, Any]:
     env = {"PYTHONPATH": str(ROOT), **more.pop("env", {})}
     args = ["-m", "tests.upstream.server", *options]
     return {"command": sys.executable, "args": args, "env": env, **more}
+
+
+@contextmanager
+def behind_http() -> Iterator[str]:
+    """The server in a process of its own, behind streamable HTTP: its URL, which may not answer
+    yet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.upstream.server", "--http", str(port)],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def old(*options: str, **more: Any) -> dict[str, Any]:

@@ -184,6 +184,13 @@ def beside(context: Context) -> str:
     return str(dict(context.request_context.meta or {}).get("traceparent"))
 
 
+@server.tool(structured_output=False)
+def header(context: Context) -> str:
+    """What came as the HTTP header `traceparent`."""
+    request: Any = context.request_context.request
+    return str(request.headers.get("traceparent")) if request else "None"
+
+
 @server.resource("memo://welcome", mime_type="text/plain")
 def welcome() -> str:
     """A text to read."""

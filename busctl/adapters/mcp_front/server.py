@@ -33,6 +33,7 @@ from busctl.core.errors import (
     ResourceNotFound,
     ToolNotFound,
 )
+from busctl.core.traceparent import traceparent_in, with_traceparent
 from busctl.ports.gateway import Caller, Gateway, Shape
 from busctl.ports.upstreams import Offering
 
@@ -150,6 +151,8 @@ class _Handlers:
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> Any:
         meta = _passed_on(params.meta)
+        if traceparent_in(meta) is None and ctx.request is not None:
+            meta = with_traceparent(meta, traceparent_in(ctx.request.headers))
         with _as_protocol_errors(ctx):
             gateway = await self._gateway()
             async with telling(ctx) as heard:

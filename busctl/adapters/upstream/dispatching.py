@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError
 from mcp.shared.jsonrpc_dispatcher import JSONRPCDispatcher
 from mcp.shared.transport_context import TransportContext
 from mcp_types import PARSE_ERROR
 
 from busctl.core.mcp.jsonrpc import Result
+from busctl.core.traceparent import traceparent_in, with_traceparent
 
 _STUB = {"content": [], "resultType": "complete"}
 """What the session gets to see of a result that was taken: an empty one is valid in every
@@ -56,9 +58,17 @@ class Dispatcher(JSONRPCDispatcher[TransportContext]):
             self.ended.set()
 
     async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, *args: Any, **options: Any
-    ) -> dict[str, Any]:
-        result = await super().send_raw_request(method, params, *args, **options)
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The traceparent of `_meta` is the header, too, where there are any: what stands between
+        us and the server, and its own frameworks, look there."""
+        traced = traceparent_in((params or {}).get("_meta") or {})
+        if traced is not None:
+            given = opts or CallOptions()
+            headers = with_traceparent(given.get("headers") or {}, traced)
+            opts = CallOptions({**given, "headers": headers})
+        result = await super().send_raw_request(method, params, opts, **options)
         taken = _wanted.get()
         if taken is None:
             if isinstance(result, Result):

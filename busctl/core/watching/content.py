@@ -133,7 +133,7 @@ class ContentScan:
         """Its JSON; _NO_JSON for what is none, for larger ones, and for all that is no text."""
         if not self._truncation.looks or self.size > WHOLE_BYTES:
             return _NO_JSON
-        if self._head.lstrip()[:1] not in (b"{", b"[", b'"', b"n"):
+        if not self._head.lstrip().startswith((b"{", b"[", b'"', b"n")):
             return _NO_JSON
         try:
             return json.loads(self._head)
