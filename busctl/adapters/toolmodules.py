@@ -11,14 +11,19 @@ from busctl.core.errors import ConfigurationError
 from busctl.core.tools.toolset import Offer
 
 GROUP = "busctl.tools"
+DEMO = "busctl.tools:demo"
 
 
-def load_tools(specs: Iterable[str] = (), *, installed: bool = True) -> list[Offer]:
-    """What `specs` (each "module:attribute") and the installed entry points offer.
+def load_tools(
+    specs: Iterable[str] = (), *, installed: bool = True, demo: bool = True
+) -> list[Offer]:
+    """What `specs` (each "module:attribute") and the installed entry points offer; without `demo`
+    not busctl's own.
 
     Imports run the modules' code. Raises ConfigurationError naming the module and the reason.
     """
-    found = [_installed(each) for each in _entry_points()] if installed else []
+    entries = _entry_points() if installed else []
+    found = [_installed(each) for each in entries if demo or each.value != DEMO]
     return found + [_named(spec) for spec in specs]
 
 

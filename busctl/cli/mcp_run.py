@@ -96,7 +96,9 @@ async def _keep(
     left: asyncio.Event, loading: asyncio.Task[Any],
 ) -> None:  # fmt: skip
     """The daemon, from when it is `ready` until its client has `left`."""
-    tools, upstreams = tools_of(settings), upstreams_of(settings, command)
+    upstreams = upstreams_of(settings, command)
+    # Around one server's entry nothing may stand in for what that server offers: `echo`, say.
+    tools = tools_of(settings, demo=not upstreams)
     meter = metrics.Metrics(__version__)
     async with (
         Bus.serving(settings) as bus,

@@ -21,12 +21,13 @@ from busctl.ops.upstreams import Offered
 from busctl.ports import Meter, ToolHost
 
 
-def tools_of(settings: Settings) -> PythonTools:
-    """The Python tools of these settings. Raises ConfigurationError."""
+def tools_of(settings: Settings, *, demo: bool = True) -> PythonTools:
+    """The Python tools of these settings, and what is installed; without `demo` not those that
+    come with busctl. Raises ConfigurationError."""
     if settings.tools:
         # Last, so that nothing in the working directory stands in for an installed module.
         sys.path.append(str(Path.cwd()))
-    return PythonTools(load_tools(settings.tools))
+    return PythonTools(load_tools(settings.tools, demo=demo))
 
 
 @asynccontextmanager

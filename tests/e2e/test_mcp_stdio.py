@@ -80,6 +80,19 @@ async def test_a_client_calls_and_reads(database: str, tmp_path: Path, era: str)
         assert again == whole
 
 
+@pytest.mark.parametrize("dashes", [("--",), ()], ids=["dashes", "eaten by the client"])
+async def test_a_wrapped_server_is_alone_with_the_tools_to_read_on(
+    database: str, tmp_path: Path, dashes: tuple[str, ...]
+) -> None:
+    """Our own `echo` would stand in for that of npm's server-everything."""
+    words = [*dashes, sys.executable, "-m", "tests.upstream.server", "--many", "1"]
+    plain = {"BUSCTL_TOOLS": ""}
+    async with over_stdio(database, tmp_path, "auto", *words, settings=plain) as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+    assert {"tool_000", "bus_read", "bus_search", "bus_info"} <= names
+    assert not {"echo", "generate"} & names
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_client_is_led_to_a_daemon(database: str, tmp_path: Path, era: str) -> None:
     (tmp_path / "daemon").mkdir()
