@@ -212,3 +212,15 @@ def test_blocks_of_a_result_are_listed_with_where_they_lie() -> None:
     assert link.uri == "https://example.org/"
     assert json.loads(raw[structured.start : structured.stop]) == {"rows": [1, 2]}
     assert "[1] image, image/png, about 102.4 KB" in outline.text
+
+
+def test_structured_content_shows_its_shape() -> None:
+    result = {
+        "content": [{"type": "text", "text": "see structured"}],
+        "structuredContent": {"rows": [{"number": at, "name": "x" * 50} for at in range(5_000)]},
+    }
+    outline = outline_of(json.dumps(result).encode(), MCP_RESULT)
+    assert "Shape of structuredContent:\nobject, 1 key" in outline.text
+    assert "rows: array, 5,000 items" in outline.text
+    assert "number: number 0" in outline.text
+    assert len(outline.text) <= 2_000

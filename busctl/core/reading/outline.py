@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from busctl.core.content_type import MCP_RESULT, plain
-from busctl.core.reading.blocks import Block, blocks_of, result_scan
+from busctl.core.reading.blocks import STRUCTURED, Block, blocks_of, result_scan
 from busctl.core.reading.excerpt import Edges, Excerpt
 from busctl.core.reading.json_node import Node
 from busctl.core.reading.json_scan import JsonScan
@@ -25,6 +25,7 @@ STEP_BYTES = 1 << 20
 _SHAPE_SHARE = 0.45
 _HEAD_SHARE = 0.6
 _LEAST_ROOM = 400
+_LEAST_SHAPE = 100
 _COLUMNS = 40
 _WORDS = 150
 """Room for the title, and as much for what stands between head and tail."""
@@ -135,6 +136,10 @@ class Outliner:
                 lines.append(f"… {len(blocks) - len(lines):,} more")
                 break
             lines.append(line)
+        structured = root.get(STRUCTURED)
+        if structured is not None and left > _LEAST_SHAPE:
+            title = f"Shape of {STRUCTURED}:"
+            lines += [title, shape_text(structured, left - len(title) - 2)]
         return self._made("blocks", lines, root=root, blocks=tuple(blocks))
 
     def _edge_lines(self, room: int) -> list[str]:
