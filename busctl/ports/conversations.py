@@ -53,6 +53,10 @@ class Conversations(Protocol):
     async def parts(self, thread: Thread) -> Sequence[Part]:
         """All messages in their order."""
 
+    async def prolong(self, thread: Thread, ttl: timedelta) -> None:
+        """Let its messages live for `ttl` from now, those that would end earlier; what has expired
+        stays expired."""
+
     async def add(
         self, thread: Thread, holder: str, spoken: Sequence[Spoken], provider: str, ttl: timedelta
     ) -> int | None:

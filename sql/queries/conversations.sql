@@ -26,6 +26,17 @@ select turn, role, transaction_id, detail from bus.conversation_part
 where owner = %(owner)b and conversation_id = %(conversation)b
 order by turn, place
 
+-- name: conversation_prolong :none
+-- The messages of a conversation end together, one TTL after its latest turn.
+update bus.message_bus message
+set expires_at = clock_timestamp() + make_interval(secs => %(ttl)b::double precision)
+where message.transaction_id = any (array(
+        select transaction_id from bus.conversation_part
+        where owner = %(owner)b and conversation_id = %(conversation)b))
+    and message.owner = %(owner)b
+    and message.expires_at > now()
+    and message.expires_at < clock_timestamp() + make_interval(secs => %(ttl)b::double precision)
+
 -- name: conversation_add :one
 -- One turn, whole: its parts and its number, and the turn given back.
 with taken as (

@@ -7,12 +7,16 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
+import pytest
+
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.postgres.conversations import PostgresConversations
 from busctl.adapters.postgres.retention import PostgresRetention
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
 from busctl.core.configuration.settings import Settings
+from busctl.core.envelope import Labels
+from busctl.core.errors import MessageExpired
 from busctl.core.providers.conversation import Role
 from busctl.ops.cleanup import cleanup
 from busctl.ports import Floor, Spoken, Thread
@@ -59,6 +63,31 @@ async def test_the_same_name_of_another_owner_is_another_conversation(bus: Bus) 
     bobs = Thread("bob", THREAD.conversation_id)
     assert await talks.begin(bobs, "h", LEASE, TTL) == Floor(0, None)
     assert await talks.parts(bobs) == []
+
+
+async def test_a_turn_prolongs_what_was_said_before(bus: Bus, settings: Settings) -> None:
+    talks = PostgresConversations(cast(PostgresStore, bus.store.inner))
+    said, gone, bobs = [
+        (await bus.put(b"x", Labels(owner=owner), ttl=ttl)).transaction_id
+        for owner, ttl in (("alice", TTL / 2), ("alice", TTL), ("bob", TTL / 2))
+    ]
+    await sql(
+        settings.database_dsn() or "",
+        f"update bus.message_bus set expires_at = now() where transaction_id = '{gone}'",
+    )
+    await talks.begin(THREAD, "h", LEASE, TTL)
+    await talks.add(
+        THREAD, "h", [Spoken(Role.USER, one, {}) for one in (said, gone, bobs)], "", TTL
+    )
+    before = {one: (await bus.stat(one)).expires_at for one in (said, bobs)}
+    await talks.prolong(THREAD, TTL)
+    after = (await bus.stat(said)).expires_at
+    assert after - before[said] > TTL / 3
+    assert (await bus.stat(bobs)).expires_at == before[bobs]
+    with pytest.raises(MessageExpired):
+        await bus.get(gone)
+    await talks.prolong(THREAD, TTL / 4)  # never shorter
+    assert (await bus.stat(said)).expires_at == after
 
 
 async def test_what_has_ended_leaves_with_a_cleanup(bus: Bus, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from busctl.adapters.sqlfiles import queries
 from busctl.core.providers.conversation import Part, Role
 from busctl.ports import Floor, Spoken, Thread
 
-WRITER = "bus_writer"
+WRITER, KEEPER = "bus_writer", "bus_janitor"
 
 
 class PostgresConversations:
@@ -51,6 +51,14 @@ class PostgresConversations:
         query, values = self._sql["conversation_parts"], _named(thread)
         found = await self._store.as_role(READER, lambda session: session.all(query, values))
         return [Part(turn, Role(role), named, detail) for turn, role, named, detail in found]
+
+    async def prolong(self, thread: Thread, ttl: timedelta) -> None:
+        values = _named(thread) | {"ttl": Float8(ttl.total_seconds())}
+
+        async def change(session: Session) -> None:
+            await session.run(self._sql["conversation_prolong"], values)
+
+        await self._store.as_role(KEEPER, change)
 
     async def add(
         self, thread: Thread, holder: str, spoken: Sequence[Spoken], provider: str, ttl: timedelta

@@ -53,6 +53,9 @@ class History:
         """What there is for a model with `room` tokens; files that are `given` anew are not
         repeated."""
         store = self._bus.store
+        # Before anything is read: what a turn goes on from must not expire one by one.
+        prolong = self._conversations.prolong(turn.thread, self._bus.settings.ttl)
+        await store.guarded(prolong, store.writes)
         parts = await store.guarded(self._conversations.parts(turn.thread), store.reads)
         recalled = Recalled()
         for part in _latest_files(parts, given):
