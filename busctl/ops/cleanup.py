@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -96,12 +97,19 @@ async def cleanup(
     run = _Run(retention, keep_events, clock, batch, max_seconds, eager, on_progress)
     if dry_run:
         return await run.look()
+    async with alone(retention):
+        return await run.work()
+
+
+@asynccontextmanager
+async def alone(retention: Retention) -> AsyncIterator[None]:
+    """No other cleanup runs within. Raises LockHeld when one does."""
     if not await retention.lock():
         raise LockHeld(
             "Another cleanup is running on this database.", remedy="Wait for it to finish."
         )
     try:
-        return await run.work()
+        yield
     finally:
         await retention.unlock()
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from busctl.core import retention as plan
-from busctl.core.errors import LockHeld, StoreTimeout
+from busctl.core.errors import StoreTimeout
 from busctl.core.retention import Holding, Partition
+from busctl.ops.cleanup import alone
 from busctl.ports import Retention
 
 Progress = Callable[[str], None]
@@ -58,12 +59,8 @@ async def shrink(
     run = _Run(retention, limit, batch, on_progress)
     if dry_run:
         return await run.look()
-    if not await retention.lock():
-        raise LockHeld("A cleanup is running on this database.", remedy="Wait for it to finish.")
-    try:
+    async with alone(retention):
         return await run.work()
-    finally:
-        await retention.unlock()
 
 
 @dataclass(slots=True)

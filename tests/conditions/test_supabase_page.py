@@ -52,14 +52,12 @@ def ended() -> Iterator[dict[str, Ran]]:
 
 @pytest.mark.parametrize("name", examples.runs(PAGE))
 def test_the_example_works(ended: dict[str, Ran], name: str) -> None:
-    assert name in ended, f"not run: {list(ended)[-1]} failed before it"
-    assert ended[name].code == 0, ended[name].err
+    examples.check_works(ended, name)
 
 
 @pytest.mark.parametrize("name", examples.outputs(PAGE))
 def test_it_prints_what_is_shown(ended: dict[str, Ran], name: str) -> None:
-    assert name in ended, f"not run: {list(ended)[-1]} failed before it"
-    assert not examples.differences(examples.shown(PAGE, name), ended[name].out)
+    examples.check_prints(ended, PAGE, name)
 
 
 def test_every_command_is_run_or_says_why_not() -> None:

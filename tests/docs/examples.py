@@ -20,11 +20,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from busctl.adapters import embedded
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCRIPTS = Path(sys.executable).parent
@@ -93,6 +96,32 @@ def unexplained(page: str) -> list[str]:
 
 def _plain(name: str) -> str:
     return name.removesuffix(" on database")
+
+
+@contextmanager
+def played(page: str, dsn: str = "") -> Iterator[dict[str, Ran]]:
+    """Every example of the page, run once: on an embedded store of its own, those "on database" on
+    `dsn`. What they started ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="busctl-docs-") as name:
+        Path(name).chmod(0o755)
+        machine = Machine(Path(name), dsn)
+        try:
+            yield run_all(page, machine)
+        finally:
+            machine.stop()
+            embedded.stop(machine.store, force=True)
+
+
+def check_works(ended: Mapping[str, Ran], name: str) -> None:
+    """The example was run, and ended well."""
+    assert name in ended, f"not run: {list(ended)[-1]} failed before it"
+    assert ended[name].code == 0, ended[name].err
+
+
+def check_prints(ended: Mapping[str, Ran], page: str, name: str) -> None:
+    """The example was run, and printed what the page shows."""
+    assert name in ended, f"not run: {list(ended)[-1]} failed before it"
+    assert not differences(shown(page, name), ended[name].out)
 
 
 class Machine:

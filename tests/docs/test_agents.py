@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from busctl.adapters import embedded
 from tests.docs import examples
-from tests.docs.examples import Machine, Ran
+from tests.docs.examples import Ran
 
 PAGE = "agents.md"
 
@@ -21,26 +18,18 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 @pytest.fixture(scope="module")
 def ended() -> Iterator[dict[str, Ran]]:
     """Every recipe of the page, run once on an embedded store of its own."""
-    with tempfile.TemporaryDirectory(prefix="busctl-docs-") as name:
-        Path(name).chmod(0o755)
-        machine = Machine(Path(name), dsn="")
-        try:
-            yield examples.run_all(PAGE, machine)
-        finally:
-            machine.stop()
-            embedded.stop(machine.store, force=True)
+    with examples.played(PAGE) as ended:
+        yield ended
 
 
 @pytest.mark.parametrize("name", examples.runs(PAGE))
 def test_the_recipe_works(ended: dict[str, Ran], name: str) -> None:
-    assert name in ended, f"not run: {list(ended)[-1]} failed before it"
-    assert ended[name].code == 0, ended[name].err
+    examples.check_works(ended, name)
 
 
 @pytest.mark.parametrize("name", examples.outputs(PAGE))
 def test_it_prints_what_is_shown(ended: dict[str, Ran], name: str) -> None:
-    assert name in ended, f"not run: {list(ended)[-1]} failed before it"
-    assert not examples.differences(examples.shown(PAGE, name), ended[name].out)
+    examples.check_prints(ended, PAGE, name)
 
 
 def test_every_command_is_run() -> None:

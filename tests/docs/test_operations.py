@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,7 @@ from busctl.core.configuration.settings import known_names
 from busctl.core.errors import BusctlError
 from tests.conftest import make_database
 from tests.docs import examples
-from tests.docs.examples import Machine, Ran
+from tests.docs.examples import Ran
 
 PAGE = "operations.md"
 PROBLEM = re.compile(r"problem\(\s*\d{3},\s*\"([A-Z_]+)\"")
@@ -31,26 +29,18 @@ def ended(server15: embedded.Server) -> Iterator[dict[str, Ran]]:
     import asyncio
 
     dsn = asyncio.run(make_database(server15, "docs_operations", migrated=False))
-    with tempfile.TemporaryDirectory(prefix="busctl-docs-") as name:
-        Path(name).chmod(0o755)
-        machine = Machine(Path(name), dsn)
-        try:
-            yield examples.run_all(PAGE, machine)
-        finally:
-            machine.stop()
-            embedded.stop(machine.store, force=True)
+    with examples.played(PAGE, dsn) as ended:
+        yield ended
 
 
 @pytest.mark.parametrize("name", examples.runs(PAGE))
 def test_the_example_works(ended: dict[str, Ran], name: str) -> None:
-    assert name in ended, f"not run: {list(ended)[-1]} failed before it"
-    assert ended[name].code == 0, ended[name].err
+    examples.check_works(ended, name)
 
 
 @pytest.mark.parametrize("name", examples.outputs(PAGE))
 def test_it_prints_what_is_shown(ended: dict[str, Ran], name: str) -> None:
-    assert name in ended, f"not run: {list(ended)[-1]} failed before it"
-    assert not examples.differences(examples.shown(PAGE, name), ended[name].out)
+    examples.check_prints(ended, PAGE, name)
 
 
 def test_every_command_is_run_or_says_why_not() -> None:

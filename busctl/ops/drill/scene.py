@@ -126,6 +126,21 @@ class Scene:
             await cure()
             self.cured()
 
+    async def silence(self, line: Proxy) -> None:
+        """Two rounds: a line that stays and carries nothing, then one that is half-open."""
+
+        async def stall() -> None:
+            line.stall()
+
+        async def half_open() -> None:
+            line.half_open()
+
+        async def heal() -> None:
+            line.heal()
+
+        await self.round(self.part(1, 2), stall, heal)
+        await self.round(self.part(1, 2), half_open, heal)
+
     async def at_points(
         self, line: Proxy, fault: Callable[[Any], Awaitable[None]], cure: Act,
         *, few: Sequence[Point] = POINTS, share: int | None = None,

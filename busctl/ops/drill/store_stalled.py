@@ -6,19 +6,7 @@ from busctl.ops.drill.scene import Drill, Scene
 
 
 async def play(scene: Scene) -> None:
-    line = scene.deployment.store_line
-
-    async def stall() -> None:
-        line.stall()
-
-    async def half_open() -> None:
-        line.half_open()
-
-    async def heal() -> None:
-        line.heal()
-
-    await scene.round(scene.part(1, 2), stall, heal)
-    await scene.round(scene.part(1, 2), half_open, heal)
+    await scene.silence(scene.deployment.store_line)
 
 
 DRILL = Drill(
