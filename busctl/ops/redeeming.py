@@ -24,6 +24,7 @@ from busctl.ports import Found, Store
 WORKERS = 2
 BATCH_BYTES = 4 << 20
 BATCH_CHUNKS = 16
+LAG_CHUNKS = 4
 GROUP_CHUNKS = 2
 """A thread does that much at a time: handing over a single chunk costs a tenth of its work."""
 
@@ -97,6 +98,8 @@ class Redemption:
         self._whole = span.start == 0 and span.stop == found.payload_size_bytes
         self._verify = verify
         self._digest = hashlib.sha256()
+        self._unhashed: list[bytes] = []
+        self._hashing: asyncio.Task[None] | None = None
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Verified raw bytes in order. Raises MessageCorrupt before the last piece is given."""
@@ -127,36 +130,46 @@ class Redemption:
             yield held
 
     async def _decoded(self) -> AsyncIterator[tuple[int, bytes]]:
-        """Raw chunks in order. While one group is hashed, the next one is decoded."""
+        """Raw chunks in order, hashed as they pass."""
         decoders = [Decoder(self._found.compression) for _ in range(WORKERS)]
         begun: deque[tuple[int, asyncio.Task[list[bytes]]]] = deque()
-        hashed: asyncio.Task[list[bytes]] | None = None
         async for group in self._groups():
             if len(begun) == WORKERS:
                 first, earlier = begun.popleft()
-                for place, raw in enumerate(await earlier):
-                    yield first + place, raw
+                async for each in self._passed(first, await earlier):
+                    yield each
             decoders.reverse()
-            hashed = ahead(self._opened(decoders[0], group, hashed))
-            begun.append((group[0].seq, hashed))
+            begun.append((group[0].seq, ahead(self._opened(decoders[0], group))))
         while begun:
             first, earlier = begun.popleft()
-            for place, raw in enumerate(await earlier):
-                yield first + place, raw
+            async for each in self._passed(first, await earlier):
+                yield each
+        await self._hashed(0)
 
-    async def _opened(
-        self, decoder: Decoder, group: Sequence[Chunk], before: asyncio.Task[list[bytes]] | None
-    ) -> list[bytes]:
-        """A group once it is decoded and, after the one before it, hashed."""
+    async def _opened(self, decoder: Decoder, group: Sequence[Chunk]) -> list[bytes]:
         if self._found.compression is Compression.NONE and self._whole:
-            raws = self._open_all(decoder, group)  # as stored: nothing to do in a thread
-        else:
-            raws = await on_a_core(self._open_all, decoder, group)
+            return self._open_all(decoder, group)  # as stored: nothing to do in a thread
+        return await on_a_core(self._open_all, decoder, group)
+
+    async def _passed(self, first: int, raws: list[bytes]) -> AsyncIterator[tuple[int, bytes]]:
+        """The chunks from `first` on. Hashing may lag behind by a few: meanwhile they are read."""
         if self._verify and self._whole:
-            if before is not None:
-                await before
-            await on_a_core(self._hash_all, raws)
-        return raws
+            self._unhashed += raws
+            await self._hashed(LAG_CHUNKS)
+        for place, raw in enumerate(raws):
+            yield first + place, raw
+
+    async def _hashed(self, lag: int) -> None:
+        """Hash what has come while a thread was hashing; wait until at most `lag` chunks remain."""
+        while self._unhashed:
+            if self._hashing is not None and not self._hashing.done():
+                if len(self._unhashed) <= lag:
+                    return
+                await self._hashing
+            raws, self._unhashed = self._unhashed, []
+            self._hashing = ahead(on_a_core(self._hash_all, raws))
+        if self._hashing is not None and not lag:
+            await self._hashing
 
     def _hash_all(self, raws: Sequence[bytes]) -> None:
         for raw in raws:

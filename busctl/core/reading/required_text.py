@@ -1,112 +1,125 @@
-"""A text that every match of a regular expression must have in it, where that is plain to see.
+"""Texts of which every match of a regular expression has one in it, where that is plain to see.
 
-Only what stands at the top level of the expression is looked at, and anything unusual ends the
-looking: no text is always a right answer.
+Anything unusual ends the looking: no text is always a right answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 _CLASSES = frozenset("dDwWsSbB")
 _CLASS = re.compile(r"\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]", re.DOTALL)
 _REPEATED = re.compile(r"\{\d*(?:,\d*)?\}")
 _PLAIN_GROUP = re.compile(r"\((?!\?)|\(\?:")
 _RARE = frozenset("@#~^|<>&%$!;`+*?\\{}[]()QXZJ")
+MOST_TEXTS = 6
+"""Each is looked for by itself: more of them take longer than the expression does."""
+
+Texts = tuple[str, ...]
+"""One of them is there; () where none need be."""
 
 
 class _Unclear(Exception):  # it ends the looking, nothing more
     """The expression has something that is not read here."""
 
 
-def required_text(pattern: str) -> str:
-    """The longest such text, or a single rare letter; "" for none."""
+def required_texts(pattern: str) -> Texts:
+    """The text, or the few texts, by which a match is found fastest."""
     try:
-        runs = list(_runs(pattern))
+        return _Reading(pattern).alternatives(depth=0)
     except _Unclear:
-        return ""
-    return max(runs, key=lambda run: len(run) + 2 * any(one in _RARE for one in run), default="")
+        return ()
 
 
-def _runs(pattern: str) -> Iterator[str]:
-    run, at = "", 0
-    while at < len(pattern):
-        end, letter = _part(pattern, at)
-        quantified = _quantifier(pattern, end)
-        if letter is None or quantified is not None:
-            yield run
-            run = letter if letter is not None and quantified == "+" else ""
-            if run:
-                yield run
-                run = ""
-        else:
-            run += letter
-        at = end + (0 if quantified is None else len(quantified))
-    yield run
+class _Reading:
+    """Goes over an expression once."""
 
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._at = 0
 
-def _part(pattern: str, at: int) -> tuple[int, str | None]:
-    """Where the part that begins there ends, and the letter it is; None for what is no letter."""
-    letter = pattern[at]
-    if letter == "\\":
-        following = pattern[at + 1 : at + 2]
+    def alternatives(self, depth: int) -> Texts:
+        """One or several parts between bars, up to the end or the bracket that closes them."""
+        parts = [self._sequence()]
+        while self._next() == "|":
+            self._at += 1
+            parts.append(self._sequence())
+        if (self._next() == ")") != (depth > 0):
+            raise _Unclear
+        texts = tuple(dict.fromkeys(text for part in parts for text in part))
+        return texts if all(parts) and len(texts) <= MOST_TEXTS else ()
+
+    def _sequence(self) -> Texts:
+        """What stands one behind the other, up to a bar, a bracket or the end."""
+        runs: list[Texts] = []
+        run = ""
+        while self._next() not in ("", "|", ")"):
+            part = self._part()
+            quantified = self._quantifier()
+            if isinstance(part, str) and quantified is None:
+                run += part
+                continue
+            runs.append((run,) * bool(run))
+            run = ""
+            if quantified in (None, "+"):
+                runs.append((part,) if isinstance(part, str) else part)
+        runs.append((run,) * bool(run))
+        return max(runs, key=_worth)
+
+    def _part(self) -> str | Texts:
+        """The next part: the letter that it is, or the texts of a group; () for what is neither."""
+        letter = self._next()
+        if letter == "\\":
+            return self._escaped()
+        if letter == "[":
+            self._pass(_CLASS)
+            return ()
+        if letter == "(":
+            self._pass(_PLAIN_GROUP)
+            texts = self.alternatives(depth=1)
+            self._at += 1
+            return texts
+        if letter in "*+?{\n":
+            raise _Unclear
+        self._at += 1
+        return () if letter in ".^$" else letter
+
+    def _escaped(self) -> str | Texts:
+        following = self._pattern[self._at + 1 : self._at + 2]
+        self._at += 2
         if following in _CLASSES:
-            return at + 2, None
+            return ()
         if not following or following.isalnum() or not following.isascii():
             raise _Unclear
-        return at + 2, following
-    if letter == "[":
-        return _behind(_CLASS, pattern, at), None
-    if letter == "(":
-        return _group(pattern, at), None
-    if letter in "|)*+?{\n":
-        raise _Unclear
-    return at + 1, None if letter in ".^$" else letter
+        return following
 
-
-def _group(pattern: str, at: int) -> int:
-    """Behind the group that begins there."""
-    at = _behind(_PLAIN_GROUP, pattern, at)
-    depth = 1
-    while depth:
-        letter = pattern[at : at + 1]
-        if letter == "(":
-            at = _behind(_PLAIN_GROUP, pattern, at)
-            depth += 1
-        elif letter == "[":
-            at = _behind(_CLASS, pattern, at)
-        elif letter == "\\" and pattern[at + 1 : at + 2] not in ("", "Q"):
-            at += 2
-        elif letter in ("", "\\"):
-            raise _Unclear
+    def _quantifier(self) -> str | None:
+        """What stands behind a part, lazy or not; "+" for one that asks for at least one."""
+        letter = self._next()
+        if letter == "{":
+            self._pass(_REPEATED)
+        elif letter and letter in "*?+":
+            self._at += 1
         else:
-            depth -= letter == ")"
-            at += 1
-    return at
-
-
-def _quantifier(pattern: str, at: int) -> str | None:
-    """The quantifier that stands there, lazy or not; "+" for one that asks for at least one."""
-    letter = pattern[at : at + 1]
-    if letter == "+":
-        if pattern[at + 1 : at + 2] in ("?", "+"):
+            return None
+        if self._next() == "?":
+            self._at += 1
+        if letter == "+" and self._next() == "+":
             raise _Unclear
-        return "+"
-    if letter and letter in "*?":
-        lazy = pattern[at + 1 : at + 2] == "?"
-        return letter + "?" * lazy
-    if letter == "{":
-        found = _REPEATED.match(pattern, at)
+        return letter
+
+    def _next(self) -> str:
+        return self._pattern[self._at : self._at + 1]
+
+    def _pass(self, what: re.Pattern[str]) -> None:
+        found = what.match(self._pattern, self._at)
         if found is None:
             raise _Unclear
-        lazy = pattern[found.end() : found.end() + 1] == "?"
-        return found[0] + "?" * lazy
-    return None
+        self._at = found.end()
 
 
-def _behind(what: re.Pattern[str], pattern: str, at: int) -> int:
-    found = what.match(pattern, at)
-    if found is None:
-        raise _Unclear
-    return found.end()
+def _worth(texts: Texts) -> int:
+    """Long texts are found fast, rare letters too, and few texts faster than many."""
+    if not texts:
+        return 0
+    return min(len(text) + 2 * bool(_RARE & {*text}) for text in texts) - len(texts) + 1

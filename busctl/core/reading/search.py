@@ -8,8 +8,10 @@ stretch. Memory is bounded by a piece and a stretch, whatever the payload is.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 from busctl.core.reading.search_lines import LINE_BYTES, Line, Shown
 
@@ -17,6 +19,8 @@ OVERLAP = 64 * 1024
 """A match that begins in one stretch may go on so far into the next, at least half a stretch."""
 KEPT_BYTES = 16 * 1024
 """How much in front of where it looks a search remembers for the lines before a match."""
+MOST_HITS = 8
+"""Matches after which looking ahead in a piece ends: the lines between them are worth no jump."""
 _NEWLINE = 10
 
 
@@ -46,18 +50,41 @@ class Found:
     looked_at: int = 0
 
 
-def clean_lines(finder: Finder, piece: bytes) -> tuple[int, int]:
-    """The first whole lines of a piece, [start, stop), in which nothing matches: of none in a piece
-    that is more than the finder takes in one go."""
-    first, last = piece.find(b"\n") + 1, piece.rfind(b"\n") + 1
-    if first >= last or len(piece) > finder.stretch:
-        return 0, 0
+def clean_lines(
+    finder: Finder, text: bytes, begin: int, end: int, late: Callable[[], bool] = lambda: False
+) -> list[tuple[int, int]]:
+    """The stretches of whole lines in text[begin:end] in which nothing matches, in order. It ends
+    with MOST_HITS matches, and when it is `late`."""
+    run, last = text.find(b"\n", begin, end) + 1, text.rfind(b"\n", begin, end) + 1
     # One byte behind them must be there, to tell the end of a line from that of the payload.
-    last = last if last < len(piece) else piece.rfind(b"\n", 0, last - 1) + 1
-    hit = finder.find(piece, first, last) if first < last else (first, first)
-    if hit is None or hit[0] >= last:
-        return first, last
-    return first, piece.rfind(b"\n", 0, hit[0]) + 1
+    last = last if last < end else text.rfind(b"\n", begin, last - 1) + 1
+    clean: list[tuple[int, int]] = []
+    at, hits = run, 0
+    while at < last and hits < MOST_HITS and not late():
+        near = at + finder.stretch
+        stop = last if last <= near else text.rfind(b"\n", at, near) + 1
+        hit = finder.find(text, at, stop) if stop else (at, at)  # a line too long for one go
+        if hit is None or hit[0] >= stop > 0:
+            at = stop
+            continue
+        hits += 1
+        line = max(at, text.rfind(b"\n", at, hit[0]) + 1)
+        if run < line:
+            clean.append((run, line))
+        run = at = text.find(b"\n", hit[0], last) + 1
+    if run < at:
+        clean.append((run, at))
+    return clean
+
+
+class _Fed(NamedTuple):
+    """piece[begin:end], in whose whole lines [first, last) nothing matches."""
+
+    piece: bytes
+    begin: int
+    first: int
+    last: int
+    end: int
 
 
 class Search:
@@ -80,9 +107,9 @@ class Search:
         self._ended = False
         self._done = False
         self._shown = Shown(context)
-        self._fed: deque[tuple[bytes, int, int]] = deque()
+        self._fed: deque[_Fed] = deque()
         self._clean: deque[tuple[int, int]] = deque()
-        self._over: tuple[bytes, int, int] | None = None
+        self._over: _Fed | None = None
 
     @property
     def done(self) -> bool:
@@ -92,11 +119,20 @@ class Search:
     @property
     def held_bytes(self) -> int:
         """Bytes in memory now."""
-        return len(self._text)
+        return len(self._text) + self._shown.skipped_bytes
 
-    def feed(self, piece: bytes, clean: tuple[int, int] = (0, 0)) -> None:
-        """The next piece; in its bytes `clean`, which are whole lines, nothing matches."""
-        self._fed.append((piece, *clean))
+    def feed(
+        self, piece: bytes, clean: Sequence[tuple[int, int]] = (), begin: int = 0,
+        end: int | None = None,
+    ) -> None:  # fmt: skip
+        """The next bytes, piece[begin:end]; in its stretches `clean` of whole lines nothing
+        matches."""
+        behind = len(piece) if end is None else end
+        for (first, last), (following, _) in pairwise([*clean, (behind, behind)]):
+            self._fed.append(_Fed(piece, begin, first, last, following))
+            begin = following
+        if begin < behind:
+            self._fed.append(_Fed(piece, begin, begin, begin, behind))
 
     def end(self) -> None:
         """There are no more pieces."""
@@ -143,10 +179,10 @@ class Search:
     def _wait(self, have: int) -> bool:
         """Whether there is more to look at after all."""
         if self._over is not None:
-            self._jump(have, *self._over)
+            self._jump(have, self._over)
             return True
         if self._fed:
-            self._take(have, *self._fed.popleft())
+            self._take(have, self._fed.popleft())
             return True
         if self._ended:
             self._stop(more=False)
@@ -154,28 +190,30 @@ class Search:
             self._forget()
         return False
 
-    def _take(self, have: int, piece: bytes, first: int, last: int) -> None:
+    def _take(self, have: int, fed: _Fed) -> None:
+        piece, begin, first, last, end = fed
         if last - first > 4 * KEPT_BYTES and self._at <= have:
             # Up to the first byte of the lines that it will jump over.
-            self._text += piece[: first + 1]
-            self._over = (piece, first, last)
+            self._text += piece[begin : first + 1]
+            self._over = fed
             return
         if first < last:
-            self._clean.append((have + first, have + last))
-        self._text += piece
+            self._clean.append((have + first - begin, have + last - begin))
+        self._text += piece[begin:end]
 
-    def _jump(self, have: int, piece: bytes, first: int, last: int) -> None:
+    def _jump(self, have: int, fed: _Fed) -> None:
         """Over lines in which nothing matches, of which the first byte is there already; unless
         some of them are to be shown."""
+        piece, _, first, last, end = fed
         self._over = None
         begin, stop = have - 1, have - 1 + last - first
         if self._shown.follows:
             self._clean.append((begin, stop))
-            self._text += piece[first + 1 :]
+            self._text += piece[first + 1 : end]
             return
         self._shown.count(self._text, self._base, begin)
-        self._shown.skip(piece.count(b"\n", first, last), stop)
-        self._text = bytearray(piece[last - KEPT_BYTES :])
+        self._shown.skip(piece, first, last, stop)
+        self._text = bytearray(piece[last - KEPT_BYTES : end])
         self._base, self._at = stop - KEPT_BYTES, stop
 
     def _stretch(self, have: int) -> tuple[int, int]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 LINE_BYTES = 400
 """A longer line is shown in part: around its match, or its beginning."""
+SKIPPED_BYTES = 32 << 20
+"""So much that was jumped over stays in memory until its lines are counted, or need not be:
+counting holds the interpreter's lock, which takes as long as looking at them did."""
 _AROUND = 100
 _NEWLINE = b"\n"
 
@@ -38,6 +42,8 @@ class Shown:
         self._context = context
         self._newlines = 0
         self._counted_to = 0
+        self._skipped: deque[tuple[bytes, int, int]] = deque()
+        self.skipped_bytes = 0
         self._shown_to = 0
         self._after = 0
         self._after_at = 0
@@ -54,7 +60,7 @@ class Shown:
         known = begin > 0 or base == 0
         self.passed(text, base, base + begin if known else start)
         self.count(text, base, start)
-        number = self._newlines + 1
+        number = self._number()
         if known and self._context:
             self._before(text, base, begin, number)
         end = text.find(_NEWLINE, stop - base)
@@ -96,10 +102,14 @@ class Shown:
         """Whether lines behind the last match are to be shown still."""
         return self._after > 0
 
-    def skip(self, newlines: int, to: int) -> None:
-        """Up to `to` there were so many ends of lines behind what was counted."""
-        self._newlines += newlines
+    def skip(self, piece: bytes, first: int, last: int, to: int) -> None:
+        """Up to `to` there is piece[first:last] behind what was counted. Its lines are counted when
+        the number of one is told: most searches tell few."""
+        self._skipped.append((piece, first, last))
+        self.skipped_bytes += last - first
         self._counted_to = to
+        while self.skipped_bytes > SKIPPED_BYTES:
+            self._count_skipped()
 
     def count(self, text: bytearray, base: int, to: int) -> None:
         """Count the ends of lines up to `to`."""
@@ -108,6 +118,19 @@ class Shown:
             self._counted_to = to
 
     # --- inside -----------------------------------------------------------------------------
+
+    def _number(self) -> int:
+        """That of the line behind what was counted."""
+        while self._skipped:
+            self._count_skipped()
+        return self._newlines + 1
+
+    def _count_skipped(self) -> None:
+        piece, first, last = self._skipped.popleft()
+        self.skipped_bytes -= last - first
+        # Python before 3.13 counts a single byte at half the speed at which it takes it out.
+        lines = piece[first:last]
+        self._newlines += len(lines) - len(lines.replace(_NEWLINE, b""))
 
     def _go_on_behind(self, stop: int) -> None:
         self._seeks, self._after_at = True, stop
@@ -138,7 +161,7 @@ class Shown:
     def _context_line(self, text: bytearray, base: int, start: int, stop: int) -> Line:
         self.count(text, base, start)
         line = _beginning(text, base, start - base, stop - base)
-        line.number = self._newlines + 1
+        line.number = self._number()
         return line
 
     def _part(

@@ -13,8 +13,6 @@ from busctl.core.envelope import ClaimCheck
 
 IDLE_SECS = 60.0
 """Nothing is kept for longer than that after the last use."""
-PIECE_BYTES = 1 << 20
-
 
 _Key = tuple[UUID, str]
 
@@ -45,8 +43,7 @@ class Recent:
         if known is not None:
             self._known.move_to_end(key)
             for piece in known:
-                for at in range(0, len(piece), PIECE_BYTES):
-                    yield piece[at : at + PIECE_BYTES]
+                yield piece
             return
         fits = claim.payload_size_bytes <= self._most
         passed: list[bytes] = []

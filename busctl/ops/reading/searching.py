@@ -9,12 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from busctl.core.errors import SearchTimedOut
 from busctl.core.reading.json_paths import Bounds, ValuesFound
 from busctl.core.reading.search import Finder, Found, Search, clean_lines
-from busctl.ops.ahead import ahead
 from busctl.ops.bus import Bus
 from busctl.ops.reading.recent import Recent
 from busctl.ops.reading.source import Place, Source, opened
@@ -26,9 +25,14 @@ THREADS = 2
 """Searches that look at the same time; the others wait for their next piece's turn. Threads of
 their own: what a hostile pattern holds up must not be hashing or unpacking."""
 AHEAD = 4
-"""Pieces that are read before the one that is looked at."""
-MOSTLY = 0.9
-"""A piece of which so much was looked at already is finished in place: 0.3 ms."""
+"""Parts that are looked at before the one that is finished."""
+PLAIN_PARTS = 8
+"""Not looked at ahead after one that was full of matches."""
+LEAST_PART_BYTES = 256 * 1024
+MOST_PART_BYTES = 4 << 20
+IN_PLACE_BYTES = 100_000
+IN_PLACE_STRETCHES = 8
+"""A part of which no more is left to look at is finished in place: 0.3 ms."""
 SEARCHED = "searched"
 """The event of a search, whatever it has found."""
 
@@ -51,6 +55,7 @@ async def search(
     """Where the payload matches. Its time over, it tells what it has found by then, and where to go
     on. Raises SearchTimedOut when that is nothing, and the outcomes of redeeming."""
     deadline = bus.clock.monotonic() + wanted.seconds
+
     looking = Search(
         finder, context=wanted.context, most=wanted.most, room=wanted.room, start=wanted.offset
     )
@@ -60,11 +65,12 @@ async def search(
 
     async with (
         opened(bus, place, recent=recent) as source,
-        aclosing(_scouted(finder, source.pieces)) as pieces,
+        aclosing(_scouted(finder, source.pieces, late)) as parts,
     ):
-        async for piece, clean in pieces:
-            looking.feed(piece, clean)
-            if clean[1] - clean[0] > len(piece) * MOSTLY:
+        async for part, clean in parts:
+            looking.feed(part.piece, clean, part.begin, part.end)
+            unclean = part.end - part.begin - sum(last - first for first, last in clean)
+            if unclean < IN_PLACE_BYTES and len(clean) <= IN_PLACE_STRETCHES:
                 _looked(looking, late)
             else:
                 await _in_thread("search", _looked, looking, late)
@@ -101,44 +107,59 @@ def _looked(looking: Search, late: Callable[[], bool]) -> None:
             return
 
 
+class _Part(NamedTuple):
+    """piece[begin:end]."""
+
+    piece: bytes
+    begin: int
+    end: int
+
+
 async def _scouted(
-    finder: Finder, pieces: AsyncIterator[bytes]
-) -> AsyncGenerator[tuple[bytes, tuple[int, int]], None]:
-    """The same pieces, each with its lines in which nothing matches. The next ones are under way:
-    those are looked at side by side, as many as there are threads."""
-    waiting: deque[asyncio.Task[tuple[bytes, tuple[int, int]] | None]] = deque()
-    before: asyncio.Task[bytes | None] | None = None
+    finder: Finder, pieces: AsyncIterator[bytes], late: Callable[[], bool]
+) -> AsyncGenerator[tuple[_Part, list[tuple[int, int]]], None]:
+    """All that the pieces hold, part by part, each with its lines in which nothing matches. The
+    next ones are under way: those are looked at side by side, as many as there are threads.
+
+    Where much matches nothing is looked at ahead: threads that go back to Python for each match
+    wait for one another longer than looking takes.
+    """
+    waiting: deque[tuple[_Part, asyncio.Future[list[tuple[int, int]]]]] = deque()
+    plainly = 1  # the first part: a search may be full with its matches
+    ended = False
+
+    def over() -> bool:
+        return ended or late()
+
     try:
-        for _ in range(AHEAD):
-            before = ahead(_next(pieces, before))
-            waiting.append(ahead(_looked_at(finder, before)))
-        while (scouted := await waiting.popleft()) is not None:
-            before = ahead(_next(pieces, before))
-            waiting.append(ahead(_looked_at(finder, before)))
-            yield scouted
+        async for part in _parts(pieces):
+            while waiting and (plainly or len(waiting) > AHEAD or waiting[0][1].done()):
+                first, looked = waiting.popleft()
+                clean = await looked
+                yield first, clean
+                behind = clean[-1][1] if clean else first.begin
+                if first.end - behind > (first.end - first.begin) // 2:
+                    plainly = PLAIN_PARTS
+            if plainly:
+                plainly -= 1
+                yield part, []
+            else:
+                waiting.append((part, _in_thread("scout", clean_lines, finder, *part, over)))
+        for first, looked in waiting:
+            yield first, await looked
     finally:
-        begun = [each for each in (before, *waiting) if each is not None]
-        for each in begun:
-            each.cancel()
-        await asyncio.wait(begun)
+        ended = True
 
 
-async def _next(
-    pieces: AsyncIterator[bytes], before: asyncio.Task[bytes | None] | None
-) -> bytes | None:
-    """One after the other, although they are asked for together."""
-    if before is not None and await before is None:
-        return None
-    return await anext(pieces, None)
-
-
-async def _looked_at(
-    finder: Finder, coming: asyncio.Task[bytes | None]
-) -> tuple[bytes, tuple[int, int]] | None:
-    piece = await coming
-    if piece is None:
-        return None
-    return piece, await _in_thread("scout", clean_lines, finder, piece)
+async def _parts(pieces: AsyncIterator[bytes]) -> AsyncGenerator[_Part, None]:
+    """The pieces, in parts that are small at first."""
+    size = LEAST_PART_BYTES
+    async for piece in pieces:
+        begin = 0
+        while begin < len(piece):
+            end = min(len(piece), begin + size)
+            yield _Part(piece, begin, end)
+            begin, size = end, min(2 * size, MOST_PART_BYTES)
 
 
 @cache
@@ -146,8 +167,8 @@ def _pool(name: str) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix=f"busctl-{name}")
 
 
-async def _in_thread(pool: str, work: Callable[..., Result], *values: object) -> Result:
-    return await asyncio.get_running_loop().run_in_executor(_pool(pool), work, *values)
+def _in_thread(pool: str, work: Callable[..., Result], *values: object) -> asyncio.Future[Result]:
+    return asyncio.get_running_loop().run_in_executor(_pool(pool), work, *values)
 
 
 def _note(bus: Bus, place: Place, matches: int) -> None:
