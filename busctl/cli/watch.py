@@ -198,5 +198,5 @@ async def _analyst(settings: Settings, bus: Bus, neglect: PostgresNeglect) -> An
     )  # fmt: skip
     return Analyst(
         model, bus.clock, part_bytes=settings.llm_part_bytes, per_minute=settings.llm_per_minute,
-        budget=settings.llm_tokens_per_day, spent=await neglect.tokens_today(),
+        budget=settings.llm_tokens_per_day, all_spent=neglect.tokens_today,
     )  # fmt: skip

@@ -71,8 +71,9 @@ class Watcher:
                 continue
             if await self._follower.commit(part, self._drafts(found)):
                 for one in found:
-                    self.observed += 1
-                    self.bytes_read += one.bytes_read
+                    if one.stage is Stage.ARRIVAL:
+                        self.observed += 1
+                        self.bytes_read += one.bytes_read
                     yield one
 
     async def sweep(

@@ -57,7 +57,14 @@ async def analysed(bus: Bus, played: Played, **limits: Any) -> list[Observation]
     api = OpenAiApi(account, stall_secs=0.5)
     await api.client()  # what is loaded once takes its time
     asked = JsonModel(account, api, SystemClock(), "glm-4.6", seconds=0.5)
-    told = {"part_bytes": 1000, "per_minute": 1_000_000, "budget": 10**9, **limits}
+
+    async def nothing() -> int:
+        return 0
+
+    told = {
+        "part_bytes": 1000, "per_minute": 1_000_000, "budget": 10**9, "all_spent": nothing,
+        **limits,
+    }  # fmt: skip
     async with bus.follow("w") as follower:
         watcher = Watcher(bus, follower, analyst=Analyst(asked, SystemClock(), **told))
         found = [one async for one in watcher.watch(once=True)]
@@ -126,6 +133,7 @@ async def test_a_model_that_refuses_is_said(bus: Bus, play: Play) -> None:
         (one,) = await analysed(bus, server)
         assert one.analysis == {"tokens": 0}
         assert f"status {status}" in one.remarks[0].message
+        assert ". Look at BUSCTL_LLM_URL" in one.remarks[0].message
         assert KEY not in one.payload().decode()
         assert len(server.chats) == asked
 
@@ -145,6 +153,32 @@ async def test_a_spent_budget_is_said(bus: Bus, model: Played) -> None:
     assert len(questions(server)) == 2
 
 
+async def test_what_other_watchers_have_spent_counts(bus: Bus, model: Played) -> None:
+    async def all_spent() -> int:
+        return 900
+
+    await put(bus, "text")
+    (one,) = await analysed(bus, model, budget=900, all_spent=all_spent)
+    assert "The budget of 900 tokens a day is used up" in one.remarks[0].message
+    assert (one.bytes_read, model.chats) == (0, []), "the model was shown nothing"
+
+
+async def test_a_reply_that_breaks_off_is_asked_for_again(bus: Bus, model: Played) -> None:
+    replies = [
+        Reply(json.dumps(GOOD), cut_after=2), Reply(json.dumps(GOOD)[:50], finish=None), good(),
+    ]  # fmt: skip
+    model.speak = lambda _: replies.pop(0)
+    await put(bus, "text")
+    (one,) = await analysed(bus, model)
+    assert one.analysis is not None
+    assert one.analysis["quality"] == 0.9
+    model.speak = lambda _: Reply(json.dumps(GOOD), finish=None)
+    await put(bus, "text")
+    (one,) = await analysed(bus, model)
+    assert "broke off" in one.remarks[0].message
+    assert one.bytes_read == 0
+
+
 def test_on_the_command_line(database: str, model: Played) -> None:
     server = model
     assert busctl(database, "put", "-", given=b"text").code == 0
@@ -157,6 +191,7 @@ def test_on_the_command_line(database: str, model: Played) -> None:
     assert [json.loads(line)["stage"] for line in done.text.splitlines()] == ["arrival", "analysis"]
     assert {one.headers["Authorization"] for one in server.seen} == {f"Bearer {KEY}"}
     assert KEY not in done.text + done.err
+    assert "1 message observed, 4 bytes read" in done.err, "however many observations of it"
     again = busctl(database, "watch", "--once", "--llm", "--name", "b", "-s",
                    "BUSCTL_LLM_TOKENS_PER_DAY=100", *own)  # fmt: skip
     assert "is used up" in again.text

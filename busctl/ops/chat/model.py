@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from busctl.core.errors import BusctlError, ModelFailed
+from busctl.core.errors import AnswerCut, BusctlError, ModelFailed
 from busctl.core.providers.account import Account
 from busctl.core.providers.chat import ChatRequest, body_of, plain_messages
 from busctl.core.providers.profile import Thinks
@@ -38,14 +39,27 @@ class JsonModel:
             body = body_of(profile, request, plain_messages(request))
             body["response_format"] = {"type": "json_object"}
             async with asyncio.timeout(seconds):
-                text = "".join([tally.add(piece) async for piece in asking.ask(body, tally)])
+                text = await self._whole(asking, body, tally)
         except TimeoutError as error:
             raise ModelFailed(f"{profile.title} gave no answer in {seconds:g} s.") from error
         except BusctlError as error:
-            raise ModelFailed(error.message) from error
+            said = error.message  # with a provider's own words at its end
+            raise ModelFailed(said if said.endswith((".", "!", "?")) else f"{said}.") from error
         tally.settle()
         tokens = tally.usage.get("total_tokens")
         return Reply(text, tokens if isinstance(tokens, int) else 0)
+
+    async def _whole(self, asking: Asking, body: dict[str, Any], tally: Tally) -> str:
+        """One that breaks off is asked for again: nobody has had anything of it yet. Raises
+        ModelFailed when it breaks off each time."""
+        for _ in range(self._account.profile.retries.attempts):
+            try:
+                text = "".join([tally.add(piece) async for piece in asking.ask(body, tally)])
+            except AnswerCut:
+                continue
+            if tally.finish is not None:
+                return text
+        raise ModelFailed(f"Each answer of {self._account.profile.title} broke off.")
 
     def _request(self, question: str) -> ChatRequest:
         """As sober as the model can be."""
