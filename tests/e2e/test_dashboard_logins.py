@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from tests.cli.commands import busctl, put, wait_for
 from tests.e2e.daemons import TOKEN, Running, daemon, environment, session
@@ -22,12 +23,13 @@ from tests.forks.client import Forked
 class Viewer:
     """A browser without scripts."""
 
-    def __init__(self, running: Running, token: str) -> None:
+    def __init__(self, running: Running, token: str, query: str = "") -> None:
         self._url = running.url
+        self.at = ""
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         form = urlencode({"token": token}).encode()
         self.greeted = self._open(
-            urllib.request.Request(f"{self._url}/ui/login", form, {"Origin": self._url})
+            urllib.request.Request(f"{self._url}/ui/login{query}", form, {"Origin": self._url})
         )
 
     def get(self, path: str) -> tuple[int, str]:
@@ -36,6 +38,7 @@ class Viewer:
     def _open(self, request: urllib.request.Request) -> tuple[int, str]:
         try:
             with self._opener.open(request, timeout=30) as response:
+                self.at = response.url.removeprefix(self._url)
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -122,6 +125,27 @@ def alone(dsn: str, folder: Path) -> Iterator[Running]:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+async def test_a_login_goes_on_to_the_page_that_was_asked_for_and_to_none_elsewhere(
+    database: str, tmp_path: Path
+) -> None:
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+
+        def look() -> None:
+            wanted = "/ui/messages?tool=a%20b"
+            stranger = Viewer(running, "a-wrong-token")
+            status, text = stranger.get(wanted)
+            assert (status, stranger.at) == (200, f"/ui/login?{urlencode({'next': wanted})}")
+            assert f"/ui/login?next={quote(wanted)}" in text
+            assert Viewer(running, TOKEN, f"?{urlencode({'next': wanted})}").at == wanted
+            for elsewhere in ("//a.example/", "https://a.example", "/\\a.example", "/x", "",
+                              "/ui/\r\nSet-Cookie: a=b", "javascript:alert(1)"):  # fmt: skip
+                time.sleep(0.3)  # five logins a second are let in
+                assert Viewer(running, TOKEN, f"?{urlencode({'next': elsewhere})}").at == "/"
+
+        await asyncio.to_thread(look)
+        assert running.stop() == 0
 
 
 async def test_a_bus_that_is_switched_off_says_so(database: str, tmp_path: Path) -> None:

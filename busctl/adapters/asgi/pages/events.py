@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from busctl.adapters.asgi.capacity import Places
 from busctl.adapters.asgi.pages import messages, now, watch
 from busctl.adapters.asgi.pages.logins import Logins
-from busctl.adapters.asgi.pages.rendering import HEADERS
+from busctl.adapters.asgi.pages.rendering import HEADERS, text_of
 from busctl.core.errors import BusctlError
 from busctl.core.principal import Principal
 from busctl.ports import Desk
@@ -51,13 +51,15 @@ class Viewers:
     async def _stream(
         self, request: Request, principal: Principal, desk: Desk, view: str
     ) -> AsyncIterator[str]:
-        before, silence = "", 0
+        before = shown = ""
+        silence = 0
         yield "retry: 2000\n\n"
         while not desk.draining and await self._logins.principal_of(request) is not None:
             try:
                 text = await PARTS[view](request, principal, desk)
-            except BusctlError:
-                text = before  # the page says on its next change, or when it is loaded again
+                shown = text
+            except BusctlError as error:
+                text = text_of("fault_part.html", error=error) + shown
             if text != before:
                 before, silence = text, 0
                 yield event(view, text)

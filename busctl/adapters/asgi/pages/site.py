@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -85,23 +85,24 @@ class Site:
 
     # --- login -----------------------------------------------------------------------------
 
-    async def _show_login(self, _: Request) -> Response:
-        return html("login.html", fault="")
+    async def _show_login(self, request: Request) -> Response:
+        return html("login.html", fault="", next=_next(request))
 
     async def _login(self, request: Request) -> Response:
+        wanted = _next(request)
         if not _is_from_here(request):
-            return html("login.html", 403, fault="The form came from another page.")
+            return html("login.html", 403, fault="The form came from another page.", next=wanted)
         form = parse_qs((await _body(request)).decode("utf-8", "replace"))
-        response = RedirectResponse("/", 303, HEADERS)
+        response = RedirectResponse(wanted, 303, HEADERS)
         try:
             await self._logins.login(request, form.get("token", [""])[0].strip(), response)
         except BusctlError as error:
-            return html("login.html", status_of(error), fault=error.message)
+            return html("login.html", status_of(error), fault=error.message, next=wanted)
         return response
 
     async def _logout(self, request: Request) -> Response:
         if not _is_from_here(request):
-            return html("login.html", 403, fault="The form came from another page.")
+            return html("login.html", 403, fault="The form came from another page.", next="/")
         response = RedirectResponse("/ui/login", 303, HEADERS)
         self._logins.logout(request, response)
         return response
@@ -111,7 +112,15 @@ def _to_login(request: Request) -> Response:
     if "hx-request" in request.headers or request.url.path == "/ui/events":
         # A part of a page cannot be the login: the whole page goes there.
         return Response(status_code=401, headers={**HEADERS, "HX-Redirect": "/ui/login"})
-    return RedirectResponse("/ui/login", 303, HEADERS)
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/ui/login?{urlencode({'next': asked})}", 303, HEADERS)
+
+
+def _next(request: Request) -> str:
+    """The page to go on to after a login: one of ours, whatever the address says."""
+    asked = request.query_params.get("next", "/")
+    ours = asked == "/" or asked.startswith(("/?", "/ui/"))
+    return asked if ours and asked.isprintable() and "\\" not in asked else "/"
 
 
 def _is_from_here(request: Request) -> bool:

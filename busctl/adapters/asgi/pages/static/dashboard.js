@@ -85,6 +85,23 @@
     kept = null;
   }
 
+  // Whether news comes. An EventSource is not told why it was turned away: that is asked.
+  function lost() {
+    const line = document.getElementById("line");
+    if (line && line.hidden) {
+      line.textContent = `Not live since ${new Date().toISOString().slice(11, 19)} UTC: no news comes. Trying again.`;
+      line.hidden = false;
+    }
+    fetch("/ui/events").then((answer) => {
+      if (answer.status === 401) location.assign("/ui/login?next=" + encodeURIComponent(location.pathname + location.search));
+    }).catch(() => {});
+  }
+
+  function found() {
+    const line = document.getElementById("line");
+    if (line) line.hidden = true;
+  }
+
   let last = 0;
   function refit() {
     if (window.innerWidth === last) return;
@@ -95,6 +112,8 @@
   document.addEventListener("DOMContentLoaded", () => { last = window.innerWidth; draw(false); });
   document.addEventListener("htmx:sseBeforeMessage", before);
   document.addEventListener("htmx:sseMessage", after);
+  document.addEventListener("htmx:sseError", lost);
+  document.addEventListener("htmx:sseOpen", found);
   window.addEventListener("resize", refit);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(true));
 })();
