@@ -8,11 +8,12 @@ import pytest
 
 from busctl.audit.registry import rules
 from tests.conditions.corpus.literals import Label, findings, is_held_out, labels, score
+from tests.conditions.corpus.packages import unpack
 
 CODES = {f"CF00{number}" for number in range(1, 8)}
 # What was reached, less a little: a fall below is a change for the worse.
-TUNED_ON = {"precision": 0.88, "recall": 0.82}
-HELD_OUT = {"precision": 0.70, "recall": 0.73}
+TUNED_ON = {"precision": 0.90, "recall": 0.83}
+HELD_OUT = {"precision": 0.76, "recall": 0.73}
 Found = set[tuple[str, str, int]]
 
 
@@ -22,6 +23,7 @@ def found() -> Found:
     paths: dict[str, set[str]] = defaultdict(set)
     for each in labels():
         paths[each.source].add(each.path)
+    unpack(paths)
     used = [rule for rule in rules() if rule.code in CODES]
     return {
         (source, finding.path, finding.span.line)
