@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from uuid import UUID
 
 import psycopg
@@ -232,3 +233,34 @@ def bus_dsn(settings: Settings) -> str:
     dsn = settings.database_dsn()
     assert dsn is not None
     return dsn
+
+
+async def test_a_look_costs_the_same_however_many_messages_there_are(
+    bus: Bus, settings: Settings
+) -> None:
+    """Blocks of the index by which messages are followed, at the start of a round: 30,000 messages
+    fill 120 of them. The view of followers seeks likewise."""
+    with psycopg.connect(direct(bus_dsn(settings)), autocommit=True) as session:
+        async with bus.follow("f") as follower:
+            await bus.put_many([b"x"] * 30_000)
+            assert len(await drained(follower)) == 30_000
+            for look in (follower.next, lambda: asyncio.sleep(0, waiting(session))):
+                before = read_blocks(session)
+                for _ in range(10):
+                    await look()
+                assert (read_blocks(session) - before) / 10 < 60
+
+
+def waiting(session: psycopg.Connection[tuple[int]]) -> object:
+    return session.execute("select waiting from bus.followers").fetchone()
+
+
+def read_blocks(session: psycopg.Connection[tuple[int]]) -> int:
+    """Of all the indexes by transaction. Other backends tell what they read within a second."""
+    time.sleep(1.2)
+    session.execute("select pg_stat_force_next_flush()")
+    (blocks,) = session.execute(
+        "select sum(idx_blks_hit + idx_blks_read)::bigint from pg_statio_all_indexes "
+        "where schemaname = 'bus' and indexrelname like '%\\_xid\\_seq\\_idx'"
+    ).fetchone() or (0,)
+    return blocks
