@@ -21,6 +21,7 @@ from busctl.adapters.postgres.modes import prove_mode
 from busctl.adapters.postgres.pool import Session
 from busctl.adapters.postgres.store import PostgresStore
 from busctl.adapters.sqlfiles import queries
+from busctl.core.envelope import Labels
 from busctl.core.errors import CursorHeld, CursorMoved, StoreTimeout
 from busctl.core.operating.diagnosis import Mode
 from busctl.core.watching.following import BODY_BYTES, LEASE_SECS, Batch, Followed, Place
@@ -202,8 +203,11 @@ def _batch(follower: str, loading: abc.Transformer, result: PGresult) -> Batch |
     loading.set_pgresult(result, format=Format.BINARY)
     found = loading.load_rows(0, result.ntuples, tuple)
     moves, goal, complete, xid, seq, _ = found[-1][:_CONTROL]
+    known: dict[tuple[Any, ...], Labels] = {}
     messages = tuple(
-        Followed(rows.envelope(row[_CONTROL : _CONTROL + _ENVELOPE]), row[-1], row[3], row[4])
+        Followed(
+            rows.envelope(row[_CONTROL : _CONTROL + _ENVELOPE], known), row[-1], row[3], row[4]
+        )
         for row in found if row[_CONTROL - 1]
     )  # fmt: skip
     return Batch(follower, Place(moves, goal, complete, xid, seq), messages)
