@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 SHAPE_VERSION = 1
 """Version of every --json shape; it rises when a field changes its meaning or goes."""
+LOOKER_ON_NICE = 10
+"""About a tenth of the share that others get of a processor."""
 
 
 def settings_for(
@@ -81,6 +84,15 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
             raise
         say("busctl: terminated.")
         sys.exit(128 + signal.SIGTERM)
+
+
+def stand_back() -> None:
+    """For commands that look on for as long as others work: those go before them where there is not
+    processor enough for all."""
+    import os
+
+    with suppress(OSError):  # a sandbox may refuse
+        os.nice(LOOKER_ON_NICE)
 
 
 def say(text: str) -> None:

@@ -9,10 +9,12 @@ import typer
 from busctl.cli import options, selecting
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from busctl.core.configuration.settings import Settings
     from busctl.core.envelope import Envelope
+    from busctl.core.watching.following import Batch, Carried
     from busctl.ports import Filter
 
 Name = Annotated[
@@ -44,7 +46,8 @@ def tail(
     moved after printing: what a kill cut off is printed again.
 
     -f is woken by NOTIFY on a direct connection or a session pooler; through a transaction pooler,
-    where NOTIFY does not arrive, it asks up to four times a second. It says which.
+    where NOTIFY does not arrive, it asks up to four times a second. It says which. Where there is
+    not processor enough for all, it lets others go first (nice 10).
 
     One line a message, tab-separated, as `busctl ls` prints it; --json prints one document a line,
     with the fields of `busctl ls --json`.
@@ -55,8 +58,10 @@ def tail(
       busctl tail -f --tool search
       busctl tail -f --name audit --json | jq -r .transaction_id
     """
-    from busctl.cli.running import run, settings_for
+    from busctl.cli.running import run, settings_for, stand_back
 
+    if follow:
+        stand_back()
     wanted = selecting.wanted(
         message_type=message_type, tool=tool, session=session, owner=owner, since=since,
         limit=limit,
@@ -81,18 +86,20 @@ async def _newest(settings: Settings, wanted: Filter, *, as_json: bool, follow: 
             return
         coming = replace(wanted, since=None)
         name = f"tail/{uuid4()}"
-        async with bus.follow(name, coming, from_now=True, bodies=False) as follower:
+        async with bus.follow(
+            name, coming, from_now=True, carried=_carried(as_json=as_json)
+        ) as follower:
             try:
                 # The place is taken before looking back: what comes between is not left out.
                 await follower.next()
                 before = await bus.list(wanted) if wanted.limit else []
                 _show(list(reversed(before)), as_json)
                 announce("tail", (await follower.wakened()).value)
-                shown = {one.transaction_id for one in before}
+                shown = {str(one.transaction_id) for one in before}
                 async for batch in follower.batches():
-                    new = [one.envelope for one in batch.messages]
-                    _show([one for one in new if one.transaction_id not in shown], as_json)
-                    await follower.commit(batch)
+                    _show_batch(batch, shown)
+                    if await follower.commit(batch) and batch.place.complete:
+                        shown.clear()  # later rounds begin behind what was shown before
             finally:
                 await follower.forget()
 
@@ -105,12 +112,12 @@ async def _followed(
     begins: datetime | None = wanted.since
     async with (
         Bus.connect(settings) as bus,
-        bus.follow(name, wanted, since=begins, bodies=False) as follower,
+        bus.follow(name, wanted, since=begins, carried=_carried(as_json=as_json)) as follower,
     ):
         if not once:
             announce("tail", (await follower.wakened()).value)
         async for batch in follower.batches(once=once):
-            _show([one.envelope for one in batch.messages], as_json)
+            _show_batch(batch)
             await follower.commit(batch)
 
 
@@ -121,6 +128,30 @@ def announce(command: str, mode: str) -> None:
 
     by = "asking up to 4 times a second" if mode == Mode.TRANSACTION else "woken by NOTIFY"
     say(f"busctl {command}: following, {by} ({mode}).")
+
+
+def _carried(*, as_json: bool) -> Carried:
+    from busctl.core.watching.following import Carried
+
+    return Carried.LINES if as_json else Carried.ENVELOPES
+
+
+def _show_batch(batch: Batch, shown: Collection[str] = ()) -> None:
+    """All of it but those `shown` already."""
+    import json
+    import sys
+
+    if not batch.lines:
+        found = (one.envelope for one in batch.messages)
+        _show([one for one in found if str(one.transaction_id) not in shown], as_json=False)
+        return
+    lines = batch.lines
+    if shown:
+        each = lines.split("\n")
+        lines = "\n".join(one for one in each if json.loads(one)["transaction_id"] not in shown)
+    if lines:
+        sys.stdout.write(f"{lines}\n")
+        sys.stdout.flush()
 
 
 def _show(envelopes: list[Envelope], as_json: bool) -> None:

@@ -87,7 +87,7 @@ def watch(
       busctl watch --name integrity --rules integrity,truncation --since 1h
     """
     from busctl.cli.lists import names_of
-    from busctl.cli.running import run, settings_for
+    from busctl.cli.running import run, settings_for, stand_back
     from busctl.core.durations import parse_duration
     from busctl.core.watching.observation import Rule
 
@@ -100,6 +100,8 @@ def watch(
 
         run(watch_list.show(settings, LISTED, as_json=as_json))
         return
+    if not once:
+        stand_back()
     show = _shower(as_json=as_json, quiet=quiet)
     found = run(_watched(settings, name, chosen, begins, after, ahead, show, once=once, llm=llm))
     if found:

@@ -16,11 +16,11 @@ from busctl.core.watching.following import (
     BATCH_MESSAGES,
     FIRST_PAUSE_SECS,
     LEASE_SECS,
-    LINGER_SECS,
     LISTEN_SECS,
     LONGEST_PAUSE_SECS,
     Batch,
-    lingers,
+    Carried,
+    gathering,
     longer,
 )
 from busctl.ports import Clock, Draft, Ear, Feed, Filter
@@ -52,7 +52,7 @@ class Follower:
     def __init__(
         self, feed: Feed, name: str, wanted: Filter = ALL, *, clock: Clock,
         since: datetime | None = None, from_now: bool = False, most: int = BATCH_MESSAGES,
-        bodies: bool = True,
+        carried: Carried = Carried.BODIES,
     ) -> None:  # fmt: skip
         """A new follower begins with the oldest message there is, with the first one not older than
         `since`, or `from_now`. One that is known goes on where it was."""
@@ -60,7 +60,7 @@ class Follower:
         self.mode: Mode | None = None
         self._feed, self._wanted, self._clock = feed, wanted, clock
         self._since, self._from_now = since, from_now
-        self._most, self._bodies = most, bodies
+        self._most, self._carried = most, carried
         self._holder = f"{os.getpid()}-{clock.new_id()}"
         self._ear: Ear | None = None
         self._staying: asyncio.Task[None] | None = None
@@ -90,7 +90,7 @@ class Follower:
         """The next batch, without waiting; None when there is nothing new, or another under this
         name has it. Raises the store's errors, and CursorForeign."""
         batch = await self._feed.claim(
-            self.name, self._holder, self._wanted, most=self._most, bodies=self._bodies,
+            self.name, self._holder, self._wanted, most=self._most, carried=self._carried,
             since=self._since, from_now=self._from_now,
         )  # fmt: skip
         self._holds = batch is not None
@@ -101,7 +101,7 @@ class Follower:
     async def batches(self, *, once: bool = False) -> AsyncIterator[Batch]:
         """Batches as they come; `once`, only what is there. A store that is away is waited for,
         unless it was never reached."""
-        pause, reached = FIRST_PAUSE_SECS, False
+        pause, linger, reached = FIRST_PAUSE_SECS, 0.0, False
         while True:
             try:
                 if not once:
@@ -118,11 +118,11 @@ class Follower:
                 if once:
                     return
                 pause = FIRST_PAUSE_SECS if await self._called(pause) else longer(pause)
-            elif batch.messages:
-                pause = FIRST_PAUSE_SECS
+            elif batch.count:
+                pause, linger = FIRST_PAUSE_SECS, gathering(batch, linger)
                 yield batch
-                if lingers(batch) and not once:
-                    await asyncio.sleep(LINGER_SECS)
+                if batch.place.complete and not once:
+                    await asyncio.sleep(linger)
             else:
                 await self.commit(batch)
 

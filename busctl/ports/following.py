@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from busctl.core.envelope import Envelope
 from busctl.core.operating.diagnosis import Mode
 from busctl.core.watching.analysis import Reply
-from busctl.core.watching.following import Batch
+from busctl.core.watching.following import Batch, Carried
 from busctl.core.watching.observation import Stage
 from busctl.ports.store import Draft, Filter
 
@@ -30,7 +30,7 @@ class Feed(Protocol):
         """How the store is reached, as was proved: where a call (`ear`) does not get through."""
 
     async def claim(
-        self, follower: str, holder: str, wanted: Filter, *, most: int, bodies: bool,
+        self, follower: str, holder: str, wanted: Filter, *, most: int, carried: Carried,
         since: datetime | None, from_now: bool,
     ) -> Batch | None:  # fmt: skip
         """The next messages, held for `holder` for a short time; None when there are none, or

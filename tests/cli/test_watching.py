@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import time
+from datetime import datetime
 
 from tests.cli.commands import busctl, put, start
 
@@ -28,6 +31,8 @@ def test_tail_follows(database: str) -> None:
     process = start(database, "tail", "-f", "--json")
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["transaction_id"] == first
+    behind = os.getpriority(os.PRIO_PROCESS, process.pid)
+    assert behind == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
     second = put(database, b"after")
     assert json.loads(process.stdout.readline())["transaction_id"] == second
     process.send_signal(signal.SIGTERM)
@@ -68,3 +73,29 @@ def test_what_was_found_can_be_listed(database: str) -> None:
     assert (finding["observed"], finding["severity"]) == (cut, "warning")
     assert [one["ok"] for one in found["observations"]].count(False) == 1
     assert len(found["observations"]) == 2
+
+
+def test_lines_that_the_store_makes_are_those_of_ls(database: str) -> None:
+    """`tail --json --name` has the store write them: the fields and values of `ls --json`."""
+    texts = 'a"b\\c\n\x1b\x7f/é\U0001f600'
+    first = put(
+        database, b"{}", "--tool", texts, "--session", texts, "--request", texts,
+        "--metadata", json.dumps({"a": [1, 2.5, None, True, texts], "b": {}}),
+    )  # fmt: skip
+    put(database, b"x" * 2_000_000)
+    put(database, b"text " * 9999, "--type", "error", "--ttl", "1s")
+    busctl(database, "get", first)
+    assert busctl(database, "pin", first).code == 0
+    time.sleep(1.2)
+    listed = json.loads(busctl(database, "ls", "--json", "--oldest").text)["messages"]
+    followed = [
+        json.loads(line)
+        for line in busctl(database, "tail", "--json", "--name", "n").text.splitlines()
+    ]
+    assert [one.pop("version") for one in followed] == [1, 1, 1]
+    for one in (*listed, *followed):
+        for name in ("created_at", "expires_at", "retrieved_at"):
+            one[name] = one[name] and datetime.fromisoformat(one[name])
+    assert followed == listed
+    assert [list(one) for one in followed] == [list(one) for one in listed]
+    assert {one["status"] for one in listed} == {"delivered", "pending", "expired"}

@@ -24,7 +24,7 @@ from busctl.adapters.sqlfiles import queries
 from busctl.core.envelope import Labels
 from busctl.core.errors import CursorHeld, CursorMoved, StoreTimeout
 from busctl.core.operating.diagnosis import Mode
-from busctl.core.watching.following import BODY_BYTES, LEASE_SECS, Batch, Followed, Place
+from busctl.core.watching.following import BODY_BYTES, LEASE_SECS, Batch, Carried, Followed, Place
 from busctl.ports import Draft, Filter
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class PostgresFeed:
         # Without a connection: UTF-8, and times in UTC. Kept: it finds out once how types are read.
         self._loading: abc.Transformer = Transformer()
         self._claim = call(self._sql["follow_claim"])
+        self._lines = call(self._sql["follow_lines"])
         self._move = call(self._sql["follow_commit"])
 
     async def mode(self) -> Mode:
@@ -56,20 +57,23 @@ class PostgresFeed:
         return await prove_mode(pool) if pool.behind_pooler else Mode.DIRECT
 
     async def claim(
-        self, follower: str, holder: str, wanted: Filter, *, most: int, bodies: bool,
+        self, follower: str, holder: str, wanted: Filter, *, most: int, carried: Carried,
         since: datetime | None, from_now: bool,
     ) -> Batch | None:  # fmt: skip
         kind = wanted.message_type
         values = {
             "follower": follower.encode(), "holder": holder.encode(),
             "lease": binary.DOUBLE.pack(LEASE_SECS), "most": binary.INT4.pack(most),
-            "body_bytes": binary.INT8.pack(BODY_BYTES if bodies else -1),
+            "body_bytes": binary.INT8.pack(BODY_BYTES if carried is Carried.BODIES else -1),
             "starting": None if since is None else binary.moment(since),
             "from_now": bytes([from_now]), "kind": kind.value.encode() if kind else None,
             "tool": binary.text(wanted.tool_name), "session": binary.text(wanted.session_id),
             "owner": binary.text(wanted.owner),
         }  # fmt: skip
         try:
+            if carried is Carried.LINES:
+                row = await self._store.pool.call(self._lines, values, timeout=self._timeout)
+                return _lines(follower, row)
             found = await self._store.pool.call(self._claim, values, timeout=self._timeout)
         except CursorHeld:
             return None
@@ -210,4 +214,16 @@ def _batch(follower: str, loading: abc.Transformer, result: PGresult) -> Batch |
         )
         for row in found if row[_CONTROL - 1]
     )  # fmt: skip
-    return Batch(follower, Place(moves, goal, complete, xid, seq), messages)
+    return Batch(follower, Place(moves, goal, complete, xid, seq), len(messages), messages)
+
+
+def _lines(follower: str, row: PGresult) -> Batch | None:
+    """From `follow_lines`, whose fields are NULL when there is nothing new."""
+    moves, goal, complete, xid, seq, count, lines = (row.get_value(0, at) for at in range(7))
+    if moves is None or goal is None or xid is None or seq is None or count is None:
+        return None
+    place = Place(
+        binary.INT8.unpack(moves)[0], goal.decode(), complete == b"\x01", xid.decode(),
+        binary.INT8.unpack(seq)[0],
+    )  # fmt: skip
+    return Batch(follower, place, binary.INT8.unpack(count)[0], lines=(lines or b"").decode())

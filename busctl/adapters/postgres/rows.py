@@ -134,10 +134,8 @@ def envelope(row: Sequence[Any], known: dict[tuple[Any, ...], Labels] | None = N
     """From `message_stat` and `message_list`. A live status of a message past its time reads
     `expired`: the row says what was recorded, the clock what is true. `known` holds the labels that
     messages of one result have in common."""
-    if not row[19] and row[2] <= row[22]:
-        status = Status.EXPIRED
-    else:
-        status = _STATUS_OF[row[16]]
+    is_over = not row[19] and row[2] <= row[22]
+    status = Status.EXPIRED if is_over else _STATUS_OF[row[16]]
     # By place, and without asking the enumerations: a follower makes thousands a second.
     return Envelope(
         row[0], row[1], row[2], _labels(row, known), row[10], row[11], _COMPRESSION_OF[row[12]],
@@ -146,13 +144,12 @@ def envelope(row: Sequence[Any], known: dict[tuple[Any, ...], Labels] | None = N
 
 
 def _labels(row: Sequence[Any], known: dict[tuple[Any, ...], Labels] | None) -> Labels:
-    metadata = row[9]
+    kind, mime, tool, session, request, owner, metadata = said = tuple(row[3:10])
     if known is None or metadata:
-        return Labels(_TYPE_OF[row[3]], *row[4:9], metadata or {})
-    said = tuple(row[3:9])
+        return Labels(_TYPE_OF[kind], mime, tool, session, request, owner, metadata or {})
     found = known.get(said)
     if found is None:
-        found = known[said] = Labels(_TYPE_OF[row[3]], *row[4:9], {})
+        found = known[said] = Labels(_TYPE_OF[kind], mime, tool, session, request, owner, {})
     return found
 
 

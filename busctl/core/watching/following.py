@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NamedTuple
 
 from busctl.core.envelope import Envelope
 
@@ -13,9 +15,10 @@ PAUSE_GROWTH = 1.5
 BATCH_MESSAGES = 500
 DENSE_MESSAGES = 16
 """A batch of so many says that more are on their way."""
-LINGER_SECS = 0.05
-"""How long a follower that keeps up lets them gather: a batch costs as much as 60 messages, and
-beside 16 writers on two cores that is theirs (measured)."""
+FIRST_LINGER_SECS = 0.05
+LONGEST_LINGER_SECS = 0.2
+"""How long a follower that keeps up lets messages gather, twice as long each time that they came
+densely: a batch costs as much as 60 of them, and beside 16 writers on two cores that is theirs."""
 BODY_BYTES = 64 * 1024
 """Stored bytes up to which a body comes along with its envelope."""
 LEASE_SECS = 3.0
@@ -24,8 +27,17 @@ LISTEN_SECS = 20.0
 """How long writers are told that somebody listens; said again before it is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Carried(Enum):
+    """What comes along of each message."""
+
+    BODIES = "bodies"
+    """Its envelope and, where they are small, its stored bytes."""
+    ENVELOPES = "envelopes"
+    LINES = "lines"
+    """One line of text, the JSON that `busctl tail --json` prints, made by the store."""
+
+
+class Followed(NamedTuple):
     """A message as a follower gets it; `body` are its stored bytes when they came along."""
 
     envelope: Envelope
@@ -49,11 +61,13 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages in order, and the place behind them. Those a filter passed over are not in it, so
-    it may be empty."""
+    it may be empty. Of `count` messages either the `messages` themselves or their `lines` came."""
 
     follower: str
     place: Place
-    messages: Sequence[Followed]
+    count: int
+    messages: Sequence[Followed] = ()
+    lines: str = ""
 
     def first(self, count: int) -> Batch:
         """Its first messages alone, 1 or more, and the place behind them."""
@@ -61,12 +75,14 @@ class Batch:
             return self
         last = self.messages[count - 1]
         place = replace(self.place, complete=False, xid=last.xid, seq=last.seq)
-        return Batch(self.follower, place, self.messages[:count])
+        return Batch(self.follower, place, count, self.messages[:count])
 
 
-def lingers(batch: Batch) -> bool:
-    """Whether the next batch should be left to gather."""
-    return batch.place.complete and len(batch.messages) >= DENSE_MESSAGES
+def gathering(batch: Batch, before: float) -> float:
+    """How many seconds the batch behind this one is left to gather; `before`, as it was."""
+    if batch.count < DENSE_MESSAGES:
+        return 0.0 if batch.place.complete else before
+    return min(max(2 * before, FIRST_LINGER_SECS), LONGEST_LINGER_SECS)
 
 
 def longer(pause: float) -> float:
