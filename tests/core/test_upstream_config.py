@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from busctl.core.mcp.jsonc import plain_json
 from busctl.core.mcp.upstream import Command, Endpoint
 from busctl.core.mcp.upstream_config import UpstreamConfig, read_config
 from busctl.core.tools.bounds import Bounds
@@ -103,6 +104,49 @@ def test_our_own_settings_of_a_server_and_of_its_tools() -> None:
     assert upstream.bounds_of("other") == Bounds(30)
     assert upstream.bounds_of("slow") == Bounds(600, None, 0)
     assert upstream.bounds_of("few") == Bounds(30, 2)
+
+
+def test_comments_and_trailing_commas_are_read() -> None:
+    config = read_config(
+        """// of VS Code
+        {
+            "servers": { /* two
+                of them */
+                "a": {"command": "a", "args": ["http://x", "/* no comment */", ",]",],}, // and
+                "b": {"url": "http://b//c",},
+            },
+        }""",
+        ENVIRON,
+    )
+    assert not config.faults
+    first, second = config.upstreams
+    assert isinstance(first.via, Command)
+    assert first.via.args == ("http://x", "/* no comment */", ",]")
+    assert second.via == Endpoint("http://b//c")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{ // a "quote\n  "mcpServers": {"a" 1}}', "line 2 column 22"),
+        ('{"mcpServers": {} /* never', "line 1 column 19"),
+        ('{"a": [1,,]}', "column"),
+    ],
+)  # fmt: skip
+def test_what_is_no_json_is_named_by_its_place(text: str, place: str) -> None:
+    (fault,) = read_config(text, ENVIRON).faults
+    assert "it is not JSON" in fault
+    assert place in fault
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.text(",]}/*\\\"\n x", max_size=8) | st.integers(),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text("/*,]\"", max_size=4), inner, max_size=3),
+), st.booleans())  # fmt: skip
+def test_json_stays_what_it_is(value: Any, spread: bool) -> None:
+    text = json.dumps(value, indent=2 if spread else None)
+    assert plain_json(text) == text
 
 
 def test_what_is_not_known_is_warned_about() -> None:

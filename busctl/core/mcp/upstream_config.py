@@ -1,4 +1,5 @@
-"""The `mcpServers` JSON by which desktop clients name their MCP servers, read without side effects.
+"""The `mcpServers` JSON by which desktop clients name their MCP servers, read without side effects:
+JSON, with comments and commas behind the last value as editors allow them.
 
 Every fault is told at once, and none repeats a value: `env`, `headers`, `args` and URLs may hold
 secrets.
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from busctl.core.mcp.jsonc import plain_json
 from busctl.core.mcp.upstream import Command, Endpoint, Upstream
 from busctl.core.tools import bounds as bounds_of
 from busctl.core.tools.bounds import Bounds
@@ -50,7 +52,7 @@ def read_config(text: str | bytes, environ: Mapping[str, str]) -> UpstreamConfig
     try:
         # Some editors begin a file with a byte order mark, which JSON does not have.
         plain = text.decode("utf-8-sig") if isinstance(text, bytes) else text
-        shape = json.loads(plain, object_pairs_hook=_no_twins)
+        shape = json.loads(plain_json(plain), object_pairs_hook=_no_twins)
     except (ValueError, RecursionError) as error:
         config.faults.append(f"it is not JSON: {error}")
         return config
