@@ -40,7 +40,8 @@ class Offering(StrEnum):
 @dataclass(frozen=True, slots=True)
 class UpstreamState:
     """One upstream as it is: `error` says why it is not ready, `since_secs` for how long it is as
-    it is. `pid` is the process of one that is a command; `starts` counts its starts."""
+    it is. `pid` is the process of one that is a command; `starts` counts its starts. `left_out`
+    names what it lists that is not as the protocol has it, and why."""
 
     name: str
     condition: Condition
@@ -50,13 +51,14 @@ class UpstreamState:
     protocol: str | None = None
     pid: int | None = None
     error: str | None = None
+    left_out: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As it is told to clients and in the journal."""
         return {
             "name": self.name, "condition": self.condition.value, "error": self.error,
             "secs": self.since_secs, "starts": self.starts, "tools": self.tools,
-            "protocol": self.protocol,
+            "protocol": self.protocol, "left_out": list(self.left_out),
         }  # fmt: skip
 
 
@@ -102,6 +104,10 @@ class UpstreamLine(Protocol):
 
     @property
     def pid(self) -> int | None: ...
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What its lists have that is not as the protocol has it, and why."""
 
     async def ended(self) -> str:
         """Wait until the session is over; why it is, for people."""

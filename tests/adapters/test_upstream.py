@@ -211,6 +211,49 @@ async def test_an_answer_that_is_no_response_ends_its_call(line: str) -> None:
         assert answered.body == b"say: on"
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            '[{"jsonrpc":"2.0","id":$ID,"result":{"content":[],"n":1e400}}]',
+            b'{"content":[],"n":1e400}',
+        ),
+        (
+            '[ {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info",'
+            '"data":1}},{"jsonrpc":"2.0","id":4711,"result":{}} , '
+            '{"result":{"content":[]},"jsonrpc":"2.0","id":$ID} ]',
+            b'{"content":[]}',
+        ),
+    ],
+)
+async def test_the_answers_of_a_batch_are_taken_one_by_one(line: str, told: bytes) -> None:
+    async with connected(OLD) as session:
+        assert (await called(session, "answer", line=line)).body == told
+
+
+async def test_a_batch_that_holds_no_response_ends_its_call() -> None:
+    async with connected(OLD) as session:
+        with pytest.raises(UpstreamFailed, match="no JSON-RPC"):
+            await called(session, "answer", line='[{"jsonrpc":"2.0","id":$ID,"result":7}]')
+
+
+async def test_a_tool_without_a_schema_takes_no_other_away(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with offered(Upstream("odd", Command(OLD.command, (*OLD.args, "--odd"), OLD.env))) as odd:
+        names = [each.name for each in odd.list_tools()]
+        assert "say" in names
+        assert not {"no_schema", "bad_schema", "list_schema"} & {*names}
+        (state,) = odd.states()
+        assert state.condition.value == "ready"
+        told = "\n".join(state.left_out)
+        assert "'no_schema'" in told
+        assert "'bad_schema'" in told
+        assert "inputSchema" in told
+        assert state.as_json()["left_out"] == list(state.left_out)
+    assert any("no_schema" in str(getattr(each, "left_out", "")) for each in caplog.records)
+
+
 async def test_one_whose_child_holds_its_output_ends_all_the_same() -> None:
     async with connected(OLD) as session:
         with pytest.raises(UpstreamFailed, match="it ended"):

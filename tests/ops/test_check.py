@@ -114,6 +114,10 @@ BAD: list[tuple[str, Sequence[str], set[tuple[str, str]]]] = [
     ("upstreams", [fresh(), "update bus.daemon set detail = detail || '{\"upstreams\": "
                    "[{\"name\": \"files\", \"condition\": \"waiting\", \"error\": \"gone\"}]}'"],
      {("upstreams.away", "WARNING")}),
+    ("upstreams", [fresh(), "update bus.daemon set detail = detail || '{\"upstreams\": "
+                   "[{\"name\": \"files\", \"condition\": \"ready\", \"error\": null, "
+                   "\"left_out\": [\"tool x\"]}]}'"],
+     {("upstreams.left_out", "WARNING")}),
     ("expiry", [MESSAGES.format(expires="now() - interval '9 hours'", count=3)],
      {("expiry.overdue_hours", "WARNING")}),
     ("expiry", [MESSAGES.format(expires="now() - interval '2 days'", count=3)],

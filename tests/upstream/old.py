@@ -65,7 +65,13 @@ def call(id: Any, name: str, arguments: dict[str, Any]) -> None:
 
 def listed() -> str:
     schema = {"type": "object", "properties": {}}
-    return json.dumps({"tools": [{"name": name, "inputSchema": schema} for name in tools]})
+    shapes: list[object] = [{"name": name, "inputSchema": schema} for name in tools]
+    if "--odd" in sys.argv:
+        shapes[1:1] = [
+            {"name": "no_schema"}, {"name": "bad_schema", "inputSchema": {"type": "string"}},
+            {"name": "list_schema", "inputSchema": []}, {"inputSchema": schema}, 7,
+        ]  # fmt: skip
+    return json.dumps({"tools": shapes})
 
 
 def answer(message: dict[str, Any]) -> None:

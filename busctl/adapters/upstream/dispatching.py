@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -44,6 +44,21 @@ def taking() -> Iterator[Taken]:
         _wanted.reset(token)
 
 
+Sift = Callable[[dict[str, Any]], None]
+_sift: ContextVar[Sift | None] = ContextVar("busctl_sift", default=None)
+
+
+@contextmanager
+def sifting(sift: Sift) -> Iterator[None]:
+    """Let `sift` take out of the result of a request of the block what the session would refuse the
+    whole of it for."""
+    token = _sift.set(sift)
+    try:
+        yield
+    finally:
+        _sift.reset(token)
+
+
 class Dispatcher(JSONRPCDispatcher[TransportContext]):
     """Knows when its streams have ended."""
 
@@ -73,6 +88,9 @@ class Dispatcher(JSONRPCDispatcher[TransportContext]):
         if taken is None:
             if isinstance(result, Result):
                 _load(result)
+            sift = _sift.get()
+            if sift is not None:
+                sift(result)
             return result
         taken.result = result if isinstance(result, Result) else Result(result)
         return dict(_STUB)

@@ -21,9 +21,10 @@ from mcp_types import (
     ResourceTemplateReference,
     Result,
 )
+from mcp_types.methods import validate_server_result
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from busctl.adapters.upstream.dispatching import Dispatcher, taking
+from busctl.adapters.upstream.dispatching import Dispatcher, sifting, taking
 from busctl.core.errors import UpstreamFailed, UpstreamUnavailable
 from busctl.core.mcp import jsonrpc
 from busctl.core.mcp.large_text import large_text
@@ -40,6 +41,10 @@ RETRY_SECS = 1.0
 THREAD_BYTES = 64 * 1024
 REASON_SECS = 1.0
 """How long a program that has closed its output may take to say how it ended."""
+_FIELDS = {
+    "tools/list": "tools", "resources/list": "resources", "prompts/list": "prompts",
+    "resources/templates/list": "resource_templates",
+}  # fmt: skip
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -57,10 +62,15 @@ class Line:
         self._why_ended = why_ended
         self._doubted = doubted
         self.pid = pid
+        self._left_out: dict[str, list[str]] = {}
 
     @property
     def protocol(self) -> str:
         return self._session.protocol_version or ""
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        return [fault for faults in self._left_out.values() for fault in faults]
 
     async def ended(self) -> str:
         await self._dispatcher.ended.wait()
@@ -73,27 +83,34 @@ class Line:
     # --- lists -----------------------------------------------------------------------------
 
     async def list_tools(self) -> Sequence[Mapping[str, Any]]:
-        return await self._pages(self._session.list_tools, "tools", "tools")
+        return await self._pages(self._session.list_tools, "tools/list", "tools")
 
     async def list_resources(self) -> Sequence[Mapping[str, Any]]:
-        return await self._pages(self._session.list_resources, "resources", "resources")
+        return await self._pages(self._session.list_resources, "resources/list", "resources")
 
     async def list_resource_templates(self) -> Sequence[Mapping[str, Any]]:
         ask = self._session.list_resource_templates
-        return await self._pages(ask, "resource_templates", "resources")
+        return await self._pages(ask, "resources/templates/list", "resources")
 
     async def list_prompts(self) -> Sequence[Mapping[str, Any]]:
-        return await self._pages(self._session.list_prompts, "prompts", "prompts")
+        return await self._pages(self._session.list_prompts, "prompts/list", "prompts")
 
     async def _pages(
-        self, ask: Callable[..., Awaitable[Any]], field: str, capability: str
+        self, ask: Callable[..., Awaitable[Any]], method: str, capability: str
     ) -> Sequence[Mapping[str, Any]]:
-        """Every page of a list; an empty one from a server that has no such list."""
+        """Every page of a list; an empty one from a server that has no such list. What is not as
+        the protocol has it is left out, alone."""
         if getattr(self._session.server_capabilities, capability, None) is None:
             return []
         found: list[Mapping[str, Any]] = []
         cursor: str | None = None
-        with self._named(f"list its {field.replace('_', ' ')}"):
+        field = _FIELDS[method]
+        faults = self._left_out[method] = []
+
+        def sift(page: dict[str, Any]) -> None:
+            faults.extend(_sifted(page, method, self.protocol))
+
+        with self._named(f"list its {field.replace('_', ' ')}"), sifting(sift):
             for _ in range(MOST_PAGES):
                 params = None if cursor is None else PaginatedRequestParams(cursor=cursor)
                 try:
@@ -206,6 +223,26 @@ def _payload(result: jsonrpc.Result) -> ResultPayload:
     del received
     result.clear()
     return found.payload()
+
+
+def _sifted(page: dict[str, Any], method: str, protocol: str) -> Iterator[str]:
+    """Take out of a page what would have it refused, and name that."""
+    field = "resourceTemplates" if "templates" in method else _FIELDS[method]
+    listed = page.get(field)
+    if not isinstance(listed, list):
+        return
+    page[field] = []
+    for each in listed:
+        try:
+            validate_server_result(method, protocol, {**page, field: [each]})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"] if part not in (field, 0))
+            name = each.get("name") if isinstance(each, dict) else None
+            words = f"{place}: {first['msg']}" if place else first["msg"]
+            yield f"{field.removesuffix('s')} {str(name)[:64]!r} ({words})"
+        else:
+            page[field].append(each)
 
 
 def _shape(model: Result | BaseModel) -> Mapping[str, Any]:

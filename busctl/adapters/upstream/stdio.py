@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ from busctl.adapters.upstream import program
 from busctl.adapters.upstream.guard import Guard
 from busctl.adapters.upstream.lines import TooLong, lines
 from busctl.core.bucket import Bucket
-from busctl.core.mcp.jsonrpc import asked_id, id_in, response_in
+from busctl.core.mcp.jsonrpc import asked_id, batch_in, id_in, response_in
 from busctl.core.mcp.upstream import Command
 
 log = logging.getLogger("busctl.upstream")
@@ -115,12 +115,14 @@ class _Reader:
         assert process.stdout is not None  # noqa: S101  # started with a pipe
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # the session is over
             async for line in lines(process.stdout, self._most):
-                message = self._message(line)
+                messages = [self._message(each) for each in _unbatched(line)]
                 self._taken += 1
                 del line  # the session's from here on: it is not held until the next one comes
-                if message is not None:
-                    await self._to_session.send(SessionMessage(message))
-                    del message
+                while messages:
+                    message = messages.pop(0)
+                    if message is not None:
+                        await self._to_session.send(SessionMessage(message))
+                        del message
         self._to_session.close()
         while await process.stdout.read(program.LIMIT_BYTES):
             pass  # one that cannot write cannot end either
@@ -160,6 +162,13 @@ class _Reader:
             return None
         words = f"the answer has {line.size:,} bytes as JSON, {self._most:,} are taken"
         return _error(found, words)
+
+
+def _unbatched(line: bytearray | TooLong) -> Sequence[bytearray | TooLong]:
+    """The messages of a line: one, or those of a batch, which the revision of 2025-03-26 had."""
+    if isinstance(line, TooLong) or not line.startswith(b"["):
+        return [line]
+    return batch_in(line) or [line]
 
 
 def _error(id: int | str, words: str) -> JSONRPCError:

@@ -25,6 +25,7 @@ _AFTER = re.compile(
 )  # fmt: skip
 _ENDS = re.compile(rb"\}\s*\Z")
 _TAIL_BYTES = 512
+_DECODER = json.JSONDecoder()
 
 
 UNREAD_BYTES = 1 << 20
@@ -74,6 +75,31 @@ def response_in(line: bytearray) -> Response | None:
         if after is not None:
             return _cut(line, first.end(), after.start(), after["id"] or after["id2"])
     return None
+
+
+def batch_in(line: bytearray) -> list[bytearray]:
+    """The messages of an array of them, each as it came; none for what is no array."""
+    try:
+        text = line.decode("utf-8")
+        found: list[bytearray] = []
+        at = _blank_to(text, 1)
+        while text[at] != "]" or not found:
+            _, end = _DECODER.raw_decode(text, at)
+            found.append(bytearray(text[at:end].encode("utf-8")))
+            at = _blank_to(text, end)
+            if text[at] not in ",]":
+                return []
+            at = _blank_to(text, at + (text[at] == ","))
+    except (ValueError, IndexError, RecursionError):
+        return []
+    return found
+
+
+def _blank_to(text: str, at: int) -> int:
+    """Behind the blanks that stand there."""
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
 
 
 def asked_id(line: bytearray) -> int | str | None:

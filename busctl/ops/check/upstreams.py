@@ -15,6 +15,10 @@ KINDS = {
         "Look at the server's standard error in that daemon's log, and at its entry in "
         "BUSCTL_MCP_CONFIG; it is started again by itself."
     ),
+    "upstreams.left_out": Kind(
+        "Tell its maker: the MCP server lists what is not as the protocol has it; the rest is "
+        "offered."
+    ),
 }
 
 
@@ -53,6 +57,9 @@ def _faults(servers: Sequence[Mapping[str, Any]], daemon: str) -> Iterator[Fault
         if each["condition"] == "waiting":
             told = f"The MCP server {each['name']!r} is away: {each['error']}"
             yield Fault("upstreams.away", Grade.WARNING, told, daemon)
+        if each.get("left_out"):
+            told = f"Of the MCP server {each['name']!r} is left out: {'; '.join(each['left_out'])}"
+            yield Fault("upstreams.left_out", Grade.WARNING, told, daemon)
 
 
 CHECK = Check("upstreams", "the MCP servers behind the daemons are there", KINDS, look)

@@ -40,6 +40,7 @@ class Server:
         self._retry_at = 0.0
         self._starts = 0
         self._error: str | None = None
+        self._left_out: Sequence[str] = ()
         self._stale: set[Offering] = set()
         self._told_stale = asyncio.Event()
 
@@ -64,7 +65,7 @@ class Server:
         return UpstreamState(
             self.name, self._condition, round(self._clock.monotonic() - self._since, 1),
             self._starts, len(self.lists[Offering.TOOLS]), None if line is None else line.protocol,
-            None if line is None else line.pid, self._error,
+            None if line is None else line.pid, self._error, self._left_out,
         )  # fmt: skip
 
     async def run(self) -> None:
@@ -164,6 +165,12 @@ class Server:
         if Offering.RESOURCES in which:
             found[Offering.RESOURCES] = await line.list_resources()
             templates = await line.list_resource_templates()
+        if list(self._left_out) != list(line.left_out):
+            self._left_out = tuple(line.left_out)
+            log.warning(
+                "upstream lists what is left out",
+                extra={"upstream": self.name, "left_out": list(self._left_out)},
+            )
         changed = [each for each in found if found[each] != self.lists[each]]
         if templates != self.templates and Offering.RESOURCES not in changed:
             changed.append(Offering.RESOURCES)
