@@ -86,7 +86,15 @@ def _passed(source: Source, place: Place, value: float) -> Verdict | None:
         return Verdict(Kind.LIMIT, sure, (f"{place.name} of {last_name(call)}",))
     if place.name in _SERVED and peer == "remote":
         return Verdict(Kind.LIMIT, Confidence.MEDIUM, (f"{place.name} of {last_name(call)}",))
+    if value >= _LEAST_SIZE and peer != "local" and _bounds_data(place.name):
+        return Verdict(Kind.LIMIT, Confidence.MEDIUM, (f"{place.name} of {last_name(call)}",))
     return None
+
+
+def _bounds_data(name: str) -> bool:
+    """`max_result_chars=100_000`: what is beyond it is cut or refused by who is called."""
+    said = set(words(name))
+    return kind_of(name) is Kind.LIMIT and "max" in said and bool(said & _SIZED)
 
 
 def _asks_model(call: ast.Call) -> bool:

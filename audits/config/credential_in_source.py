@@ -52,6 +52,7 @@ def client(connect, password: str):
         """
 KEYS = {"api_key": "audio.tts.openai.api_key", "token": "auth.token"}
 GRANT = {"grant_type": "password", "secret": "changeme-please"}
+HEADERS = {"Authorization": "Bearer <token>"}
 """,
         """
 import os
@@ -91,5 +92,15 @@ def allowed(given: str) -> bool:
 from sqlalchemy import create_engine
 
 engine = create_engine("postgresql://bus:w8Tz-41qP@db.internal/bus")
+""",
+        """
+KEY = "sk-proj-" + "Zk83hWq1LmC0pT7vXy2RbN5d"
+
+def client(connect):
+    return connect(api_key=KEY)
+""",
+        """
+def asked(http, url):
+    return http.get(url, headers={"Authorization": "Bearer 4f9a1c77b2e84d0a9c5e6f1022ab4d7e"})
 """,
     )

@@ -138,4 +138,8 @@ def delivered(send, message):
             return True
     return False
 """,
+        """
+def registered(tools, handler):
+    tools.register(name="read_file", handler=handler, max_result_chars=100_000)
+""",
     )

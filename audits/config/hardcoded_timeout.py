@@ -201,4 +201,12 @@ def open_to(host, port):
 """
             },
         ),
+        """
+import asyncio
+
+USER_NAME_LOOKUP_TIMEOUT = 5
+
+async def user(client, name):
+    return await asyncio.wait_for(client.users.get(name), timeout=USER_NAME_LOOKUP_TIMEOUT)
+""",
     )

@@ -8,7 +8,7 @@ import re
 from audits.config.places import Place, last_name
 from audits.config.scopes import is_only_default, is_set_elsewhere, is_upper, local_uses, scope_of
 from audits.config.uses import DEFAULTING, PASSED
-from audits.config.values import has_key_shape, is_model, is_secret_value
+from audits.config.values import has_key_shape, is_authorization, is_model, is_secret_value
 from audits.config.verdict import Verdict
 from audits.config.words import Kind, kind_of, words
 from busctl.audit import Confidence, Source
@@ -77,6 +77,8 @@ def judged_credential(source: Source, place: Place, text: str) -> Verdict | None
         return None
     if has_key_shape(text):
         return Verdict(Kind.CREDENTIAL, Confidence.HIGH, ("the shape of a key",))
+    if is_authorization(text):
+        return Verdict(Kind.CREDENTIAL, Confidence.HIGH, ("what an Authorization header holds",))
     found = _IN_URL.match(text)
     if found is not None:
         known = found.group(1).lower() in ("password", "pass", "passwd", "secret", "***", "pw")

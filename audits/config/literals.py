@@ -17,7 +17,7 @@ from typing import Any
 from audits.config import addresses, bounds, identities, times
 from audits.config.places import Place, place_of
 from audits.config.scopes import is_looked_at, is_operated, scope_of
-from audits.config.values import has_key_shape, is_address, is_model
+from audits.config.values import has_key_shape, is_address, is_authorization, is_model, joined
 from audits.config.verdict import Verdict
 from audits.config.words import Kind, kind_of
 from busctl.audit import Source
@@ -45,7 +45,7 @@ def _found(source: Source) -> Iterator[Hardcoded]:
     for constant in source.nodes(ast.Constant):
         value = constant.value
         if isinstance(value, str):
-            if not 3 < len(value) <= 4000:
+            if not (3 < len(value) <= 4000 or (value and _is_begun(source, constant))):
                 continue
         elif type(value) not in (int, float):
             continue
@@ -53,7 +53,10 @@ def _found(source: Source) -> Iterator[Hardcoded]:
         if place is None or place.node in seen:
             continue
         seen.add(place.node)
-        verdict = _text(source, place, value) if isinstance(value, str) else _number(source, place)
+        verdict = (
+            _text(source, place, joined(place.node) or value) if isinstance(value, str)
+            else _number(source, place)
+        )  # fmt: skip
         if verdict is None or not is_operated(source, place):
             continue
         # Timeout(5, connect=2) is one decision.
@@ -61,6 +64,12 @@ def _found(source: Source) -> Iterator[Hardcoded]:
         if key not in told:
             told.add(key)
             yield Hardcoded(place, verdict, _asks(source, place, verdict))
+
+
+def _is_begun(source: Source, constant: ast.Constant) -> bool:
+    """Whether a text goes on behind a plus: "sk-" + "4f…"."""
+    around = source.parent(constant)
+    return isinstance(around, ast.BinOp) and around.left is constant
 
 
 def _asks(source: Source, place: Place, verdict: Verdict) -> dict[str, Any]:
@@ -88,6 +97,6 @@ def _text(source: Source, place: Place, text: str) -> Verdict | None:
         return addresses.judged_path(source, place, text)
     if is_model(text):
         return identities.judged_model(source, place, text)
-    if kind_of(place.name) is Kind.CREDENTIAL or has_key_shape(text):
+    if kind_of(place.name) is Kind.CREDENTIAL or has_key_shape(text) or is_authorization(text):
         return identities.judged_credential(source, place, text)
     return addresses.judged_host(source, place, text) if is_address(text) else None

@@ -90,6 +90,17 @@ def _calculated(node: ast.BinOp, depth: int) -> float | None:
     return value if not isinstance(value, complex) and math.isfinite(value) else None
 
 
+def joined(node: ast.expr, depth: int = _DEEPEST) -> str | None:
+    """The text of `"sk-" + "4f…"`: one that is written in pieces; None where a piece is told at
+    run time."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if depth == 0 or not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add):
+        return None
+    left, right = joined(node.left, depth - 1), joined(node.right, depth - 1)
+    return None if left is None or right is None else left + right
+
+
 def is_model(text: str) -> bool:
     """Whether a text names a language, embedding, speech or image model."""
     return 5 <= len(text) <= 80 and _MODEL.fullmatch(text) is not None
@@ -119,6 +130,14 @@ def has_key_shape(text: str) -> bool:
         len(text) <= 4000 and _PREFIXED.fullmatch(text) is not None
         and not _PLACEHOLDER.search(text)
     )  # fmt: skip
+
+
+def is_authorization(text: str) -> bool:
+    """Whether a text is what an Authorization header holds, with its secret."""
+    scheme, _, secret = text.partition(" ")
+    return scheme in ("Bearer", "Basic", "Token") and (
+        has_key_shape(secret) or (len(secret) >= 16 and is_secret_value(secret))
+    )
 
 
 def is_secret_value(text: str) -> bool:

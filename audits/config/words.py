@@ -33,10 +33,11 @@ _UNITS = frozenset(["seconds", "secs", "minutes", "hours"])
 # Shown, drawn, sampled or polled within the process: nobody operates these.
 _NOT_TIMES = listed(
     "poll polling refresh animation blink debounce spinner display render redraw tick frame ui "
-    "hover scroll log logging print progress test env key name format field param default "
-    "header connections count jitter warn warning monitor jwt buffer slack skew leeway margin "
-    "safety grace idle drain factor multiplier"
+    "hover scroll log logging print progress test default connections count jitter warn warning "
+    "monitor jwt buffer slack skew leeway margin safety grace idle drain factor multiplier"
 )
+# TIMEOUT_ENV names a variable, USER_NAME_TIMEOUT is a time.
+_NAMING = frozenset(["env", "key", "name", "format", "field", "param", "header"])
 _RETRIES = frozenset(["retry", "retries", "attempt", "attempts", "tries"])
 # "Retry after so long", "retry on these": no number of attempts.
 _TOLD = frozenset(["after", "secs", "seconds", "ms", "codes", "status", "on"])
@@ -86,7 +87,7 @@ def kind_of(name: str) -> Kind | None:
     if _secret(parts, said):
         return Kind.CREDENTIAL
     lasts = said >= {"max", "wait"} or (said & {"limit", "lockout"} and said & _UNITS)
-    if (said & _TIMES or lasts) and not said & _NOT_TIMES:
+    if (said & _TIMES or lasts) and not (said & _NOT_TIMES or parts[-1] in _NAMING):
         return Kind.TIMEOUT
     if _is_limit(said):
         return Kind.LIMIT
