@@ -173,6 +173,14 @@ class ModelFailed(BusctlError):
 # --- searching ---------------------------------------------------------------------------------
 
 
+class InvalidPlace(ConfigurationError):
+    """What is asked of a message is not there: an offset behind its end, a line or block that it
+    does not have, a negative length."""
+
+    code = "INVALID_ARGUMENT"
+    default_remedy = "`bus_info` tells its size and its blocks; bytes are counted from 0."
+
+
 class InvalidPattern(ConfigurationError):
     """The pattern of a search cannot be read, or would need more than it may take."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from busctl.core.codec import CodecError, Decoder
 from busctl.core.envelope import CHUNK_BYTES, Chunk, Compression
-from busctl.core.errors import ConfigurationError, MessageCorrupt
+from busctl.core.errors import InvalidPlace, MessageCorrupt
 from busctl.ops.access import naming
 from busctl.ops.ahead import ahead
 from busctl.ops.cores import on_a_core
@@ -41,9 +41,9 @@ class Span:
 
 def span_of(found: Found, offset: int, length: int | None) -> Span:
     """The part of a payload that a range asks for, cut to the payload's end. Raises
-    ConfigurationError for a negative offset or length."""
+    InvalidPlace for a negative offset or length."""
     if offset < 0 or (length is not None and length < 0):
-        raise ConfigurationError(
+        raise InvalidPlace(
             f"A range of message {found.transaction_id} has a negative offset or length.",
             transaction_id=found.transaction_id,
             remedy="Count bytes from the payload's beginning, the first is 0.",

@@ -58,7 +58,7 @@ async def test_a_client_of_the_dialect_reads_on(running: Running, database: str)
         for name, arguments, code in (
             ("bus_search", {"id": chosen, "pattern": "("}, "INVALID_PATTERN"),
             ("bus_search", {"id": chosen, "pattern": "$.a", "kind": "jsonpath"}, "NOT_JSON"),
-            ("bus_read", {"id": chosen, "offset": 10**9}, "CONFIGURATION"),
+            ("bus_read", {"id": chosen, "offset": 10**9}, "INVALID_ARGUMENT"),
             ("bus_read", {"id": "019aab3c-7e20-7c3a-9d45-6f1b2c3d4e5f"}, "EXPIRED"),
             ("bus_read", {"id": "nonsense"}, "INVALID_ID"),
         ):

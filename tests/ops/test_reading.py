@@ -23,9 +23,9 @@ from busctl.core.envelope import Labels
 from busctl.core.errors import (
     AccessDenied,
     BusctlError,
-    ConfigurationError,
     InvalidArguments,
     InvalidPattern,
+    InvalidPlace,
     MessageCorrupt,
     MessageExpired,
     MessageMissing,
@@ -133,7 +133,7 @@ async def test_lines_are_those_that_splitting_gives(
     whole[-1] = whole[-1][:-1]
     whole = whole if whole[-1] else whole[:-1]
     if first > max(1, len(whole)):
-        with pytest.raises(ConfigurationError, match="there is no line"):
+        with pytest.raises(InvalidPlace, match="there is no line"):
             await read_lines(bus, place, first=first, count=count, room=room)
         return
     wanted = "".join(whole[first - 1 :][:count])
@@ -164,11 +164,11 @@ async def test_lines_far_in_are_found_and_those_before_alone_are_read(bus: Bus) 
 @pytest.mark.parametrize("offset", [6, 7, 10**12])
 async def test_past_the_end_is_an_error(bus: Bus, offset: int) -> None:
     place = await put(bus, b"abcdef")
-    with pytest.raises(ConfigurationError, match="has 6 bytes"):
+    with pytest.raises(InvalidPlace, match="has 6 bytes"):
         await read_range(bus, place, offset=offset, length=1)
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(InvalidPlace):
         await read_lines(bus, place, offset=offset, room=10)
-    with pytest.raises(ConfigurationError, match="negative"):
+    with pytest.raises(InvalidPlace, match="negative"):
         await read_range(bus, place, offset=-1, length=1)
 
 
@@ -213,9 +213,9 @@ async def test_a_block_is_read_and_searched_by_its_own_offsets(bus: Bus, ascii_o
     assert json.loads(structured.raw) == {"a": [1, 2]}
     found, _ = await search(bus, Place(at, block=0), finder_of('^say "é"'), WANTED)
     assert found.lines[1].matches == [(len(text.encode()) // 120_000, 8)]
-    with pytest.raises(ConfigurationError, match="no block 4"):
+    with pytest.raises(InvalidPlace, match="no block 4"):
         await read_range(bus, Place(at, block=4), offset=0, length=9)
-    with pytest.raises(ConfigurationError, match="has no blocks"):
+    with pytest.raises(InvalidPlace, match="has no blocks"):
         await read_range(
             bus, Place((await put(bus, b"x")).transaction_id, block=0), offset=0, length=9
         )

@@ -23,6 +23,7 @@ from busctl.core.errors import ConfigurationError, InvalidArguments, ToolFailed,
 from busctl.core.principal import OPERATOR
 from busctl.core.tools.toolset import Offer, Progress, ToolSet
 from busctl.ops.answers import encode_json
+from busctl.ops.tool_hosts import ToolHosts
 from busctl.ops.tools import PythonTools
 from busctl.ports import Answer, Bounds, Call
 
@@ -522,3 +523,25 @@ def test_bounds_are_listed_with_the_tool() -> None:
 
     listed = {tool.name: tool.bounds for tool in host_of(tools).list_tools()}
     assert listed == {"plain": Bounds(), "search": Bounds(2, 3, 4)}
+
+
+async def test_a_name_that_is_taken_is_offered_under_its_providers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def bus_read() -> str:
+        return "mine"
+
+    def theirs() -> str:
+        return "theirs"
+
+    first = PythonTools([Offer("bus", "the bus", [bus_read])])
+    bus_read.__doc__ = "Mine."
+    second = PythonTools([Offer("my.tools", "some module", [bus_read, theirs])])
+    hosts = ToolHosts([first, second])
+    names = [each.name for each in hosts.list_tools()]
+    assert names == ["bus_read", "my.tools_bus_read", "theirs"]
+    assert hosts.list_tools() is hosts.list_tools()
+    for name, payload in (("my.tools_bus_read", b"mine"), ("theirs", b"theirs")):
+        assert (await hosts.call(call_of(name, {}))).payload == payload
+    (told,) = [each for each in caplog.records if "taken by another" in each.message]
+    assert vars(told)["offered_as"] == "my.tools_bus_read"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 MAX_CHARS = 128
 _FOREIGN = re.compile(r"[^A-Za-z0-9_.-]")
@@ -29,7 +29,7 @@ def offered_names(
             else:
                 made[name] = (server, name)
     for server, name in clashing:
-        made[_free(prefixed(server, name), taken | made.keys())] = (server, name)
+        made[free_name(prefixed(server, name), taken | made.keys())] = (server, name)
     return made
 
 
@@ -38,7 +38,8 @@ def prefixed(server: str, name: str) -> str:
     return f"{_FOREIGN.sub('_', server)}_{name}"[:MAX_CHARS]
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, with a number where it is taken."""
     chosen, number = name, 2
     while chosen in taken:
         chosen = f"{name[: MAX_CHARS - 4]}_{number}"

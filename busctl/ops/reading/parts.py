@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from busctl.core.errors import ConfigurationError
+from busctl.core.errors import InvalidPlace
 from busctl.core.reading.line_range import LineRange
 from busctl.core.reading.part import UTF8_MOST, Part, whole_characters
 from busctl.ops.bus import Bus
@@ -14,7 +14,7 @@ _NEWLINE = ord("\n")
 
 async def read_range(bus: Bus, place: Place, *, offset: int, length: int) -> Part:
     """The bytes [offset, offset + length), moved by up to three bytes where they would split a
-    character of UTF-8. Raises ConfigurationError past the end, and the outcomes of redeeming."""
+    character of UTF-8. Raises InvalidPlace past the end, and the outcomes of redeeming."""
     _refuse_negative(place, offset, length)
     before = min(offset, UTF8_MOST - 1)
     wanted = before + length + UTF8_MOST
@@ -41,7 +41,7 @@ async def read_lines(
     `room` for (bytes). Only what lies before them is read besides. Raises as `read_range`."""
     _refuse_negative(place, offset or 0, room)
     if first < 1 or (count is not None and count < 1):
-        raise ConfigurationError(
+        raise InvalidPlace(
             "Lines are counted from 1, and at least one is read.",
             transaction_id=place.transaction_id, remedy="",
         )  # fmt: skip
@@ -77,7 +77,7 @@ def _require_lines(
     if offset:
         _require_within(place, offset, source, source.start)
     if first > 1:
-        raise ConfigurationError(
+        raise InvalidPlace(
             f"Message {place.transaction_id} has {lines.newlines:,} ends of lines; there is no "
             f"line {first:,}.",
             transaction_id=place.transaction_id, remedy="Lines are counted from 1.",
@@ -91,7 +91,7 @@ def _told(bus: Bus, source: Source, part: Part) -> Part:
 
 def _refuse_negative(place: Place, offset: int, length: int) -> None:
     if offset < 0 or length < 0:
-        raise ConfigurationError(
+        raise InvalidPlace(
             f"A range of message {place.transaction_id} has a negative offset or length.",
             transaction_id=place.transaction_id,
             remedy="Count bytes from the beginning, the first is 0.",
@@ -101,7 +101,7 @@ def _refuse_negative(place: Place, offset: int, length: int) -> None:
 def _require_within(place: Place, offset: int, source: Source, seen: int) -> None:
     size = source.size if source.size is not None else seen
     if offset > size or (offset == size and offset > 0):
-        raise ConfigurationError(
+        raise InvalidPlace(
             f"Message {place.transaction_id} has {size:,} bytes; none from {offset:,} on.",
             transaction_id=place.transaction_id, remedy="Bytes are counted from 0.",
         )  # fmt: skip

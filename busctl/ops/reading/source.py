@@ -10,7 +10,7 @@ from uuid import UUID
 
 from busctl.core.content_type import MCP_RESULT, TEXT, plain
 from busctl.core.envelope import ClaimCheck
-from busctl.core.errors import ConfigurationError, MessageCorrupt
+from busctl.core.errors import InvalidPlace, MessageCorrupt
 from busctl.core.reading.block_text import BlockDecoder
 from busctl.core.reading.blocks import Block, blocks_of, result_scan
 from busctl.ops.bus import Bus
@@ -44,7 +44,7 @@ async def opened(
     recent: Recent | None = None,
 ) -> AsyncIterator[Source]:  # fmt: skip
     """The bytes of a place for the time of the block; no delivery is recorded. Raises the outcomes
-    of redeeming, and ConfigurationError for a block that is not there.
+    of redeeming, and InvalidPlace for a block that is not there.
 
     `recent` remembers the pieces of what was read whole: whoever may read a message gets them from
     there when it is opened again.
@@ -76,7 +76,7 @@ async def opened(
 async def _block(bus: Bus, place: Place, index: int) -> tuple[ClaimCheck, Block]:
     opened = await bus.open(place.transaction_id, principal=place.principal, delivers=False)
     if plain(opened.claim.content_type) != MCP_RESULT:
-        raise ConfigurationError(
+        raise InvalidPlace(
             f"Message {place.transaction_id} has no blocks: it is {opened.claim.content_type}.",
             transaction_id=place.transaction_id, remedy="Leave the block out.",
         )  # fmt: skip
@@ -87,7 +87,7 @@ async def _block(bus: Bus, place: Place, index: int) -> tuple[ClaimCheck, Block]
     blocks = {block.index: block for block in blocks_of(scan.finish())}
     found = blocks.get(index)
     if found is None:
-        raise ConfigurationError(
+        raise InvalidPlace(
             f"Message {place.transaction_id} has no block {index}; it has {len(blocks)}, "
             "counted from 0.",
             transaction_id=place.transaction_id, remedy="`bus_info` lists them.",
