@@ -24,6 +24,20 @@ Until = Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Olde
 WithStatus = Annotated[Status | None, typer.Option("--status", help="Only in this state.")]
 
 
+LONGEST_NAME = 100
+
+
+def follower_name(name: str) -> str:
+    """A name that can be read in lists and metrics. Raises ConfigurationError for another."""
+    from busctl.core.errors import ConfigurationError
+
+    if name.strip() != name or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise ConfigurationError(
+            f"--name takes 1 to {LONGEST_NAME} printable characters, without a space at an end."
+        )
+    return name
+
+
 def wanted(
     *,
     message_type: MessageType | None = None,

@@ -70,7 +70,11 @@ def tail(
     if name is None:
         run(_newest(settings, wanted, as_json=as_json, follow=follow))
     else:
-        run(_followed(settings, wanted, name, as_json=as_json, once=not follow))
+        run(
+            _followed(
+                settings, wanted, selecting.follower_name(name), as_json=as_json, once=not follow
+            )
+        )
 
 
 async def _newest(settings: Settings, wanted: Filter, *, as_json: bool, follow: bool) -> None:

@@ -94,6 +94,7 @@ def watch(
     chosen = list(Rule) if rules is None else names_of(rules, list(Rule), "--rules")
     begins = selecting.wanted(since=since).since
     after, ahead = parse_duration(unredeemed_after), parse_duration(expiry_ahead)
+    selecting.follower_name(name)
     settings = settings_for(env_file, sets)
     if list_only:
         from busctl.cli import watch_list

@@ -55,6 +55,10 @@ def test_watch_once(database: str) -> None:
     told = busctl(database, "watch", "--once", "--name", "other")
     assert told.text.startswith(f"warning truncation {cut} -: ")
     assert busctl(database, "watch", "--rules", "none", "--once").code == 2
+    for name in ("", " x", "x" * 101, "x\x1b[2J"):
+        for words in (("watch", "--once"), ("tail",)):
+            refused = busctl(database, *words, "--name", name)
+            assert refused.code == 2 and "--name takes 1 to 100" in refused.err
 
 
 def test_what_was_found_can_be_listed(database: str) -> None:
