@@ -11,6 +11,7 @@ import hashlib
 import os
 import select
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -59,13 +60,44 @@ async def sealed(
 ) -> AsyncGenerator[Chunk, None]:
     """Chunks in order, with `totals` complete once the last has been taken.
 
-    Works ahead while the store is busy with an earlier chunk; once it is closed nothing is read
-    from the source any more. Raises PayloadTooLarge as soon as
-    the source has given more than `max_bytes`.
+    Chunks to be packed are begun while the store is busy with an earlier one; once it is closed
+    nothing is read from the source any more. Raises PayloadTooLarge as soon as the source has
+    given more than `max_bytes`.
     """
+    making = _hashed if totals.compression is Compression.NONE else _packed
+    async with aclosing(making(_within(raws, max_bytes), totals)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _within(raws: AsyncIterator[Buffer], max_bytes: int) -> AsyncIterator[Buffer]:
+    given = 0
+    async for raw in raws:
+        given += len(raw)
+        if given > max_bytes:
+            raise too_large(given, max_bytes)
+        yield raw
+
+
+async def _hashed(raws: AsyncIterator[Buffer], totals: Totals) -> AsyncGenerator[Chunk, None]:
+    """One after the other: threads that hash ahead take the core on which the server writes what
+    was sent (10 MB on two cores: 48 ms against 36)."""
+    encoder = Encoder(totals.compression)
+
+    def seal(raw: Buffer) -> Chunk:
+        chunk = encoder.chunk(totals.chunks, raw)
+        totals.add_raw(chunk.body)
+        totals.add_stored(chunk)
+        return chunk
+
+    async for raw in raws:
+        yield await on_a_core(seal, raw)
+
+
+async def _packed(raws: AsyncIterator[Buffer], totals: Totals) -> AsyncGenerator[Chunk, None]:
     begun: asyncio.Queue[_Sealing | None] = asyncio.Queue()
     room = asyncio.Semaphore(AHEAD)
-    feeding = ahead(_feed(raws, totals, max_bytes, begun, room))
+    feeding = ahead(_feed(raws, totals, begun, room))
     try:
         while (sealing := await begun.get()) is not None:
             chunk = await sealing.chunk
@@ -88,18 +120,15 @@ class _Sealing:
 
 
 async def _feed(
-    raws: AsyncIterator[Buffer], totals: Totals, max_bytes: int,
-    begun: asyncio.Queue[_Sealing | None], room: asyncio.Semaphore,
+    raws: AsyncIterator[Buffer], totals: Totals, begun: asyncio.Queue[_Sealing | None],
+    room: asyncio.Semaphore,
 ) -> None:  # fmt: skip
     """Begin one chunk after the other, `AHEAD` of them at a time; None ends them."""
     encoders = [Encoder(totals.compression) for _ in range(AHEAD)]
     hashed: asyncio.Task[None] | None = None
-    given = seq = 0
+    seq = 0
     try:
         async for raw in raws:
-            given += len(raw)
-            if given > max_bytes:
-                raise too_large(given, max_bytes)
             await room.acquire()
             seal = encoders[seq % AHEAD].chunk
             hashed = ahead(_hash(totals, raw, hashed))

@@ -30,14 +30,15 @@ CopiedRow = tuple[bytes | None, ...]
 
 
 def copied(pgconn: PGconn, query: str) -> PQGen[list[CopiedRow]]:
-    """Send one COPY … TO STDOUT (FORMAT BINARY) and give its rows. Raises psycopg.Error.
+    """Send one COPY … TO STDOUT (FORMAT BINARY), the last of several statements if there are
+    others, and give its rows. Raises psycopg.Error.
 
     Source of the format: PostgreSQL's documentation of COPY, "Binary Format".
     """
     pgconn.send_query(query.encode())
     results = yield from generators.execute(pgconn)
-    if results[0].status != ExecStatus.COPY_OUT:
-        raise error_from_result(results[0])
+    if results[-1].status != ExecStatus.COPY_OUT:
+        raise error_from_result(results[-1])
     rows: list[CopiedRow] = []
     begun = False
     while isinstance(message := (yield from generators.copy_from(pgconn)), memoryview):

@@ -148,7 +148,7 @@ class PostgresStore:
         await self._ensure_partition(transaction_id)
         try:
             begin = "begin; set local role bus_writer"
-            async with self.pool.begun(begin, timeout=self._write_timeout) as session:
+            async with self.pool.begun(begin, timeout=self._write_timeout, large=True) as session:
                 stored: Stored | None = None
                 try:
                     stored = await self._insert_and_seal(session, transaction_id, chunks, seal)

@@ -1,0 +1,60 @@
+"""The server's process keeps what a chunk frees for the next one, once it was told to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from busctl.adapters.clock import SystemClock
+from busctl.adapters.postgres.pool import Pool
+from busctl.adapters.postgres.store import PostgresStore
+from busctl.core.configuration.settings import Settings
+from busctl.ops.bus import Bus
+from tests.conftest import direct
+
+SIZE = 10_000_000
+MINOR_FAULTS = 7
+"""The field of /proc/PID/stat after the name, counted from 0."""
+
+
+def faults_of(pid: int) -> int:
+    """Pages that a process was given anew so far."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[MINOR_FAULTS])
+
+
+async def measure_faults(dsn: str, *, told: bool) -> int:
+    """Of the server's process while it stores the third large payload of a connection."""
+    store = await PostgresStore.open(dsn, pool_size=1)
+    try:
+        bus = Bus(store, Settings(), SystemClock(), hop="test")
+        async with store.pool.borrow() as session:
+            pid = session.connection.info.backend_pid
+            if not told:
+                session.with_room("")  # what it returns is not sent
+        for _ in range(2):
+            await bus.put(os.urandom(SIZE))
+        before = faults_of(pid)
+        await bus.put(os.urandom(SIZE))
+        faults = faults_of(pid) - before
+        await bus.deliveries.close()
+        return faults
+    finally:
+        await store.pool.close()
+
+
+async def test_chunks_are_not_faulted_in_anew(database: str) -> None:
+    dsn = direct(database)
+    untold = await measure_faults(dsn, told=False)
+    assert await measure_faults(dsn, told=True) < untold * 0.7
+
+
+async def test_a_connection_is_told_once(database: str) -> None:
+    pool = Pool(database, size=1, connect_timeout=10)
+    try:
+        async with pool.borrow() as session:
+            copy = "copy (select 7) to stdout (format binary)"
+            assert session.with_room(copy) != copy
+            assert session.with_room(copy) == copy
+            assert len(await session.copied(copy)) == 1
+    finally:
+        await pool.close()
