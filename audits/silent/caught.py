@@ -9,7 +9,7 @@ from audits.silent.done import is_real
 from audits.silent.exceptions import Kind
 from audits.silent.guarded import inside
 from audits.silent.sinks import message_of
-from audits.silent.words import FAILURE, KEEP, STORAGE, group, verb, words
+from audits.silent.words import FAILURE, KEEP, all_words, group, verb
 from audits.silent.work import joined
 
 _MUCH = 6
@@ -22,15 +22,22 @@ _ASKED = group(
     "copy Version urlparse urlsplit fromhex issubclass getattr setattr setlocale tcgetattr "
     "getrlimit sysconf"
 )
+_DATABASE = group(
+    "sqlite sql psycopg asyncpg sqlalchemy pymongo redis database operational integrity postgres"
+)
 _COMMITS = group("commit insert upsert persist")
-_PAGE = group("find find_all findall xpath select select_one search css group")
-_HOOKS = group("callback hook listener handler on")
 _JSON = group("loads load safe_load json")
 
 
 def outside(case: Case) -> str:
     wanted = case.kind is Kind.OUTSIDE
     return f"{case.caught} is a named failure of something outside" if wanted else ""
+
+
+def of_database(case: Case) -> str:
+    """`sqlite3.Error`, `OperationalError`: a store's own failure, which is no absence."""
+    named = any(all_words(each) & _DATABASE for each in case.one.types)
+    return f"{case.caught} is a failure of a database" if named else ""
 
 
 def shape(case: Case) -> str:
@@ -72,15 +79,6 @@ def about_error(case: Case) -> str:
     return ""
 
 
-def of_storage(case: Case) -> str:
-    done = case.work
-    found = [
-        name for name in (*done.reads, *done.writes, *done.others)
-        if words(name.rpartition(".")[0]) & STORAGE
-    ]  # fmt: skip
-    return f"{joined(found)}() works on a store or a client" if found else ""
-
-
 def awaits(case: Case) -> str:
     broad = case.kind is Kind.EVERYTHING and case.work.awaits
     return "whatever goes wrong with others it waits for" if broad else ""
@@ -101,18 +99,6 @@ def of_program(case: Case) -> str:
     """Another program of the machine, which may not be there or may say no."""
     runs = any("subprocess" in name for name in case.work.calls)
     return "it asks a program of the machine" if runs else ""
-
-
-def of_page(case: Case) -> str:
-    """A part of a text or page that was looked for."""
-    looks = any(name in _PAGE for name in _last_names(case.work.calls))
-    missing = looks and case.kind is not Kind.OUTSIDE and is_real(case.reaction.value)
-    return "a part of a text that may be missing" if missing else ""
-
-
-def hooks(case: Case) -> str:
-    said = {word for name in case.work.calls for word in words(name)}
-    return "somebody else's code is called" if said & _HOOKS else ""
 
 
 def malformed(case: Case) -> str:

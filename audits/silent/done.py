@@ -13,6 +13,7 @@ from audits.silent.words import EXPECTED, FAILURE
 from busctl.audit import walk
 
 _SHORT = 2
+_ENDS = (ast.Break, ast.Return)
 
 
 def called_failure(case: Case) -> bool:
@@ -104,9 +105,13 @@ def shape_asked(case: Case) -> str:
 def next_follows(case: Case) -> str:
     """A loop over candidates, which ends with the first that works."""
     tried = [*case.one.body, *getattr(case.one.statement, "orelse", ())]
-    ends = any(isinstance(node, (ast.Break, ast.Return)) for node in inside(tried))
-    in_loop = case.setting.in_loop is not None and not retries(case)
-    return "the first that works ends the loop" if in_loop and ends else ""
+    ends = any(isinstance(node, _ENDS) for node in inside(tried))
+    loop = case.setting.in_loop
+    if loop is None or retries(case):
+        return ""
+    last = getattr(loop, "body", [None])[-1]  # what stands after the try runs where it worked
+    ends = ends or (case.reaction.effect == "continue" and isinstance(last, _ENDS))
+    return "the first that works ends the loop" if ends else ""
 
 
 def sets_nothing(case: Case) -> str:

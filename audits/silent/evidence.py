@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from audits.silent import caught, done, promised, rewriting, stakes
+from audits.silent import caught, done, promised, rewriting, stakes, subject
 from audits.silent.case import Case
 from audits.silent.category import eats_cancellation, fails_open
 from audits.silent.sparing import skips_an_alternative
@@ -48,55 +48,65 @@ GRAVE = (
     Evidence(8.0, _alternative),
     Evidence(2.5, rewriting.overwritten),
 )
-BIAS = -1.3
+BIAS = -1.1
 WEIGHED = tuple(
     Evidence(weight, say)
     for weight, say in (
         # What is caught.
-        (-0.8, caught.outside),
+        (-0.85, caught.outside),
+        (0.2, caught.of_database),
         (-0.95, caught.shape),
-        (-0.95, caught.one_case),
+        (-1.05, caught.one_case),
         # What is tried.
-        (0.85, caught.keeps),
-        (1.25, caught.commits),
-        (0.55, caught.keeps_state),
-        (0.75, caught.of_storage),
+        (1.15, caught.keeps),
+        (1.1, caught.commits),
+        (0.45, caught.keeps_state),
         (0.6, caught.awaits),
-        (0.25, caught.busy),
-        (1.7, caught.malformed),
-        (0.3, caught.hooks),
-        (-0.6, caught.about_error),
-        (-1.05, caught.introspects),
-        (-0.75, caught.of_program),
-        (-0.4, caught.of_page),
+        (0.2, caught.busy),
+        (1.65, caught.malformed),
+        (-0.55, caught.about_error),
+        (-0.9, caught.introspects),
+        (-0.5, caught.of_program),
         # What is done about it, and what follows.
-        (1.0, done.looks_real),
+        (0.7, done.looks_real),
         (1.0, done.drops_item),
-        (0.65, done.quiet_alone),
-        (1.0, done.quiet_outside),
-        (-0.8, done.quiet_expected),
-        (-1.45, done.flags),
-        (-0.4, done.marks),
-        (-0.8, done.as_it_came),
-        (-0.5, done.shape_asked),
-        (-0.7, done.next_follows),
-        (-0.55, done.sets_nothing),
-        (-0.65, done.fast_path),
+        (0.95, done.quiet_alone),
+        (1.1, done.quiet_outside),
+        (-0.5, done.quiet_expected),
+        (-1.35, done.flags),
+        (-0.3, done.marks),
+        (-0.85, done.as_it_came),
+        (-0.6, done.shape_asked),
+        (-0.6, done.next_follows),
+        (-0.6, done.sets_nothing),
+        (-1.15, done.fast_path),
         # What is promised.
-        (-0.8, promised.commented),
+        (-0.75, promised.commented),
         (-0.65, promised.meant),
-        (-0.65, promised.contract),
-        (-1.35, promised.beside),
-        (-0.9, promised.in_handler),
+        (-0.6, promised.contract),
+        (-0.75, promised.beside),
+        (-0.8, promised.in_handler),
+        # What it is about.
+        (1.55, subject.relied_call),
+        (0.55, subject.relied_set),
+        (-1.45, subject.helping_named),
+        (-1.05, subject.helping_told),
+        (-0.7, subject.aside),
+        (-0.85, subject.phones_home),
+        (-0.6, subject.codes),
+        (-0.5, subject.tells_others),
+        (-0.6, subject.may_be_none),
+        (-0.4, subject.parses),
         # What is at stake.
-        (1.6, _open),
-        (1.3, stakes.environment),
-        (0.95, stakes.near_environment),
-        (1.35, stakes.set_by_somebody),
-        (0.95, stakes.handed_in),
-        (1.15, stakes.money),
-        (0.8, stakes.named),
-        (0.85, stakes.storage),
-        (0.95, stakes.last_attempt),
+        (1.55, _open),
+        (0.8, stakes.environment),
+        (0.85, stakes.near_environment),
+        (1.15, stakes.set_by_somebody),
+        (0.7, stakes.handed_in),
+        (1.25, stakes.configured),
+        (1.0, stakes.money),
+        (0.65, stakes.named),
+        (0.7, stakes.storage),
+        (0.8, stakes.last_attempt),
     )
 )

@@ -164,7 +164,10 @@ def comments(source: Source, one: Guarded) -> str:
         last = one.statement.body[0].lineno
     if not any("#" in source.line(line) for line in range(first, last + 1)):
         return ""
-    kept = [source.comments[line] for line in range(first, last + 1) if line in source.comments]
+    kept = [
+        said for line in range(first, last + 1)
+        if (said := source.comments.get(line, "")) and "busctl: allow" not in said
+    ]  # fmt: skip
     return " ".join(kept)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 
 from audits.names import called_last
@@ -63,6 +64,7 @@ def _absent(case: Case) -> str:
     return "" if skips_an_alternative(case) else f"{case.caught}: what was looked for is not there"
 
 
+_ALREADY = re.compile(r"\balready\b|\bexists\b", re.IGNORECASE)
 _THERE = group("integrity unique duplicate violation exists conflict")
 
 
@@ -71,6 +73,8 @@ def _there(case: Case) -> str:
     inserts = any(words(name) & group("insert create add register") for name in case.work.calls)
     named = bool(case.one.types) and all(words(one) & _THERE for one in case.one.types)
     goes_on = case.reaction.effect in ("pass", "assign") and bool(case.after)
+    if _ALREADY.search(case.reaction.said) and not _failing_log(case):
+        return "what was to be done is done already, says its log line"
     return "what was to be put there is there already" if named and inserts and goes_on else ""
 
 

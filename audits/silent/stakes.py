@@ -7,7 +7,7 @@ from audits.silent.category import ignores_setting, reads_environment, retries
 from audits.silent.done import handed
 from audits.silent.exceptions import Kind
 from audits.silent.origin import of_environment
-from audits.silent.words import CONFIG, MONEY, STORAGE, words
+from audits.silent.words import CONFIG, MONEY, STORAGE, all_words, words
 
 _SETTING = CONFIG | {"configured"}
 
@@ -36,6 +36,12 @@ def set_by_somebody(case: Case) -> str:
 def handed_in(case: Case) -> str:
     wanted = case.asked and case.kind in (Kind.SHAPE, Kind.EVERYTHING)
     return f"{case.asked} was handed in by somebody" if wanted else ""
+
+
+def configured(case: Case) -> str:
+    """A part of the configuration, by the words of what is parsed, or a module's constant."""
+    wanted = handed_in(case) and (all_words(case.asked) & _SETTING or case.asked.isupper())
+    return f"{case.asked} is configuration" if wanted else ""
 
 
 def money(case: Case) -> str:

@@ -8,9 +8,9 @@ from audits.silent.evidence import BIAS, GRAVE, WEIGHED
 from audits.silent.exceptions import Kind
 
 _ALONE = "sets_nothing"
-REPORTED = -0.45
-LIKELY = 0.0
-SURE = 0.8
+REPORTED = -1.2
+LIKELY = -0.4
+SURE = 0.4
 
 
 def weigh(case: Case) -> None:

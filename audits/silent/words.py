@@ -164,3 +164,32 @@ KEEP = group(
     "save store commit persist write insert update upsert delete remove register publish send "
     "create add execute set put post sync upload migrate archive"
 )
+# What others rely on: where it fails to come about or is not found, somebody is worse off.
+RELIED = group(
+    "db database repo repository registry store storage record records rows collection user users "
+    "account accounts member members auth oauth credential credentials permission permissions "
+    "policy policies guardrail guardrails budget cost costs price pricing spend billing payment "
+    "payments orders invoice tenant tenants team teams organization org project projects "
+    "schedule schedules job jobs queue delivery webhook webhooks document documents chunk chunks "
+    "embedding embeddings vector vectors knowledge memory memories migration migrations config "
+    "configs settings tool tools provider providers deployment deployments router certificate "
+    "certificates rotation lease grant role roles limits rule rules customer customers "
+    "subscription subscriptions ledger transaction checkpoint checkpoints backup dataset datasets "
+    "entity entities artifact artifacts upstream tracker usage usages schema schemas"
+)
+# What only helps, looks nice or tells how things are: the work is done without it.
+HELPING = group(
+    "version versions title titles label labels preview picture photo photos avatar icon icons "
+    "favicon thumbnail banner logo emoji reaction typing ack receipt git commit branch cwd "
+    "hostname platform cpu gpu size width height dimension dimensions terminal tty console color "
+    "colour theme font cursor welcome hint hints suggestion suggestions completion completions "
+    "telemetry metric metrics span spans trace tracing gauge histogram stats statistics debug "
+    "repr diagnostic diagnostics screenshot highlight highlights highlighted overlay scroll "
+    "viewport frame dom element mime mimetype mtime ctime atime language locale timezone "
+    "docstring description signature annotation annotations progress spinner summary truncate "
+    "sanitize mask redact pretty display displayed render rendered panel widget human readable "
+    "window notice announcement greeting narrator sound beep voice geometry duration elapsed "
+    "latency timing uptime warmup prefetch temporary tmp vacuum compact probe detect guess infer "
+    "sniff safe safely try maybe cleanup silence bounding box identity "
+    "canonical alias nickname"
+)

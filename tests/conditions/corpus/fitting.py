@@ -19,7 +19,7 @@ from audits.silent.evidence import GRAVE, WEIGHED
 
 _PENALTY = 2.0
 # What is known without labels, from what a loss of these costs.
-_EXPECTED = {"money": 1.0, "named": 0.7, "commits": 0.7, "keeps_state": 0.4}
+_EXPECTED = {"money": 1.0, "named": 0.7, "commits": 0.7, "keeps_state": 0.4, "of_database": 0.5}
 _ROUNDS = 8
 _EXAMPLE = 1.0
 _FOLDS = 16

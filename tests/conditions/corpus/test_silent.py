@@ -8,7 +8,7 @@ looked at when evidence was chosen, so that `crossed` is still kinder than code 
 
 heldout.tsv holds labels of nine more packages. Nothing is fitted to them, and no rule may be
 changed after a look at one of them: they are scored by hand at the beginning and at the end of a
-tuning (docs/decisions/0015-weights-from-labels.md has the figures).
+tuning (docs/decisions/0032-what-a-failure-is-about.md has the figures).
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ SOURCES = sorted({row.source for row in LABELS})
 RULES = [rule for rule in rules() if rule.family == "silent" and rule.default]
 # What was reached when these were written, less a little for labels that lie on the edge.
 FLOORS = {
-    "fitted": (0.65, 0.62),
-    "fitted, high": (0.90, 0.32),
-    "crossed": (0.61, 0.58),
-    "crossed, high": (0.86, 0.29),
+    "fitted": (0.54, 0.82),
+    "fitted, high": (0.85, 0.52),
+    "crossed": (0.54, 0.79),
+    "crossed, high": (0.85, 0.51),
 }
 
 
