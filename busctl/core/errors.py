@@ -162,6 +162,13 @@ class CursorForeign(ConfigurationError):
     default_remedy = "Say with --since from when on it is to begin here (--since 1s: from now on)."
 
 
+class MessagesForeign(ConfigurationError):
+    """Messages that were restored here count transactions as another database cluster did."""
+
+    code = "MESSAGES_FOREIGN"
+    default_remedy = 'Have them count as here, once: psql -c "select bus.adopt_messages()".'
+
+
 class ModelFailed(BusctlError):
     """A language model gave no answer."""
 

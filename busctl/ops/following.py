@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from typing import Any
 
-from busctl.core.errors import ConfigurationError, StoreUnreachable
+from busctl.core.errors import BusctlError, ConfigurationError, StoreUnreachable
 from busctl.core.operating.diagnosis import Mode
 from busctl.core.watching.following import (
     BATCH_MESSAGES,
@@ -173,6 +173,6 @@ class Follower:
                     listens = LISTEN_SECS if self._ear is not None else None
                     await self._feed.stay(self.name, self._holder, listen_secs=listens)
                     told = now
-                except StoreUnreachable as error:
+                except BusctlError as error:  # one that lasts shows at the next batch
                     log.warning("not renewed", extra={"error": error.message})
             await asyncio.sleep(LEASE_SECS / 3)

@@ -15,7 +15,7 @@ from busctl.adapters.clock import SystemClock
 from busctl.connect import Bus
 from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels, Status
-from busctl.core.errors import ConfigurationError, CursorForeign, CursorMoved
+from busctl.core.errors import ConfigurationError, CursorForeign, CursorMoved, MessagesForeign
 from busctl.core.operating.diagnosis import Mode
 from busctl.core.watching.following import Batch
 from busctl.ops.following import Follower
@@ -186,6 +186,36 @@ async def test_a_place_of_another_cluster_is_refused(bus: Bus, settings: Setting
     async with bus.follow("f", from_now=True) as anew:
         assert await drained(anew) == []
         assert await drained(anew) == []
+
+
+async def test_messages_of_another_cluster_are_adopted(bus: Bus, settings: Settings) -> None:
+    """As in a dump that was restored: their transactions are ahead of this cluster's counter."""
+    ids = await put(bus, 3)
+    with psycopg.connect(direct(bus_dsn(settings)), autocommit=True) as session:
+        moved = "update bus.message_bus set xid = (xid::text::bigint + 1000000)::text::xid8"
+        session.execute(moved)
+        async with bus.follow("f") as follower:
+            with pytest.raises(MessagesForeign, match="another database cluster") as raised:
+                await follower.next()
+            assert "bus.adopt_messages()" in raised.value.remedy
+            assert session.execute("select bus.adopt_messages()").fetchone() == (3,)
+            assert session.execute("select bus.adopt_messages()").fetchone() == (0,)
+            more = await put(bus, 2)
+            assert await drained(follower) == ids + more
+
+
+async def test_a_batch_is_held_on_after_a_failure_of_any_kind(bus: Bus, settings: Settings) -> None:
+    await put(bus, 1)
+    held = "select held_until from bus.watcher_cursor"
+    with psycopg.connect(direct(bus_dsn(settings)), autocommit=True) as session:
+        session.execute("alter function bus.follow_stay rename to follow_stayed")
+        async with bus.follow("f") as follower:
+            assert await follower.next() is not None
+            before = session.execute(held).fetchone()
+            await asyncio.sleep(0.5)
+            session.execute("alter function bus.follow_stayed rename to follow_stay")
+            while session.execute(held).fetchone() == before:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_filter_by_what_changes_is_refused(bus: Bus) -> None:

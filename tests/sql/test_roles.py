@@ -164,6 +164,8 @@ MAY: list[tuple[str, set[str]]] = [
     ("select * from bus.watcher_observations", {R, H}),
     ("select * from bus.watcher_findings", {R, H}),
     ("select bus.snapshot_now()", {R, H}),
+    ("select bus.has_foreign_messages()", {R, H}),
+    ("select bus.adopt_messages()", {J, H}),
     ("select bus.follow_cursor('f', null, false)", {R, H}),
     ("select bus.follow_late(array[]::xid8[], '0', 0, '3:3:', 1)", {R, H}),
     ("select bus.follow_claim('f', 'me', 1, 1, 0, null, false, null, null, null, null)", {R, H}),

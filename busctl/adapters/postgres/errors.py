@@ -13,6 +13,7 @@ from busctl.core.errors import (
     CursorForeign,
     CursorHeld,
     InvalidLabel,
+    MessagesForeign,
     SchemaMissing,
     SchemaOutdated,
     StoreFailed,
@@ -44,6 +45,7 @@ KINDS: dict[str, type[BusctlError]] = {
     # Ours, raised by functions of the schema.
     "BU001": CursorHeld,
     "BU002": CursorForeign,
+    "BU003": MessagesForeign,
     # Shut down, crashed, starting; no connections, memory or other means left; input and output.
     **dict.fromkeys(
         ("57P01", "57P02", "57P03", "53000", "53200", "53300", "53400", "58000", "58030"),
