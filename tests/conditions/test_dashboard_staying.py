@@ -57,9 +57,10 @@ async def test_a_followed_list_says_when_the_store_is_away_and_goes_on(
         gate.open()
         settings = {**QUICK, "BUSCTL_STATE_DIR": str(tmp_path / "state")}
         with daemon(gate.dsn, **settings) as running:
-            async with browsing() as browser, session(running) as client:
+            async with browsing() as browser, browsing() as other, session(running) as client:
                 page = browser.page
                 await browser.login(running)
+                await other.login(running)
                 await page.goto(f"{running.url}/ui/messages?follow=1")
                 first = await client.call("text", {"value": "first"})
                 seen = page.get_by_role("link", name=first["transaction_id"])
@@ -67,8 +68,17 @@ async def test_a_followed_list_says_when_the_store_is_away_and_goes_on(
                 gate.shut()
                 await expect(page.get_by_role("alert")).to_be_visible()
                 await expect(seen).to_be_visible()
+                await other.page.goto(f"{running.url}/ui/health")
+                row = other.page.get_by_role("row", name="schema")
+                await expect(row).to_contain_text("It could not look: The store was not asked.")
+                assert (await row.inner_text()).count("was not asked") == 1
+                await other.page.goto(f"{running.url}/ui/messages")
+                again = other.page.get_by_role("link", name="Try again")
+                await expect(again).to_be_visible()
                 gate.open()
                 await expect(page.get_by_role("alert")).to_have_count(0)
+                await again.click()
+                await expect(other.page.get_by_role("heading", name="Messages")).to_be_visible()
                 second = await client.call("text", {"value": "second"})
                 await expect(
                     page.get_by_role("link", name=second["transaction_id"])
