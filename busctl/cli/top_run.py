@@ -26,6 +26,8 @@ from busctl.ops.top import top
 if TYPE_CHECKING:
     from rich.console import Group
 
+    from busctl.core.operating.journal import DaemonState
+
 ALONE = timedelta(hours=1)
 """As much is counted here then."""
 BARS = "▁▂▃▄▅▆▇█"
@@ -113,15 +115,18 @@ def _shown(now: Now, load: Load) -> Group:
 def _lines(flow: Flow, load: Load) -> list[str]:
     total, steps = flow.total, flow.steps
     secs = flow.window.span.total_seconds()
+    rates = [one.messages / flow.window.step.total_seconds() for one in steps]
+    times = [one.mean_ms or 0.0 for one in steps]
+    sizes = [one.largest_bytes or 0 for one in steps]
     return [
         f"{flow.window.value}: {counted(total['messages'], 'message')}"
         f" ({total['messages'] / secs:.2f}/s), {show_size(total['payload_bytes'])}"
         f" ({show_size(total['stored_bytes'])} stored), {counted(total['errors'], 'error')},"
         f" {total['deliveries']:,} delivered, {flow.fell_back:,} fell back,"
         f" {flow.reconciled:,} reconciled",
-        f"rate   {_bars([one.messages for one in steps])}",
-        f"time   {_bars([one.mean_ms or 0 for one in steps])}",
-        f"size   {_bars([one.largest_bytes or 0 for one in steps])}",
+        f"rate   {_bars(rates)}  at most {max(rates, default=0):.2f}/s",
+        f"time   {_bars(times)}  at most {max(times, default=0):.1f} ms to store (mean)",
+        f"size   {_bars(sizes)}  at most {show_size(max(sizes, default=0))}",
         f"database {show_size(load.database_bytes)}{_budget(load)},"
         f" {load.pending:,} not yet delivered",
     ]
@@ -147,11 +152,18 @@ def _bars(values: list[float] | list[int]) -> str:
 
 
 def _daemons(now: Now) -> list[str]:
-    return [
+    return [_daemon(one, datetime.now(UTC)) for one in now.daemons] or ["no daemon"]
+
+
+def _daemon(one: DaemonState, at: datetime) -> str:
+    """What one that has died last said of itself, but its spool, is of no use."""
+    if not is_heard(one, at):
+        seen = f"{one.seen_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{one.daemon}: not heard of since {seen}, spool {one.spool_messages:,}"
+    return (
         f"{one.daemon}: breaker {one.breaker}, {one.inflight} running,"
         f" {counted(one.sessions, 'session')}, spool {one.spool_messages:,}"
-        for one in now.daemons
-    ] or ["no daemon"]
+    )
 
 
 def _alerts(now: Now) -> list[str]:

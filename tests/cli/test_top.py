@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import psycopg
+
 from tests.cli.commands import busctl
+from tests.e2e.daemons import daemon
 
 
 def test_top_counts_what_was_put_without_a_daemon(database: str) -> None:
@@ -27,8 +32,19 @@ def test_top_counts_what_was_put_without_a_daemon(database: str) -> None:
         and "no daemon" in shown
         and "search" in shown
         and "now    0." in shown
+        and "at most 2.0 KB" in shown
     )
     assert "\x1b" not in shown
+
+
+def test_a_daemon_that_has_died_is_not_shown_as_it_was(database: str, tmp_path: Path) -> None:
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+        assert "breaker closed, 0 running" in busctl(database, "top", "--once").text
+        running.process.kill()
+    with psycopg.connect(database, autocommit=True) as session:
+        session.execute("update bus.daemon set seen_at = seen_at - interval '31 seconds'")
+    shown = busctl(database, "top", "--once").text
+    assert "not heard of since" in shown and "breaker closed" not in shown
 
 
 def test_top_refuses_a_window_that_is_none(database: str) -> None:

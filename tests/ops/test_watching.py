@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import timedelta
 from typing import cast
 
@@ -14,6 +15,7 @@ from busctl.adapters.postgres.store import PostgresStore
 from busctl.connect import Bus
 from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels, MessageType
+from busctl.core.ids import make_id
 from busctl.core.samples import sample
 from busctl.core.watching.observation import Observation, Rule
 from busctl.ops.watching import Watcher
@@ -166,6 +168,19 @@ async def test_what_stands_out_of_a_tools_own_answers(bus: Bus) -> None:
     found = [(one.observed.labels.tool_name, each.rule.value)
              for one in await watched(bus) for each in one.remarks]  # fmt: skip
     assert found == [("steady", "size_outlier"), ("fixed", "repeated")]
+
+
+async def test_a_call_that_takes_much_longer_than_others_of_its_tool(bus: Bus) -> None:
+    """The time from the id, which is made at the beginning of a call; a tool that always takes long
+    and one that has hardly answered yet have none."""
+    taken = {"quick": [50, 60, 40] * 13, "slow": [9_000, 11_000, 10_000] * 13, "new": [50, 60]}
+    for tool, times in taken.items():
+        for n, ms in enumerate([*times, 12_000]):
+            begun = make_id(int(time.time() * 1000) - ms, os.urandom(10))
+            await bus.put(b'{"n": %d}' % n, Labels(tool_name=tool), transaction_id=begun)
+    found = [(one.observed.labels.tool_name, each.rule.value, each.severity.value)
+             for one in await watched(bus) for each in one.remarks]  # fmt: skip
+    assert found == [("quick", "latency_outlier", "info")]
 
 
 async def test_what_is_recalled_counts_once(bus: Bus) -> None:
