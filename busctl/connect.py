@@ -30,7 +30,7 @@ from busctl.core.errors import (
     StoreUnreachable,
 )
 from busctl.core.migration import State, standings
-from busctl.core.watching.following import BATCH_MESSAGES, Carried
+from busctl.core.watching.following import Carried, most_of
 from busctl.ops import bus as operations
 from busctl.ops.following import ALL, Follower, refuse_what_moves
 from busctl.ops.guarding import GuardedStore, NoStore
@@ -74,7 +74,7 @@ class Bus(operations.Bus):
 
     def follow(
         self, name: str, filters: Filter | None = None, *, since: datetime | None = None,
-        from_now: bool = False, most: int = BATCH_MESSAGES, carried: Carried = Carried.BODIES,
+        from_now: bool = False, most: int | None = None, carried: Carried = Carried.BODIES,
     ) -> Follower:  # fmt: skip
         """A follower of that name: `async with bus.follow(name) as follower`, then `async for batch
         in follower.batches()` and `await follower.commit(batch)`. A new name begins with the oldest
@@ -87,7 +87,7 @@ class Bus(operations.Bus):
         feed = PostgresFeed(inner, timeout=self.settings.write_timeout_secs)
         return Follower(
             feed, name, wanted, clock=self.clock, since=since or wanted.since, from_now=from_now,
-            most=most, carried=carried,
+            most=most or most_of(carried), carried=carried,
         )  # fmt: skip
 
     @classmethod

@@ -12,40 +12,10 @@ from bus.follow_claim(
     %(kind)b::text, %(tool)b::text, %(session)b::text, %(owner)b::text)
 
 -- name: follow_lines :one
--- As follow_claim, each message as the line that `--json` prints of it: a follower in Python takes
--- five times as long over that.
-select max(at_moves), max(round_goal), bool_or(complete),
-       max(place_xid) filter (where round_goal is not null),
-       max(place_seq) filter (where round_goal is not null),
-       count(*) filter (where wanted),
-       string_agg(
-           '{"version": 1, "transaction_id": "' || transaction_id
-           || '", "created_at": "' || to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')
-           || '+00:00", "expires_at": "' || to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US')
-           || '+00:00", "message_type": "' || message_type
-           || '", "status": "'
-           || case when not pinned and expires_at <= looked_at then 'expired' else status end
-           || '", "tool_name": ' || coalesce(to_json(tool_name)::text, 'null')
-           || ', "session_id": ' || coalesce(to_json(session_id)::text, 'null')
-           || ', "request_id": ' || coalesce(to_json(request_id)::text, 'null')
-           || ', "owner": ' || to_json(owner)::text
-           || ', "content_type": ' || to_json(content_type)::text
-           || ', "payload_size_bytes": ' || payload_size_bytes
-           || ', "checksum": "' || encode(checksum, 'hex')
-           || '", "compression": "' || compression
-           || '", "stored_size_bytes": ' || stored_size_bytes
-           || ', "stored_checksum": "' || encode(stored_checksum, 'hex')
-           || '", "chunk_count": ' || chunk_count
-           || ', "pinned": ' || case when pinned then 'true' else 'false' end
-           || ', "retrieved_at": ' || coalesce(
-               '"' || to_char(retrieved_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00"', 'null')
-           || ', "retrieved_count": ' || retrieved_count
-           || ', "write_duration_ms": ' || coalesce(write_duration_ms::double precision::text, 'null')
-           || ', "read_duration_ms": ' || coalesce(read_duration_ms::double precision::text, 'null')
-           || ', "metadata": ' || metadata || '}', E'\n') filter (where wanted)
-from bus.follow_claim(
+select at_moves, round_goal, complete, place_xid, place_seq, messages, lines
+from bus.follow_lines(
     %(follower)b, %(holder)b, %(lease)b::double precision, %(most)b::integer,
-    %(body_bytes)b::bigint, %(starting)b::timestamptz, %(from_now)b::boolean,
+    %(starting)b::timestamptz, %(from_now)b::boolean,
     %(kind)b::text, %(tool)b::text, %(session)b::text, %(owner)b::text)
 
 -- name: follow_commit :one

@@ -169,6 +169,7 @@ MAY: list[tuple[str, set[str]]] = [
     ("select bus.follow_cursor('f', null, false)", {R, H}),
     ("select bus.follow_late(array[]::xid8[], '0', 0, '3:3:', 1)", {R, H}),
     ("select bus.follow_claim('f', 'me', 1, 1, 0, null, false, null, null, null, null)", {R, H}),
+    ("select bus.follow_lines('f', 'me', 1, 1, null, false, null, null, null, null)", {R, H}),
     ("select bus.follow_commit('f', 0, '3:3:', true, '0', 0)", {R, H}),
     ("select bus.follow_stay('f', 'me', 1, 1)", {R, H}),
     ("select bus.wake()", {R, H}),

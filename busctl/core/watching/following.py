@@ -13,10 +13,12 @@ FIRST_PAUSE_SECS = 0.01
 LONGEST_PAUSE_SECS = 0.25
 PAUSE_GROWTH = 1.5
 BATCH_MESSAGES = 500
+BATCH_LINES = 1000
+"""As messages, where lines alone are wanted."""
 DENSE_MESSAGES = 16
 """A batch of so many says that more are on their way."""
 FIRST_LINGER_SECS = 0.05
-LONGEST_LINGER_SECS = 0.2
+LONGEST_LINGER_SECS = 0.25
 """How long a follower that keeps up lets messages gather, twice as long each time that they came
 densely: a batch costs as much as 60 of them, and beside 16 writers on two cores that is theirs."""
 BODY_BYTES = 64 * 1024
@@ -35,6 +37,11 @@ class Carried(Enum):
     ENVELOPES = "envelopes"
     LINES = "lines"
     """One line of text, the JSON that `busctl tail --json` prints, made by the store."""
+
+
+def most_of(carried: Carried) -> int:
+    """How many messages a batch has at most, unless somebody says otherwise."""
+    return BATCH_LINES if carried is Carried.LINES else BATCH_MESSAGES
 
 
 class Followed(NamedTuple):

@@ -1,0 +1,2 @@
+drop function bus.follow_lines(
+    text, text, double precision, integer, timestamptz, boolean, text, text, text, text);
