@@ -502,6 +502,7 @@ def _found(source: IO[bytes], leaf: Leaf) -> Found:
         draft.chunk_count, draft.compression, draft.labels.content_type, draft.labels.owner,
         draft.checksum, draft.stored_checksum, stored.expires_at > datetime.now(UTC),
         stored.expires_at, draft.labels.message_type, 0.0, body, spooled=True,
+        incomplete=draft.labels.incomplete,
     )  # fmt: skip
 
 

@@ -58,7 +58,8 @@ def get(
     The payload's SHA-256 is checked before its last bytes are given; a part of it is checked by
     the digests of its chunks. If anything is wrong the exit code is 1, the error names the chunk
     and its bytes, and no FILE is left or changed. An existing FILE is replaced. With -o, --json
-    prints transaction_id, size, checksum (SHA-256 of the whole payload), path and verified. An
+    prints transaction_id, size, checksum (SHA-256 of the whole payload), path and verified, and
+    incomplete where its producer says that it is not whole; that is told on stderr, too. An
     answer that waits in this host's spool is read from there. For --lines what lies before them is
     read, too; `busctl search` tells in which line something is.
 
@@ -88,11 +89,14 @@ def get(
         return
     _check_target(output)
     opened, size = run(_save(settings, wanted, span, wanted_lines, output))
+    _tell_incomplete(opened)
     if as_json:
+        incomplete = opened.claim.incomplete
         emit_json({
             "transaction_id": str(wanted), "size": size,
             "checksum": opened.claim.checksum, "path": str(output),
             "verified": settings.checksum_enabled,
+            **({"incomplete": incomplete} if incomplete else {}),
         })  # fmt: skip
 
 
@@ -138,6 +142,18 @@ async def _print(
                     _refuse_binary(piece)
                 await asyncio.to_thread(out.write, piece)
                 bar.add(len(piece))
+    _tell_incomplete(opened)
+
+
+def _tell_incomplete(opened: Opened) -> None:
+    from busctl.cli.running import say
+    from busctl.core.text import printable
+
+    if why := opened.claim.incomplete:
+        say(
+            f"Its producer says that message {opened.claim.transaction_id} is not whole "
+            f"({printable(why)}); these are the bytes that it gave."
+        )
 
 
 async def _within(opened: Opened, wanted: UUID, lines: Lines | None) -> AsyncIterator[bytes]:

@@ -247,5 +247,5 @@ def _found_claim(found: Found) -> ClaimCheck:
     return ClaimCheck(
         found.transaction_id, found.payload_size_bytes, found.checksum.hex(), found.compression,
         found.expires_at, found.message_type, found.content_type, "",
-        spooled=found.spooled,
+        spooled=found.spooled, incomplete=found.incomplete,
     )  # fmt: skip

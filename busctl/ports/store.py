@@ -61,6 +61,8 @@ class Found:
     duration_ms: float
     body: bytes | None
     spooled: bool = False
+    incomplete: str = ""
+    """As `Labels.incomplete`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ select put, coalesce(%(created)b::timestamptz, now()) from bus.message_put_many(
 
 -- name: message_get :one
 select raw_size, stored_size, chunks, packing, mime, principal, raw_digest, stored_digest, live,
-       expires, kind, duration_ms, body
+       expires, kind, duration_ms, body, incomplete
 from bus.message_get(%(id)b)
 
 -- name: chunk_get :many

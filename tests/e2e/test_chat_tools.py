@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psycopg
 import pytest
 
@@ -117,7 +119,23 @@ async def test_the_frames_say_so_too(database: str, play: Play) -> None:
         async with session(running) as client:
             small = await client.call("glm_chat", {"prompt": "x"})
             large = await client.call("glm_chat", {"prompt": "x"})
+            opened, _ = await client.fetch(large["claim"]["transaction_id"])
+            assert opened["incomplete"] == "content_filter"
+        for answer in (small, large["claim"]):
+            headers = await asyncio.to_thread(head, running, answer["transaction_id"])
+            assert headers["x-busctl-incomplete"] == "content_filter"
     assert small["incomplete"] == large["claim"]["incomplete"] == "content_filter"
+    done = busctl(database, None, "get", small["transaction_id"])
+    assert (done.text, done.code) == ("half", 0)
+    assert "not whole (content_filter)" in done.err
+
+
+def head(running: Running, transaction_id: str) -> Mapping[str, str]:
+    answer = httpx2.head(
+        f"http://127.0.0.1:{running.port}/messages/{transaction_id}",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
+    return answer.raise_for_status().headers
 
 
 async def test_clients_of_mcp_are_told_as_well(database: str, play: Play) -> None:
@@ -146,7 +164,7 @@ async def test_an_answer_that_breaks_off_is_an_error_with_what_came(
             assert error["code"] == "ANSWER_CUT"
             assert await client.call("kimi_chat", asked, request_id="one") == answer
             opened, came = await client.fetch(error["transaction_id"])
-            assert opened["message_type"] == "error"
+            assert (opened["message_type"], opened["incomplete"]) == ("error", "cut")
             assert came.decode() == text[: 80 * 20]
             another = await client.call("kimi_chat", asked, request_id="two")
             assert another["outputs"][0]["text"] == "all of it"
@@ -170,8 +188,8 @@ async def test_with_the_store_away_it_is_all_in_the_spool(
                 assert (half["spooled"], half["incomplete"]) == (True, "length")
                 cut = (await client.call("kimi_chat", {"prompt": "x"}, request_id="cut"))["error"]
                 assert cut["code"] == "ANSWER_CUT"
-                _, came = await client.fetch(cut["transaction_id"])
-                assert came == b"so far"
+                opened, came = await client.fetch(cut["transaction_id"])
+                assert (opened["incomplete"], came) == ("cut", b"so far")
                 again = await client.call("kimi_chat", {"prompt": "x"}, request_id="cut")
                 assert again["error"]["transaction_id"] == cut["transaction_id"]
                 gate.open()

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -245,6 +246,8 @@ def _headers(shape: Representation, claim: ClaimCheck) -> dict[str, str]:
         "Accept-Ranges": "bytes",
         "X-Content-Type-Options": "nosniff",
     }
+    if claim.incomplete:
+        headers["X-Busctl-Incomplete"] = quote(claim.incomplete, safe=" ")
     if shape.coding:
         headers["Content-Encoding"] = shape.coding
     return headers

@@ -126,7 +126,7 @@ def found(transaction_id: UUID, row: PGresult) -> Found | None:
         binary.INT4.unpack(fields[2])[0], _COMPRESSION[fields[3]], fields[4].decode(),
         fields[5].decode(), fields[6], fields[7], fields[8] == b"\x01",
         binary.datetime_of(fields[9]), _MESSAGE_TYPE[fields[10]],
-        binary.FLOAT.unpack(fields[11])[0], field(0, 12),
+        binary.FLOAT.unpack(fields[11])[0], field(0, 12), incomplete=(field(0, 13) or b"").decode(),
     )  # fmt: skip
 
 

@@ -13,7 +13,14 @@ from typing import IO, Any
 from uuid import UUID
 
 from busctl.core.breaker import AWAY, FALLS_BACK, State
-from busctl.core.envelope import ClaimCheck, Compression, Labels, MessageType, preview_of
+from busctl.core.envelope import (
+    INCOMPLETE,
+    ClaimCheck,
+    Compression,
+    Labels,
+    MessageType,
+    preview_of,
+)
 from busctl.core.errors import AnswerCut, BusctlError, FileFailed, SpoolFull
 from busctl.core.operating.journal import Kind
 from busctl.ops.bus import Bus
@@ -169,6 +176,7 @@ def _labelled(labels: Labels, answer: Answer, cut: AnswerCut | None = None) -> L
     if is_error:
         known[ERROR_OF] = TOOL if cut is None else CUT
     if cut is not None:
+        known.setdefault(INCOMPLETE, CUT)
         known[WHY] = {"code": cut.code, "message": cut.message, "remedy": cut.remedy}
     return replace(labels, content_type=answer.content_type, message_type=kind, metadata=known)
 
