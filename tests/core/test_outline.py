@@ -16,7 +16,7 @@ from busctl.core.content_type import MCP_RESULT
 from busctl.core.reading.excerpt import Edges
 from busctl.core.reading.json_node import Kind, Node
 from busctl.core.reading.json_scan import JsonScan
-from busctl.core.reading.outline import Outliner, outline_of
+from busctl.core.reading.outline import DEFAULT_ROOM, Outliner, outline_of
 from busctl.core.reading.shape import shape_json, shape_text
 
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
@@ -212,6 +212,22 @@ def test_blocks_of_a_result_are_listed_with_where_they_lie() -> None:
     assert link.uri == "https://example.org/"
     assert json.loads(raw[structured.start : structured.stop]) == {"rows": [1, 2]}
     assert "[1] image, image/png, about 102.4 KB" in outline.text
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 5_000])
+def test_wide_structured_content_shows_its_keys_too(blocks: int) -> None:
+    rows = [{f"key{of}": {"a": at, "b": [of]} for of in range(22)} for at in range(1_000)]
+    result = {
+        "content": [{"type": "text", "text": "x"}] * blocks,
+        "structuredContent": {"rows": rows, "total": 5_000, "range": {"first": 1, "last": [1, 2]}},
+    }
+    outline = outline_of(json.dumps(result).encode(), MCP_RESULT)
+    assert len(outline.text) <= DEFAULT_ROOM
+    assert "Shape of structuredContent:\nobject, 3 keys" in outline.text
+    for line in ("rows: array, 1,000 items", "total: number 5000", "range: object, 2 keys"):
+        assert line in outline.text
+    if blocks < 2:
+        assert "key21: object, 2 keys" in outline.text
 
 
 def test_structured_content_shows_its_shape() -> None:

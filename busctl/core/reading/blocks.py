@@ -55,8 +55,11 @@ class Block:
 
 
 def result_scan() -> JsonScan:
-    """A scan that keeps enough of a result for `blocks_of`."""
-    return JsonScan(depth=_DEPTH, members=_MEMBERS, items=MOST_BLOCKS, nodes=MOST_BLOCKS * _MEMBERS)
+    """A scan that keeps enough of a result for `blocks_of`, and as much of its structured content
+    as of any JSON."""
+    return JsonScan(
+        depth=_DEPTH, members=_MEMBERS, nodes=MOST_BLOCKS * _MEMBERS, outer_items=MOST_BLOCKS
+    )
 
 
 def blocks_of(root: Node | None) -> Sequence[Block]:

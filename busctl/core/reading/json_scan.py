@@ -15,6 +15,8 @@ from busctl.core.reading.json_stretch import Stretch, stretch_of
 SAMPLE_BYTES = 256
 """So much of each kept string or key is remembered."""
 _LITERAL_BYTES = 400
+_OUTER = 2
+"""How deep what is directly in the root lies."""
 _WINDOWS = (64 * 1024, 8 * 1024, 1024)
 """Counted at a time, the largest first in which the container does not end."""
 
@@ -40,17 +42,20 @@ _WORDS = {
 
 class JsonScan:
     """Fed with pieces; `root` is the tree. Keeps containers down to `depth`, the first `members` of
-    an object and `items` of an array, and `nodes` in all."""
+    an object and `items` of an array (of one directly in the root `outer_items`), and `nodes` in
+    all."""
 
     def __init__(
-        self, *, depth: int = 4, members: int = 24, items: int = 3, nodes: int = 600
-    ) -> None:
+        self, *, depth: int = 4, members: int = 24, items: int = 3, nodes: int = 600,
+        outer_items: int | None = None,
+    ) -> None:  # fmt: skip
         self.root: Node | None = None
         self.several = False
         """Something follows the first value: further values, one a line or not."""
         self.broken_at: int | None = None
         """The byte from which on it is no JSON, as far as that was seen."""
         self._depth, self._members, self._items, self._nodes = depth, members, items, nodes
+        self._outer_items = items if outer_items is None else outer_items
         self._stack: list[Node] = []
         self._counting: list[bool] = []
         self._deep = 0
@@ -223,7 +228,8 @@ class JsonScan:
             return self._break(at)
         top = self._stack[-1]
         top.count += 1
-        most = self._members if top.kind is Kind.OBJECT else self._items
+        items = self._outer_items if len(self._stack) == _OUTER else self._items
+        most = self._members if top.kind is Kind.OBJECT else items
         self._counting[-1] = len(top.members) >= most or self._nodes <= 0
         self._filled = False
         return at + 1

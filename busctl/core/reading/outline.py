@@ -126,7 +126,9 @@ class Outliner:
         return self._made("table", [*told, *edges], columns=tuple(columns))
 
     def _blocks(self, root: Node, blocks: Sequence[Block]) -> Outline:
-        left = self._room - _WORDS
+        structured = root.get(STRUCTURED)
+        kept = int(self._room * _SHAPE_SHARE) if structured is not None else 0
+        left = self._room - _WORDS - kept
         each = left // len(blocks) - 1
         lines: list[str] = []
         for block in blocks:
@@ -136,7 +138,7 @@ class Outliner:
                 lines.append(f"… {len(blocks) - len(lines):,} more")
                 break
             lines.append(line)
-        structured = root.get(STRUCTURED)
+        left = max(left, 0) + kept
         if structured is not None and left > _LEAST_SHAPE:
             title = f"Shape of {STRUCTURED}:"
             lines += [title, shape_text(structured, left - len(title) - 2)]
