@@ -138,3 +138,45 @@ async def test_a_name_means_the_same_to_every_client(database: str) -> None:
         assert (await connection.wait(running)).get_value(0, 0) == b"xone"
         held = await connection.execute("select count(*) from pg_prepared_statements")
         assert await held.fetchone() == (3,)
+
+
+QUICK = Call("select %(n)b::int4 * 2", quick=True)
+LATE = Call("select %(n)b::int4 * 2 from pg_sleep(0.2)", quick=True)
+LONG = Call("select repeat('x', %(n)b::int4)", quick=True)
+
+
+@pytest.mark.parametrize("wanted", [QUICK, LATE])
+async def test_an_answer_that_comes_at_once_or_late(pool: Pool, wanted: Call) -> None:
+    for number in range(8):
+        row = await pool.call(wanted, {"n": number.to_bytes(4)}, timeout=5)
+        assert row.get_value(0, 0) == (2 * number).to_bytes(4)
+
+
+async def test_others_go_on_while_a_quick_call_is_late(pool: Pool) -> None:
+    late = asyncio.ensure_future(pool.call(LATE, {"n": bytes(4)}, timeout=5))
+    turns = 0
+    while not late.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert (await late).get_value(0, 0) == bytes(4)
+    assert turns > 10
+
+
+async def test_a_quick_call_with_a_long_answer(pool: Pool) -> None:
+    for length in (1, 1_000_000, 5_000_000):
+        row = await pool.call(LONG, {"n": length.to_bytes(4)}, timeout=30)
+        assert row.get_value(0, 0) == b"x" * length
+
+
+async def test_a_quick_call_that_fails(pool: Pool) -> None:
+    failing = Call("select 1 / %(n)b::int4", quick=True)
+    with pytest.raises(StoreFailed):
+        await pool.call(failing, {"n": bytes(4)}, timeout=5)
+    assert await doubled(pool, 21) == 42
+
+
+async def test_a_quick_call_in_vain_is_timed_out(pool: Pool) -> None:
+    endless = Call("select %(n)b::int4 from pg_sleep(60)", quick=True)
+    with pytest.raises(StoreTimeout):
+        await pool.call(endless, {"n": bytes(4)}, timeout=0.3)
+    assert await doubled(pool, 21) == 42

@@ -29,9 +29,11 @@ Values = Mapping[str, bytes | None]
 
 
 class Call:
-    """A named query with `%(name)b` placeholders, as libpq takes it: `$1`, `$2` …"""
+    """A named query with `%(name)b` placeholders, as libpq takes it: `$1`, `$2` … `quick`: it waits
+    for no disk and no lock."""
 
-    def __init__(self, query: str) -> None:
+    def __init__(self, query: str, *, quick: bool = False) -> None:
+        self.quick = quick
         self.names = tuple(dict.fromkeys(_PLACEHOLDER.findall(query)))
         places = {name: f"${place}" for place, name in enumerate(self.names, 1)}
         self.text = _PLACEHOLDER.sub(lambda match: places[match[1]], query).encode()
@@ -42,9 +44,9 @@ class Call:
 
 
 @cache
-def call(query: str) -> Call:
+def call(query: str, *, quick: bool = False) -> Call:
     """That query, taken apart once a process."""
-    return Call(query)
+    return Call(query, quick=quick)
 
 
 class Statements:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection, generators, waiting
 from psycopg.pq import TransactionStatus
+from psycopg.waiting import Ready, Wait
 
 from busctl.core.configuration import tls
 
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 CANCEL_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
+_QUICK_SECONDS = 0.000_2
+_LOOKS = 8
+"""All others of the event loop wait meanwhile: together that is as long as a large row takes."""
+_SELECTABLE = 1024
+"""select(2) takes no descriptor from there on."""
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", ""})
 
 
@@ -60,13 +67,36 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
             self._in_thread = False
 
     async def wait(
-        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
-    ) -> Result:
-        """As psycopg's, in a thread inside `bulk()`."""
+        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None, *,
+        quick: bool = False,
+    ) -> Result:  # fmt: skip
+        """As psycopg's, in a thread inside `bulk()`. `quick`: a server on this machine has the
+        answer sooner than the event loop would be back to see it."""
+        if quick and self.is_local:
+            try:
+                self._look(gen)
+            except StopIteration as ended:
+                self.moved_at = time.monotonic()
+                answer: Result = ended.value
+                return answer
         waited = self._in_bulk if self._in_thread else self._waited
         result: Result = await waited(gen, interval, timeout)
         self.moved_at = time.monotonic()
         return result
+
+    def _look(self, gen: PQGen[Any]) -> None:
+        """Go on with it while what it waits for is there at once. Raises StopIteration at its end;
+        otherwise it can be waited for as if it had not begun."""
+        state, line = next(gen), self.pgconn.socket
+        if line >= _SELECTABLE:
+            return
+        for _ in range(_LOOKS):
+            writing = [line] if state & Wait.W else []
+            readable, writable, _ = select.select([line], writing, [], _QUICK_SECONDS)
+            ready = (Ready.R if readable else 0) | (Ready.W if writable else 0)
+            if not ready:
+                return
+            state = gen.send(Ready(ready))
 
     async def _in_bulk(self, gen: PQGen[Result], interval: float, timeout: float | None) -> Result:
         moving = asyncio.ensure_future(

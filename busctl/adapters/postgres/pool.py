@@ -75,7 +75,7 @@ class Session:
     async def _called(self, wanted: Call, values: Values, timeout: float | None) -> PGresult:
         running = self.statements.run(self.connection.pgconn, wanted, values)
         try:
-            return await self.connection.wait(running, timeout=timeout)
+            return await self.connection.wait(running, timeout=timeout, quick=wanted.quick)
         except psycopg.errors._WaitTimeout as error:
             self.connection.cancel_soon()
             raise TimeoutError from error

@@ -68,7 +68,7 @@ class PostgresStore:
         self._sql = queries()
         self._put = call(self._sql["message_put"])
         self._wake = call(self._sql["wake"])
-        self._get = call(self._sql["message_get"])
+        self._get = call(self._sql["message_get"], quick=True)
         self._hours: set[datetime] = set()
         self.admission: Admission | None = None
         """Asked before each put."""
