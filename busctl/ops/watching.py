@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import timedelta
 
 from busctl.core.envelope import Envelope, MessageType, Status
-from busctl.core.errors import ClaimError, MessageCorrupt, StoreUnreachable
+from busctl.core.errors import BusctlError, ClaimError, MessageCorrupt, StoreUnreachable
 from busctl.core.watching.content import ContentScan
 from busctl.core.watching.following import LONGEST_PAUSE_SECS, Batch, Followed
 from busctl.core.watching.history import Histories
@@ -204,7 +204,7 @@ async def sweeping(
         try:
             async for one in watcher.sweep(neglect, after, ahead):
                 told(one)
-        except ClaimError as error:
+        except BusctlError as error:
             log.warning("not swept", extra={"error": error.message})
         await asyncio.sleep(SWEEP_SECS)
 

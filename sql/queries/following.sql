@@ -79,5 +79,6 @@ where message_type = 'watcher_observation' and metadata ? 'analysis'
 
 -- name: follow_tidy :none
 delete from bus.watcher_cursor
-where starts_with(name, 'tail/') and moved_at < now() - interval '1 day'
+-- A week: one that is there and saw nothing for so long would begin anew, behind what came meanwhile.
+where starts_with(name, 'tail/') and moved_at < now() - interval '7 days'
   and coalesce(listening_until, moved_at) < now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from datetime import timedelta
@@ -18,6 +19,7 @@ from busctl.core.envelope import Labels, MessageType
 from busctl.core.ids import make_id
 from busctl.core.samples import sample
 from busctl.core.watching.observation import Observation, Rule
+from busctl.ops import watching
 from busctl.ops.watching import Watcher
 
 HOUR = timedelta(hours=1)
@@ -234,6 +236,26 @@ async def test_what_nobody_redeems(bus: Bus, settings: Settings) -> None:
         ]
         assert [one async for one in watcher.sweep(neglect, timedelta(0), HOUR)] == []
         assert [one async for one in watcher.watch(once=True)] == []
+
+
+async def test_sweeps_go_on_after_a_failure_of_any_kind(
+    bus: Bus, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "SWEEP_SECS", 0.05)
+    await bus.put(b"x", Labels(tool_name="t"))
+    execute(settings, "alter function bus.first_id(timestamptz) rename to first_id_gone")
+    neglect = PostgresNeglect(cast(PostgresStore, bus.store.inner), "w")
+    told: list[Observation] = []
+    async with bus.follow("w") as follower:
+        sweeps = watching.sweeping(Watcher(bus, follower), neglect, timedelta(0), HOUR, told.append)
+        sweeping = asyncio.create_task(sweeps)
+        await asyncio.sleep(0.3)
+        assert not told and not sweeping.done()
+        execute(settings, "alter function bus.first_id_gone(timestamptz) rename to first_id")
+        while not told:
+            await asyncio.sleep(0.05)
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
 
 
 def query(settings: Settings, text: str) -> list[tuple[object, ...]]:
