@@ -62,6 +62,7 @@ async def test_a_principal_sees_its_own_and_no_longer_than_its_token(
             assert "for the operator" in operator.get(f"{theirs}/preview?as=text")[1]
             assert amy.greeted[0] == 200
             assert "No message matches." in amy.get("/ui/messages")[1]
+            assert "No message matches." in operator.get("/ui/messages?tool=te%00xt")[1]
             for path in (theirs, f"{theirs}/preview", f"{theirs}/trace", f"{theirs}/verify",
                          f"{theirs}/download", "/ui/watch"):  # fmt: skip
                 assert amy.get(path)[0] in (403, 404), path

@@ -35,7 +35,9 @@ async def part(request: Request, principal: Principal, desk: Desk) -> str:
 
 
 async def values(request: Request, principal: Principal, desk: Desk) -> dict[str, Any]:
-    asked = {name: request.query_params.get(name, "").strip() for name in FIELDS}
+    given = {name: request.query_params.get(name, "").strip() for name in FIELDS}
+    # No text in the database has a NUL: what has one matches nothing, and shows so.
+    asked = {name: text.replace("\0", "\N{SYMBOL FOR NULL}") for name, text in given.items()}
     found = await desk.listing(wanted(asked, principal))
     more = len(found) > PAGE
     shown = found[:PAGE]
