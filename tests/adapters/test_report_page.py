@@ -56,8 +56,12 @@ def test_figures_are_those_of_the_json() -> None:
     held = re.search(r'<pre id="json">(.*?)</pre>', text, re.DOTALL)
     assert held and json.loads(html.unescape(held[1])) == {"rows": ROWS}
     cells = [html.unescape(one) for one in re.findall(r"<td[^>]*>(.*?)</td>", text)]
-    assert cells[1:3] == ["1,234,567", "0.0004"] and cells[6:8] == ["–", "12,345.678"]
-    assert written(1e-7) == "1e-07" and written(True) == "yes" and written(2.0) == "2.0"
+    assert cells[1:3] == ["1,234,567", "0.000400"] and cells[6:8] == ["–", "12,346"]
+    assert written(1e-7) == "1e-07" and written(True) == "yes" and written(2.0) == "2.00"
+    assert [written(one) for one in (0.0, 0.048, 3.609, 350.237, -29_639.0912)] == [
+        "0", "0.0480", "3.61", "350", "-29,639",
+    ]  # fmt: skip
+    assert table_of("t", [{"mb_per_s": 1.0, "median_ms": 2.0}]).head == ["MB/s", "median ms"]
 
 
 def test_it_is_replaced_whole_or_refused_by_name(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from. Who writes it decides how it looks."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,13 @@ from busctl.core.reports.chart import Plot
 
 Cell = str | int | float | bool | None
 FOLDED_FROM = 40
+LEAST = 1e-4
+"""Less is written as a power of ten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells under names. Figures are those of the JSON, unrounded."""
+    """Rows of cells under names. Figures are those of the JSON, which has all their digits."""
 
     title: str
     head: Sequence[str]
@@ -62,18 +65,27 @@ def table_of(title: str, rows: Sequence[Mapping[str, Any]], note: str = "") -> T
     `name value`."""
     head = list(rows[0]) if rows else []
     return Table(
-        title, [name.replace("_", " ") for name in head],
+        title, [_heading(name) for name in head],
         [[_cell(row[name]) for name in head] for row in rows], note,
     )  # fmt: skip
 
 
 def written(cell: Cell) -> str:
-    """A cell as text: every digit that the JSON has, thousands apart."""
+    """A cell as text, thousands apart. Of what was measured, the digits that say something: three,
+    and all those before the point."""
     if cell is None:
         return "–"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return f"{cell:,}" if isinstance(cell, int | float) else cell
+    if isinstance(cell, float):
+        if not cell or not LEAST <= abs(cell) < math.inf:
+            return f"{cell:.3g}"
+        return f"{cell:,.{max(0, 2 - math.floor(math.log10(abs(cell))))}f}"
+    return f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def _heading(name: str) -> str:
+    return name.replace("_per_s", "/s").replace("mb/", "MB/").replace("_", " ")
 
 
 def _cell(value: Any) -> Cell:
