@@ -65,7 +65,13 @@ def tells_others(case: Case) -> str:
 
 
 def may_be_none(case: Case) -> str:
-    return "its type says that it may give None" if case.setting.optional else ""
+    declared = case.setting.optional and not procedure(case)
+    return "its type says that it may give None" if declared else ""
+
+
+def procedure(case: Case) -> str:
+    """Nobody reads its answer, for there is none."""
+    return "its type says that it gives nothing" if case.setting.returns == "None" else ""
 
 
 def parses(case: Case) -> str:
