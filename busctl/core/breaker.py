@@ -8,6 +8,7 @@ its jitter (in [0, 1)).
 | closed | failure, as many as the threshold | open |
 | open | nothing, until its time is up | open: nobody is let through |
 | open | a call, once its time is up | half open: that call is the trial |
+| open | an urgent call, 5 s after the last failure | half open: that call is the trial |
 | half open | another call while the trial runs | half open: it is not let through |
 | half open | the trial succeeded | closed |
 | half open | the trial failed | open |
@@ -36,6 +37,9 @@ from busctl.core.errors import (
     TransactionConflict,
 )
 
+URGENT_SECS = 5.0
+"""How long after a failure a call that nothing can stand in for is a trial: who reads what is
+stored would wait for the whole time else, although the store may be back."""
 JITTER_SHARE = 0.1
 """By how much of its time an open breaker may try sooner, so that many do not try at once."""
 
@@ -108,14 +112,16 @@ class Breaker:
     failures: int = 0
     reason: str = ""
     retry_at: float = 0.0
+    urgent_at: float = 0.0
     _era: int = 0
     _trial: bool = False
 
-    def admit(self, now: float) -> Permit | None:
-        """Leave to make a call, None when the store is to be left alone."""
+    def admit(self, now: float, *, urgent: bool = False) -> Permit | None:
+        """Leave to make a call, None when the store is to be left alone. `urgent`: nothing stands
+        in for what it asks."""
         if self.state is State.CLOSED:
             return Permit(self._era)
-        if self.state is State.OPEN and now >= self.retry_at:
+        if self.state is State.OPEN and not self.wait(now, urgent=urgent):
             self._enter(State.HALF_OPEN, now)
         if self.state is State.OPEN or self._trial:
             return None
@@ -141,9 +147,10 @@ class Breaker:
         if self.state is State.OPEN:
             self.retry_at = min(self.retry_at, now)
 
-    def wait(self, now: float) -> float:
+    def wait(self, now: float, *, urgent: bool = False) -> float:
         """Seconds until a call may be let through; 0 when one may be now, or a trial runs."""
-        return max(0.0, self.retry_at - now) if self.state is State.OPEN else 0.0
+        then = min(self.retry_at, self.urgent_at) if urgent else self.retry_at
+        return max(0.0, then - now) if self.state is State.OPEN else 0.0
 
     def _count(self, outcome: Outcome, now: float, jitter: float, reason: str) -> None:
         if outcome is Outcome.FAILURE:
@@ -152,6 +159,7 @@ class Breaker:
             if self.state is State.CLOSED and self.failures < self.threshold:
                 return
             self.retry_at = now + self.timeout * (1 - JITTER_SHARE * jitter)
+            self.urgent_at = now + URGENT_SECS
         elif outcome is Outcome.SUCCESS:
             self.failures = 0
         self._enter(_NEXT[self.state, outcome], now)

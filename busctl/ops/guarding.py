@@ -143,21 +143,21 @@ class GuardedStore:
             waiting = await self.spool.find(transaction_id)
             if waiting is not None:
                 return waiting
-        return await self.guarded(self.inner.find(transaction_id), self.reads)
+        return await self._seek(self.inner.find(transaction_id))
 
     async def chunks(self, transaction_id: UUID, first: int, last: int) -> Sequence[Chunk]:
         if self.spool is not None and self.spool.holds(transaction_id):
             waiting = await self.spool.chunks(transaction_id, first, last)
             if waiting is not None:
                 return waiting
-        return await self._read(self.inner.chunks(transaction_id, first, last))
+        return await self._seek(self.inner.chunks(transaction_id, first, last))
 
     async def stat(self, transaction_id: UUID) -> Envelope | None:
         if self.spool is not None and self.spool.holds(transaction_id):
             waiting = await self.spool.stat(transaction_id)
             if waiting is not None:
                 return waiting
-        return await self._read(self.inner.stat(transaction_id))
+        return await self._seek(self.inner.stat(transaction_id))
 
     async def events(self, transaction_id: UUID) -> Sequence[Event]:
         if self.spool is not None and self.spool.holds(transaction_id):
@@ -190,13 +190,19 @@ class GuardedStore:
     async def _read(self, work: Coroutine[Any, Any, Result]) -> Result:
         return await self.guarded(work, self.reads)
 
-    async def guarded(self, work: Coroutine[Any, Any, Result], breaker: Breaker) -> Result:
+    async def _seek(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Of one message, which is nowhere else: it is a trial soon after the last failure."""
+        return await self.guarded(work, self.reads, urgent=True)
+
+    async def guarded(
+        self, work: Coroutine[Any, Any, Result], breaker: Breaker, *, urgent: bool = False
+    ) -> Result:
         """Do the work if the breaker lets it through, and tell it how that went."""
         before = breaker.state
-        permit = breaker.admit(self._clock.monotonic())
+        permit = breaker.admit(self._clock.monotonic(), urgent=urgent)
         if permit is None:
             work.close()
-            raise self._left_alone(breaker)
+            raise self._left_alone(breaker, urgent=urgent)
         if breaker.state is not before:
             self._changed(breaker, before)
         try:
@@ -231,8 +237,8 @@ class GuardedStore:
         if self.on_change is not None:
             self.on_change(breaker, before)
 
-    def _left_alone(self, breaker: Breaker) -> StoreUnreachable:
-        wait = breaker.wait(self._clock.monotonic())
+    def _left_alone(self, breaker: Breaker, *, urgent: bool) -> StoreUnreachable:
+        wait = breaker.wait(self._clock.monotonic(), urgent=urgent)
         then = f"in {wait:.1f} s" if wait else "just now by another call"
         error = StoreUnreachable(
             f"The store failed {breaker.failures} times in a row and is left alone; it is tried "

@@ -16,7 +16,15 @@ from hypothesis.stateful import (
 )
 
 from busctl.core import errors
-from busctl.core.breaker import JITTER_SHARE, Breaker, Outcome, Permit, State, outcome_of
+from busctl.core.breaker import (
+    JITTER_SHARE,
+    URGENT_SECS,
+    Breaker,
+    Outcome,
+    Permit,
+    State,
+    outcome_of,
+)
 
 S, F, N = Outcome.SUCCESS, Outcome.FAILURE, Outcome.NOTHING
 
@@ -60,6 +68,30 @@ def test_open_lets_nobody_through_until_its_time_is_up() -> None:
     assert breaker.reason == "away"
     _let(breaker, 10.0)
     assert breaker.state.value == State.HALF_OPEN
+
+
+def test_who_reads_what_is_nowhere_else_is_a_trial_soon() -> None:
+    breaker = Breaker(1, 60.0)
+    breaker.settle(_let(breaker, 0.0), F, 0.0, 0.0, "away")
+    assert breaker.admit(URGENT_SECS - 0.1, urgent=True) is None
+    assert breaker.wait(1.0, urgent=True) == URGENT_SECS - 1.0
+    assert breaker.admit(URGENT_SECS) is None
+    trial = breaker.admit(URGENT_SECS, urgent=True)
+    assert trial is not None
+    assert breaker.admit(URGENT_SECS, urgent=True) is None
+    breaker.settle(trial, F, 7.0, 0.0, "away")
+    assert breaker.wait(7.0) == 60.0
+    assert breaker.wait(7.0, urgent=True) == URGENT_SECS
+    again = breaker.admit(7.0 + URGENT_SECS, urgent=True)
+    assert again is not None
+    breaker.settle(again, S, 13.0, 0.0)
+    assert breaker.state is State.CLOSED
+
+
+def test_a_short_time_is_not_made_longer_by_that() -> None:
+    breaker = Breaker(1, 2.0)
+    breaker.settle(_let(breaker, 0.0), F, 0.0, 0.0, "away")
+    assert breaker.wait(0.0, urgent=True) == 2.0
 
 
 def test_half_open_tries_one_at_a_time() -> None:
