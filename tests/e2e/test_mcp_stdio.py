@@ -17,6 +17,7 @@ import pytest
 from tests.e2e.daemons import daemon, environment
 from tests.e2e.mcp_clients import ERAS, over_stdio
 from tests.forks.client import Forked
+from tests.upstream.config import ROOT
 
 NOWHERE = "postgresql://busctl@127.0.0.1:9/nothing"
 INITIALIZE = {
@@ -217,6 +218,44 @@ def test_a_client_that_knows_no_links_gets_none(database: str, tmp_path: Path) -
     (only,) = hear(process)["result"]["content"]
     assert "18,000 bytes" in only["text"]
     process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        '{"content":[{"type":"text","text":"a","x-rank":7}],"isError":false,"x-cost":1.50}',
+        '{"content":[{"type":"resource","resource":{"uri":"a:b","text":"c","etag":"1"}},'
+        '{"type":"text","text":"b"}],"nested":{"deep":[1,null,{"n":12345678901234567890123}]}}',
+        '{"structuredContent":{"n":123456789012345678901234567890,"f":1.0,"none":null},'
+        '"content":[]}',
+    ],
+)
+def test_small_answers_keep_all_that_they_say(database: str, tmp_path: Path, result: str) -> None:
+    assert json.dumps(passed_on(database, tmp_path, result)) == json.dumps(json.loads(result))
+
+
+def test_numbers_that_no_double_holds_are_told_as_they_came(database: str, tmp_path: Path) -> None:
+    text = json.dumps('{"n":1e999}')
+    result = f'{{"structuredContent":{{"n":1e999}},"content":[{{"type":"text","text":{text}}}]}}'
+    told = passed_on(database, tmp_path, result)
+    assert told == {"content": [{"type": "text", "text": result}]}
+
+
+def passed_on(database: str, tmp_path: Path, result: str) -> Any:
+    """What a client gets of that result of a wrapped server."""
+    process = started(
+        database, tmp_path, "--", sys.executable, "-m", "tests.upstream.old", PYTHONPATH=str(ROOT)
+    )
+    line = f'{{"jsonrpc":"2.0","id":$ID,"result":{result}}}'
+    say(
+        process, INITIALIZE, {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/call",
+         "params": {"name": "answer", "arguments": {"line": line}}},
+    )  # fmt: skip
+    while (answer := hear(process)).get("id") != 2:
+        continue
+    process.communicate(timeout=30)
+    return answer["result"]
 
 
 def test_a_file_as_input_is_refused(database: str, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from mcp.server.subscriptions import (
 from mcp.shared.exceptions import MCPError
 
 from busctl.adapters.mcp_front.progress import telling
+from busctl.adapters.mcp_front.unsifted import tell, unsifted
 from busctl.core.errors import (
     AccessDenied,
     BusctlError,
@@ -105,6 +106,7 @@ def make_server(
         on_subscriptions_listen=listening,
     )  # fmt: skip
     server.middleware.clear()  # the SDK's own tracing; hops are traced by us
+    server.middleware.append(unsifted)
     server.add_notification_handler(
         "notifications/initialized", types.NotificationParams, handlers.tell_changes
     )
@@ -160,6 +162,7 @@ class _Handlers:
                     self._caller_of(ctx), params.name, params.arguments or {}, meta=meta,
                     heard=heard,
                 )  # fmt: skip
+        tell(result)
         return {**COMPLETE, **result}
 
     async def read_resource(self, ctx: Context, params: types.ReadResourceRequestParams) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from types import NoneType
@@ -16,14 +17,15 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """The texts that a block of each kind must have."""
 _KNOWN = {"content", "structuredContent", "isError", "_meta", "resultType"}
+_LARGE = re.compile(rb"\d[eE]\+?\d{3,}|\d{290,}\.?\d*(?:[eE]\+?\d+)?")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def as_taken(result: dict[str, Any], received: bytes) -> dict[str, Any] | None:
     """The result as clients take it, None where they would refuse it: blocks of kinds to come,
-    blocks without what belongs to them, half of a surrogate pair. `received` is its JSON. A result
-    that says nothing but structured content, or nothing at all, gets the empty list of blocks that
-    servers leave out."""
+    blocks without what belongs to them, half of a surrogate pair, numbers that no double holds and
+    that would be told as null. `received` is its JSON. A result that says nothing but structured
+    content, or nothing at all, gets the empty list of blocks that servers leave out."""
     if "content" not in result and result.keys() <= _KNOWN:
         result = {**result, "content": []}
     blocks = result.get("content")
@@ -32,7 +34,7 @@ def as_taken(result: dict[str, Any], received: bytes) -> dict[str, Any] | None:
         return None
     if not all(each is None or isinstance(each, dict) for each in objects):
         return None
-    return result if _has_utf8(result, received) else None
+    return result if _has_utf8(result, received) and _has_numbers(received) else None
 
 
 def _is_block(block: Any) -> bool:
@@ -52,6 +54,11 @@ def _is_block(block: Any) -> bool:
 
 def _has(block: Mapping[str, Any], names: tuple[str, ...]) -> bool:
     return all(isinstance(block.get(name), str) for name in names)
+
+
+def _has_numbers(received: bytes) -> bool:
+    """Whether its numbers are finite: 1e999 is JSON."""
+    return not any(math.isinf(float(found)) for found in _LARGE.findall(received))
 
 
 def _has_utf8(result: Mapping[str, Any], received: bytes) -> bool:

@@ -198,11 +198,14 @@ def _repeats(text: str, structured: Any) -> str | None:
 
 def _equal(left: Any, right: Any) -> bool:
     """Whether both are the same JSON; Python alone would take 1, 1.0 and true for equal."""
-    return bool(left == right) and _sorted(left) == _sorted(right)
+    try:
+        return bool(left == right) and _sorted(left) == _sorted(right)
+    except ValueError:  # a number that no double holds is not the same again
+        return False
 
 
 def _sorted(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def looks_json(head: str, tail: str, *, whole: bool) -> bool:
