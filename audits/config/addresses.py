@@ -175,12 +175,21 @@ def judged_port(source: Source, place: Place) -> Verdict | None:
     return None
 
 
+def _asks_own_name(source: Source, call: ast.Call) -> bool:
+    """Whether a datagram socket is connected only to learn one's own address: nothing is sent."""
+    function = source.function(call)
+    told = {last_name(each) for each in ast.walk(function or source.tree)}
+    return {"SOCK_DGRAM", "getsockname"} <= told and not told & {"send", "sendto", "sendall"}
+
+
 def _is_socket_address(source: Source, pair: ast.AST) -> bool:
     """Whether `("10.0.0.5", 5432)` is bound or connected to."""
     call = source.parent(pair)
     if isinstance(call, ast.keyword):
         call = source.parent(call)
     if not isinstance(call, ast.Call) or last_name(call) not in BINDS:
+        return False
+    if _asks_own_name(source, call):
         return False
     host = pair.elts[0] if isinstance(pair, ast.Tuple) else None
     return host is None or not any(

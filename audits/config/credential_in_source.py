@@ -32,7 +32,8 @@ class CredentialInSource(HardcodedRule):
         return ()
 
     def told(self, source: Source, found: Hardcoded) -> str:
-        called = found.place.name or "An address with a password"
+        address = "://" in source.segment(found.place.node)
+        called = found.place.name or ("An address with a password" if address else "A text")
         return (
             f"{called} has its secret in the source {where(source, found)}: whoever reads the code "
             "has it, and the owner cannot learn who."

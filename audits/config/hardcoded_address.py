@@ -49,6 +49,11 @@ def own_address() -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 53))
         return probe.getsockname()[0]
+
+def own_private_address(host: str) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 58162))
+        return probe.getsockname()[0]
 """,
         """
 import uvicorn

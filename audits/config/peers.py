@@ -59,13 +59,19 @@ def peer_of(source: Source, call: ast.Call) -> Peer:
         return "process"
     if _is_local(call, callee):
         return "local"
-    if called.partition(".")[0] in _FILE_DATABASES:
+    if called.partition(".")[0] in _FILE_DATABASES or _opens_file(call):
         return "unknown"
     if called.partition(".")[0] in _REMOTE_MODULES and _is_imported(source, call):
         return "remote"
     if callee in _REMOTE_METHODS:
         return "remote"
     return "remote" if _CLIENT.match(callee) else "unknown"
+
+
+def _opens_file(call: ast.Call) -> bool:
+    """Whether a file is opened as a database, by options that only such a one has."""
+    given = {each.arg for each in call.keywords}
+    return bool(given & {"check_same_thread", "isolation_level", "cached_statements"})
 
 
 def _is_local(call: ast.Call, callee: str) -> bool:

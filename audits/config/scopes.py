@@ -20,8 +20,8 @@ _FIELDS = re.compile(
     r"|Message|Serializer|Form)$"
 )
 _OTHER_FILES = re.compile(
-    r"(?:^|/)(?:setup|conftest|noxfile|fabfile|tasks|settings|conf|gunicorn\.conf|gunicorn_conf"
-    r"|[\w.]*_pb2(?:_grpc)?)\.py$|(?:^|/)(?:migrations|alembic|locustfiles|fixtures|tutorials?"
+    r"(?:^|/)(?:setup|conftest|pytest_\w+|noxfile|fabfile|tasks|settings|conf|gunicorn\.conf|gunicorn_conf"
+    r"|[\w.]*_pb2(?:_grpc)?)\.py$|/examples?\.py$|(?:^|/)(?:migrations|alembic|locustfiles|fixtures|tutorials?"
     r"|_vendor|vendor|vendored|third_party|samples?|examples?[_-]\w*"
     r"|cookbooks?|playground)/"
 )

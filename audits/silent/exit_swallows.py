@@ -11,6 +11,8 @@ from busctl.audit import Confidence, Finding, Function, Rule, Severity, Source, 
 
 _SAID = {"warning", "error", "exception", "critical", "warn", "print", "print_exc", "append",
          "put", "send", "fail", "set_exception", "capture_exception"}  # fmt: skip
+# What takes the error that is being handled without being given it.
+_CURRENT = frozenset({"Failure", "exc_info", "format_exc", "exception", "current_exception"})
 _PURPOSE = ("suppress", "ignore", "swallow", "silence", "silent", "quiet")
 
 
@@ -32,6 +34,8 @@ class ExitSwallows(Rule):
         "        return kind is not None and issubclass(kind, KeyError)\n",
         "class Task:\n    async def __aexit__(self, kind, error, trace):\n        if error:\n"
         "            log.error('task failed', exc_info=error)\n        return True\n",
+        "class Failing:\n    def __exit__(self, kind, error, trace):\n        if kind:\n"
+        "            self.failed(Failure())\n        return True\n",
         "class Caught:\n    def __exit__(self, kind, error, trace):\n        self.error = error\n"
         "        return True\n",
     )
@@ -85,6 +89,8 @@ def _is_told(node: Function, given: set[str]) -> bool:
             func = one.func
             last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
             if last in _SAID or (last not in ("isinstance", "issubclass") and _names(one, given)):
+                return True
+            if last in _CURRENT and not one.args:
                 return True
         if isinstance(one, (ast.Assign, ast.AnnAssign)) and one.value and _names(one.value, given):
             return True

@@ -198,13 +198,19 @@ def _sort(source: Source, call: ast.Call, awaited: bool, found: Work) -> None:
         found.parsed.append(call)
     elif all_words(name) & TELEMETRY and not all_words(name) & STORAGE:
         found.telemetry.append(name)
-    elif act in WRITE and not _is_cache(name):
+    elif act in WRITE and not _is_cache(name) and not _is_of_list(call, last):
         found.writes.append(name)
         found.sent.append(call)
     elif act in READ and (awaited or last in READ or act in _DIRECT or _of_storage(name)):
         found.reads.append(name)
     else:
         found.others.append(name)
+
+
+def _is_of_list(call: ast.Call, last: str) -> bool:
+    """`lines.insert(0, line)`: a place by its number is one of a list."""
+    at = call.args[0] if len(call.args) == 2 else None
+    return last == "insert" and isinstance(at, ast.Constant) and isinstance(at.value, int)
 
 
 def _is_storage(name: str, last: str) -> bool:

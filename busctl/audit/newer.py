@@ -15,8 +15,15 @@ DEEPEST = 100
 LONGEST_LINE = 1_000
 
 
+# `except A, B:`, which libcst does not read: on one line, with its colon.
+_UNBRACKETED = re.compile(
+    r"^([ \t]*except\*?[ \t]+)((?:[\w.]+[ \t]*,[ \t]*)+[\w.]+)([ \t]*:)", re.MULTILINE
+)
+
+
 def written_down(text: str) -> str | None:
     """The text in older syntax with its lines where they were; None if nobody can read it."""
+    text = _UNBRACKETED.sub(r"\1(\2)\3", text)
     if not _is_shallow(text):
         return None
     try:

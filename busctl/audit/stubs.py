@@ -21,7 +21,7 @@ _NAMED_SO = re.compile(
     r"^_*(?:Skip|Ignore|Frozen|Immutable|Disabled?|Suppress)(?=[A-Z]|$)"
     r"|(?<![A-Za-z])(?:no|null|noop|non)_"
     r"|(?:No|Non|Null|Muted?|Dummy|Fake|Mock|Silent|Quiet|Without|Read[Oo]nly|No[Oo]p|Disabled)"
-    r"(?=[A-Z_]|$)|less(?=[A-Z_]|$)"
+    r"(?=[A-Z_]|$)|less(?=[A-Z_]|$)|Not_?[Ss]upported|Unsupported"
 )
 _ASKS = re.compile(
     r"implement|subclass|overrid|abstract|must (?:be|define|provide)|derived|child class|todo|yet\b"

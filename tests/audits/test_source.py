@@ -84,6 +84,12 @@ def test_newer_syntax_keeps_its_lines(text: str) -> None:
     assert source.line(handler.lineno).strip() == "except E:"
 
 
+def test_exceptions_without_brackets_are_read() -> None:
+    source = Source("a.py", "try:\n    pass\nexcept a.E, F:\n    g(f'{x!r}')\n")
+    (handler,) = source.nodes(ast.ExceptHandler)
+    assert (ast.unparse(handler.type or handler), handler.lineno) == ("(a.E, F)", 3)
+
+
 def test_columns_are_characters() -> None:
     source = Source("a.py", 'größe = "ü"; call(1)\n')
     (call,) = source.nodes(ast.Call)
