@@ -129,7 +129,7 @@ async def test_resources_prompts_and_completion() -> None:
         assert caught.value.rpc_code is not None
 
 
-async def test_prompts_of_one_name_are_prefixed_and_shared_resources_listed_once() -> None:
+async def test_prompts_and_resources_of_one_name_are_told_apart() -> None:
     async with offered(Upstream("one", COMMAND), Upstream("two", COMMAND)) as offering:
         assert [each["name"] for each in await offering.list_prompts()] == [
             "one_greet",
@@ -137,7 +137,21 @@ async def test_prompts_of_one_name_are_prefixed_and_shared_resources_listed_once
         ]
         greeting = await offering.get_prompt("two_greet", {"name": "Bo"})
         assert greeting["messages"][0]["content"]["text"] == "Greet Bo."
-        assert len(await offering.list_resources()) == 2
+        assert {each["uri"] for each in await offering.list_resources()} == {
+            f"{name}+memo://{what}" for name in ("one", "two") for what in ("welcome", "picture")
+        }
+        assert [each["uriTemplate"] for each in await offering.list_resource_templates()] == [
+            "one+memo://numbered/{number}", "two+memo://numbered/{number}",
+        ]  # fmt: skip
+        for uri in ("two+memo://welcome", "two+memo://numbered/7"):
+            (told,) = (await offering.read_resource(uri))["contents"]
+            assert told["uri"] == uri
+        # As links in answers name them.
+        for uri in ("memo://welcome", "memo://numbered/7"):
+            (told,) = (await offering.read_resource(uri))["contents"]
+            assert told["uri"] == uri
+        with pytest.raises(ResourceNotFound):
+            await offering.read_resource("three+memo://welcome")
 
 
 async def test_whoever_watches_is_told_of_changed_lists() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from busctl.core.mcp.tool_names import MAX_CHARS, offered_names
+from busctl.core.mcp.tool_names import MAX_CHARS, offered_names, offered_uris
 
 
 def test_names_stay_as_they_are_without_a_clash() -> None:
@@ -40,3 +40,11 @@ def test_a_prefixed_name_may_be_taken_too() -> None:
 
 def test_a_server_that_lists_a_name_twice_clashes_with_nobody() -> None:
     assert offered_names([], {"a": ["x", "x"]}) == {"x": ("a", "x")}
+
+
+def test_uris_that_clash_get_their_servers_before_them() -> None:
+    servers = {"My files": ["a://1", "a://2", "a://1"], "my-files": ["a://1"], "7": ["a://1", "b:"]}
+    assert offered_uris(servers) == {
+        "my-files+a://1": ("My files", "a://1"), "a://2": ("My files", "a://2"),
+        "my-files2+a://1": ("my-files", "a://1"), "s7+a://1": ("7", "a://1"), "b:": ("7", "b:"),
+    }  # fmt: skip

@@ -43,6 +43,8 @@ def _wants_no_progress(body: bytes) -> bool:
         asked: Any = json.loads(body)
     except ValueError:  # the SDK refuses it, whichever way
         return False
+    if isinstance(asked, dict) and asked.get("method") == "resources/read":
+        return True  # it may be large, and nothing is told of how far it is
     params = asked.get("params") if isinstance(asked, dict) else None
     meta = params.get("_meta") if isinstance(params, dict) else None
     return not (isinstance(meta, dict) and "progressToken" in meta)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 MAX_CHARS = 128
+_FOREIGN_SCHEME = re.compile(r"[^a-z0-9.-]")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -31,6 +32,26 @@ def offered_names(
     for server, name in clashing:
         made[free_name(prefixed(server, name), taken | made.keys())] = (server, name)
     return made
+
+
+def offered_uris(servers: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, str]]:
+    """Server and URI there by the URI offered, of resources or of templates of them. One that
+    several have is offered as `server+uri` by each."""
+    count = Counter(uri for uris in servers.values() for uri in set(uris))
+    made: dict[str, tuple[str, str]] = {}
+    for server, uris in servers.items():
+        for uri in dict.fromkeys(uris):
+            offered, number = uri if count[uri] == 1 else f"{_scheme(server)}+{uri}", 2
+            while offered in made:  # names that are told apart by other letters only
+                offered, number = f"{_scheme(server)}{number}+{uri}", number + 1
+            made[offered] = (server, uri)
+    return made
+
+
+def _scheme(server: str) -> str:
+    """The server's name in the letters that a URI may begin with."""
+    plain = _FOREIGN_SCHEME.sub("-", server.lower())
+    return plain if plain[:1].isalpha() else f"s{plain}"
 
 
 def prefixed(server: str, name: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from busctl.core.errors import PromptNotFound, ResourceNotFound, ToolNotFound
-from busctl.core.mcp.tool_names import offered_names
+from busctl.core.mcp.tool_names import offered_names, offered_uris
 from busctl.core.mcp.upstream import Upstream
 from busctl.ops.upstreams.server import Server
 from busctl.ports import Answer, Call, Clock, Connector, Offering, ToolInfo, UpstreamState
@@ -148,30 +148,63 @@ class Offered:
 
     async def list_resources(self) -> Sequence[Mapping[str, Any]]:
         await self.settled()
-        seen: dict[str, Mapping[str, Any]] = {}
-        for server in self._servers:
-            for each in server.lists[Offering.RESOURCES]:
-                seen.setdefault(each["uri"], each)
-        return list(seen.values())
+        shapes = {
+            (server.name, each["uri"]): each
+            for server in self._servers
+            for each in server.lists[Offering.RESOURCES]
+        }
+        return [{**shapes[place], "uri": uri} for uri, place in self._uris().items()]
 
     async def list_resource_templates(self) -> Sequence[Mapping[str, Any]]:
         await self.settled()
-        seen: dict[str, Mapping[str, Any]] = {}
-        for server in self._servers:
-            for each in server.templates:
-                seen.setdefault(each["uriTemplate"], each)
-        return list(seen.values())
+        shapes = {
+            (server.name, each["uriTemplate"]): each
+            for server in self._servers
+            for each in server.templates
+        }
+        return [{**shapes[place], "uriTemplate": uri} for uri, place in self._templates().items()]
 
     async def read_resource(self, uri: str) -> Mapping[str, Any]:
         await self.settled()
+        server, there = self._resource(uri)
+        result = await server.line.read_resource(there)
+        if there == uri:
+            return result
+        told = [
+            {**each, "uri": uri} if each.get("uri") == there else each
+            for each in result.get("contents", ())
+        ]
+        return {**result, "contents": told}
+
+    def _resource(self, uri: str) -> Place:
+        """Whose resource a URI is, and which: one that is offered, or that a server has by itself,
+        as links in its answers name it; there the first server's of several."""
+        servers = {server.name: server for server in self._servers}
+        if uri in (listed := self._uris()):
+            name, there = listed[uri]
+            return servers[name], there
         for server in self._servers:
             if any(each["uri"] == uri for each in server.lists[Offering.RESOURCES]):
-                return await server.line.read_resource(uri)
+                return server, uri
+        for template, (name, there) in self._templates().items():
+            if self._connector.fits(template, uri):
+                return servers[name], uri.removeprefix(template.removesuffix(there))
         for server in self._servers:
-            for each in server.templates:
-                if self._connector.fits(each["uriTemplate"], uri):
-                    return await server.line.read_resource(uri)
+            if any(self._connector.fits(each["uriTemplate"], uri) for each in server.templates):
+                return server, uri
         raise ResourceNotFound(f"No server has a resource {uri}.")
+
+    def _uris(self) -> Mapping[str, tuple[str, str]]:
+        return offered_uris({
+            server.name: [each["uri"] for each in server.lists[Offering.RESOURCES]]
+            for server in self._servers
+        })  # fmt: skip
+
+    def _templates(self) -> Mapping[str, tuple[str, str]]:
+        return offered_uris({
+            server.name: [each["uriTemplate"] for each in server.templates]
+            for server in self._servers
+        })  # fmt: skip
 
     async def list_prompts(self) -> Sequence[Mapping[str, Any]]:
         await self.settled()
@@ -191,9 +224,10 @@ class Offered:
             server, there = await self._prompt_place(str(ref.get("name")))
             return await server.line.complete({**ref, "name": there}, argument, context)
         await self.settled()
+        place = self._templates().get(str(ref.get("uri")))
         for server in self._servers:
-            if any(each["uriTemplate"] == ref.get("uri") for each in server.templates):
-                return await server.line.complete(ref, argument, context)
+            if place is not None and place[0] == server.name:
+                return await server.line.complete({**ref, "uri": place[1]}, argument, context)
         raise ResourceNotFound(f"No server has a resource template {ref.get('uri')}.")
 
     def _prompt(self, server: Server, there: str) -> Mapping[str, Any]:
