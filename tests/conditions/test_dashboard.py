@@ -54,7 +54,7 @@ async def test_a_call_a_breaker_and_a_large_message_show(database: str, tmp_path
             async with browsing() as browser, session(running, session_id="live") as client:
                 page = browser.page
                 await browser.login(running)
-                await expect(page.get_by_text("No message matches.")).to_be_visible()
+                await expect(page.get_by_text("No message yet.")).to_be_visible()
                 await expect(page.locator(".u-wrap")).to_have_count(3)
                 await client.call("structured")
                 newest = page.get_by_role("table").first

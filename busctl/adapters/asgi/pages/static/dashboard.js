@@ -12,7 +12,7 @@
     const units = ["B", "KB", "MB", "GB", "TB"];
     let unit = 0;
     while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
-    return bytes.toFixed(unit ? 1 : 0) + " " + units[unit];
+    return bytes.toFixed(unit || bytes % 1 ? 1 : 0) + " " + units[unit];
   }
 
   // UTC as in the tables; days where the plot spans some.
