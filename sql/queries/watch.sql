@@ -4,7 +4,9 @@
 select name, moved_at, waiting, lag, holder, listening from bus.followers order by name
 
 -- name: watch_lags :many
+-- For metrics, whose labels hold no ids: each tail -f without a name follows under one of its own.
 select name, extract(epoch from lag)::double precision from bus.followers
+where not starts_with(name, 'tail/')
 order by name limit %(limit)b::integer
 
 -- name: watch_observations :many

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.adapters.bus_sql import eventually
-from tests.cli.commands import busctl
+from tests.cli.commands import busctl, start
 from tests.conditions.prometheus.server import Prometheus, scraping
 from tests.conditions.test_prometheus_rules import promtool
 from tests.docs.examples import DOCS
@@ -59,6 +59,26 @@ async def test_a_daemon_tells_what_it_and_its_store_do(database: str, tmp_path: 
     assert re.search(r"^busctl_database_bytes [1-9]", text, re.MULTILINE)
     assert "busctl_quota_bytes 4e+08" in text
     assert "one-of-a-kind" not in text
+
+
+async def test_who_only_looks_on_is_no_label(database: str, tmp_path: Path) -> None:
+    """Each `tail -f` has a place of its own, under an id."""
+    await asyncio.to_thread(busctl, database, "watch", "-q", "--once", "--name", "eye")
+    looking = start(database, "tail", "-f", "--json")
+    await asyncio.to_thread(busctl, database, "put", "-", given=b"x")
+    assert looking.stdout is not None
+    await asyncio.to_thread(looking.stdout.readline)
+    followers = await asyncio.to_thread(busctl, database, "watch", "--list", "--json")
+    assert len(followers.json["followers"]) == 2
+    with daemon(database, BUSCTL_STATE_DIR=str(tmp_path / "state")) as running:
+
+        async def told_of_eye() -> bool:
+            return 'busctl_follower_lag_seconds{follower="eye"}' in told(running)
+
+        await eventually(told_of_eye, "the daemon looks at its store")
+        assert told(running).count("busctl_follower_lag_seconds{") == 1
+    looking.terminate()
+    looking.communicate()
 
 
 def test_a_cleanup_tells_how_it_went(database: str, tmp_path: Path) -> None:
