@@ -152,6 +152,7 @@ def envelope_shape(envelope: Envelope) -> dict[str, Any]:
 
 def report_error(error: BusctlError, *, as_json: bool) -> None:
     """A named error on stderr: what happened, to which id, what to do."""
+    wait = getattr(error, "retry_after", None)
     if as_json:
         shape: dict[str, Any] = {
             "code": getattr(error, "error_code", error.code),
@@ -159,8 +160,14 @@ def report_error(error: BusctlError, *, as_json: bool) -> None:
             "transaction_id": str(error.transaction_id) if error.transaction_id else None,
             "remedy": error.remedy or None,
         }
+        if wait is not None:
+            shape["retry_after"] = wait
         say(json.dumps({"version": SHAPE_VERSION, "error": shape}, ensure_ascii=False))
         return
     say(f"busctl: {error.message}")
     if error.remedy:
         say(f"  fix: {error.remedy}")
+    if wait is not None:
+        say(f"  retry: after {wait:g} s")
+    if error.transaction_id is not None and str(error.transaction_id) not in str(error):
+        say(f"  id: {error.transaction_id}")
