@@ -134,7 +134,7 @@ async def test_what_a_model_thinks_is_a_message_of_its_own(played: Played) -> No
     ("name", "finish", "incomplete"),
     [("kimi", "length", "length"), ("glm", "length", "length"), ("zai", "sensitive",
      "content_filter"), ("glm", "model_context_window_exceeded", "length"),
-     ("kimi", "content_filter", "content_filter")],
+     ("kimi", "content_filter", "content_filter"), ("kimi", "a new one", "a new one")],
 )  # fmt: skip
 async def test_an_answer_cut_by_its_provider_says_so(
     play: Play, name: str, finish: str, incomplete: str

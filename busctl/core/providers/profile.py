@@ -69,9 +69,11 @@ class Model(Sourced):
 
 
 class Finish(Table):
-    """What the provider's values of `finish_reason` mean, beside stop and tool_calls: the answer
-    was cut at a limit, was cut for its content, or failed."""
+    """What the provider's values of `finish_reason` mean, beside tool_calls: the answer is whole,
+    was cut at a limit, was cut for its content, or failed. Any other value is told as it came, as
+    the reason why an answer may not be whole."""
 
+    whole: Words = ("stop",)
     length: Words = ("length",)
     filtered: Words = ("content_filter",)
     failed: Words = ()

@@ -157,6 +157,8 @@ class Answering:
             self.metadata[INCOMPLETE] = "length"
         elif finish in known.filtered:
             self.metadata[INCOMPLETE] = "content_filter"
+        elif finish not in known.whole:
+            self.metadata[INCOMPLETE] = printable(finish[:MOST_CHARS]) or "no reason"
 
     async def _keep_reasoning(self) -> None:
         """What the model thought is no part of its answer: it is a message of its own, if it was
