@@ -11,7 +11,7 @@ from busctl.core.errors import FileRefused
 from busctl.core.files.kind import FileKind, decoded, kind_of
 from busctl.core.files.manifest import Done, Entry, Reason, manifest_json, refused
 from busctl.core.files.paths import below, checked_path
-from busctl.core.files.plan import FileTerms, Way, plan_file, tokens_of
+from busctl.core.files.plan import FileTerms, Way, missing, plan_file, tokens_of
 
 KIMI = FileTerms("kimi", "file-extract", 100_000_000, frozenset({"pdf", "docx", "png"}))
 PROFILES = {one.name: one for one in load_profiles()}
@@ -103,6 +103,7 @@ def test_utf8_is_decoded_as_it_was(text: str) -> None:
         (FileKind.PDF, 50_000_001, "pdf", GLM, Way.LOCAL, None),
         (FileKind.IMAGE, 5_000, "tiff", KIMI, Way.REFUSE, Reason.KIND),
         (FileKind.BINARY, 5_000, "exe", KIMI, Way.REFUSE, Reason.KIND),
+        (FileKind.BINARY, 5_000, "txt", KIMI, Way.REFUSE, Reason.KIND),  # its name lies
     ],
 )
 def test_the_way_a_file_takes(
@@ -127,6 +128,23 @@ def test_a_refusal_always_has_its_reason(
 def test_tokens_are_estimated_rather_too_many() -> None:
     assert 1000 <= tokens_of("word " * 1000) <= 2000
     assert 1000 <= tokens_of("中" * 1000) <= 1100
+
+
+@pytest.mark.parametrize(
+    ("given", "here", "told"),
+    [
+        ("word " * 300, "wo rd\n" * 300, None),
+        ("word " * 150, "word " * 300, "600 of about 1,200 letters"),
+        ("", "word " * 100, None),  # too little to tell
+    ],
+)
+def test_a_text_that_misses_much_is_noticed(given: str, here: str, told: str | None) -> None:
+    assert missing(given, here) == told
+
+
+def test_a_path_that_metadata_cannot_hold_has_its_line_all_the_same() -> None:
+    entry = refused("/r/nul\0\ud800x", Reason.BAD_PATH, "no path")
+    assert (entry.name, entry.path) == ("nul\ufffd?x", "/r/nul\ufffd?x")
 
 
 def test_the_shape_of_a_manifest() -> None:

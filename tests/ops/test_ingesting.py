@@ -236,6 +236,24 @@ async def test_no_text_from_the_provider_is_taken_from_the_pdf_and_told(
     assert caught.value.reason == Reason.NO_TEXT
 
 
+async def test_half_a_text_from_the_provider_is_noticed(
+    bus: Bus, play: Play, tmp_path: Path
+) -> None:
+    kimi = play("kimi")
+    lines = [f"line {number} of the report on the year" for number in range(40)]
+    report, scan = tmp_path / "report.pdf", tmp_path / "scan.pdf"
+    report.write_bytes(pdfs.pdf([lines]))
+    scan.write_bytes(pdfs.pdf([[]]))
+    kimi.shelf.texts[sha256_of(report)] = "\n".join(lines[:20])
+    async with ingesting(bus, kimi, tmp_path) as daemon:
+        found = await daemon.ingest(report)
+        read = await daemon.ingest(scan)
+    assert found.text.split() == " ".join(lines).split()
+    assert found.entry.done is Done.EXTRACTED
+    assert "kimi gave" in (found.entry.why or "")
+    assert read.entry.done is Done.UPLOADED  # there is nothing to compare it with
+
+
 async def test_a_provider_that_refuses_or_is_away(bus: Bus, play: Play, report: Path) -> None:
     kimi = play("kimi")
     async with ingesting(bus, kimi, report.parent) as daemon:

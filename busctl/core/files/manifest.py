@@ -102,7 +102,8 @@ class Entry:
 def refused(
     path: str, reason: str, why: str, size: int | None = None, sha256: str | None = None
 ) -> Entry:
-    """The entry of a file that is not taken."""
+    """The entry of a file that is not taken. Its path as far as metadata can hold it."""
+    path = path.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
     return Entry(name_of(path), path, Done.REFUSED, size, sha256, reason=reason, why=why)
 
 

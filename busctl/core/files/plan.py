@@ -3,6 +3,7 @@ sent."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -16,6 +17,7 @@ KINDS = {
     FileKind.ARCHIVE: "an archive", FileKind.BINARY: "neither text nor a known document",
     FileKind.PDF: "a PDF", FileKind.TEXT: "text",
 }  # fmt: skip
+_NO_LETTERS = re.compile(r"[\W_]+")
 BYTES_A_TOKEN = 8
 """More bytes than a token of any text has on average: what is over room × this cannot fit."""
 
@@ -69,6 +71,28 @@ class FilePlan:
     remedy: str = ""
 
 
+TEXT_SUFFIXES = frozenset((
+    "txt", "text", "md", "csv", "tsv", "log", "json", "jsonl", "xml", "html", "htm", "svg", "yaml",
+    "yml", "ini", "conf", "css", "go", "h", "c", "cpp", "cxx", "cc", "cs", "java", "js", "jsp",
+    "php", "py", "py3", "asp", "ts", "tsx", "xbm",
+))  # fmt: skip
+"""Names of what is text: other bytes under them are not what their name says."""
+LEAST_LETTERS, LEAST_SHARE = 500, 0.8
+
+
+def missing(given: str, here: str) -> str | None:
+    """How much less one text has than another of the same file, None where that is not much. Only
+    letters and digits count: everybody sets spaces and lines another way."""
+    least, own = _letters(given), _letters(here)
+    if own < LEAST_LETTERS or least >= LEAST_SHARE * own:
+        return None
+    return f"{least:,} of about {own:,} letters"
+
+
+def _letters(text: str) -> int:
+    return len(_NO_LETTERS.sub("", text))
+
+
 def plan_file(
     kind: FileKind, size: int, suffix: str, terms: FileTerms, room_tokens: int
 ) -> FilePlan:
@@ -81,6 +105,9 @@ def plan_file(
         return _refuse(Reason.EMPTY, "it is empty", "Name a file that has content.")
     if kind is FileKind.TEXT:
         return _inline(size, room_tokens)
+    if kind is FileKind.BINARY and suffix.lower() in TEXT_SUFFIXES:
+        why = f"its name says {suffix}, and its bytes are no text"
+        return _refuse(Reason.KIND, why, "Save it as UTF-8, or name it as what it is.")
     takes = terms.purpose is not None and suffix.lower() in terms.suffixes
     most = terms.most(kind)
     if takes and size <= most:

@@ -16,7 +16,7 @@ from busctl.core.errors import ClaimError, FileRefused, ProviderRefused, ToolFai
 from busctl.core.files.kind import HEAD_BYTES, FileKind, kind_of
 from busctl.core.files.manifest import CopyKey, Done, Entry, Reason
 from busctl.core.files.paths import refusal
-from busctl.core.files.plan import FilePlan, FileTerms, Way, plan_file
+from busctl.core.files.plan import FilePlan, FileTerms, Way, missing, plan_file
 from busctl.ops.bus import Bus
 from busctl.ops.files.uploading import UNKEPT, Uploads
 from busctl.ports import Extracted, Extractor, FileHost, Files, ReadFile, Texts
@@ -114,6 +114,9 @@ class Ingestion:
                 why = f"{terms.provider} gave no text of it: {error.message}"
                 found = await self._extractor.pdf(file)
                 produced = _Produced(found, Done.EXTRACTED, why=why)
+            else:
+                if kind is FileKind.PDF:
+                    produced = await self._fuller(file, terms.provider, produced)
             kept = await self._kept(file, target, source, produced)
             return replace(kept, entry=replace(kept.entry, provider=terms.provider))
 
@@ -134,6 +137,21 @@ class Ingestion:
             )  # fmt: skip
         done = Done.UPLOADED if placed.fresh else Done.REUSED
         return _Produced(Extracted(text, key.purpose), done, placed.file_id)
+
+    async def _fuller(self, file: ReadFile, provider: str, produced: _Produced) -> _Produced:
+        """The text taken out here, where the provider gave much less: what is missing at the end
+        of a text cannot be seen in it."""
+        try:
+            found = await self._extractor.pdf(file)
+        except FileRefused as error:
+            log.debug("nothing to compare a text with", extra={"error": error.message})
+            return produced
+        told = missing(produced.extracted.text, found.text)
+        if told is None:
+            return produced
+        why = f"{provider} gave {told}"
+        log.warning("extracting here instead", extra={"error": why})
+        return _Produced(found, Done.EXTRACTED, produced.file_id, why)
 
     # --- texts on the bus ------------------------------------------------------------------
 
