@@ -262,6 +262,14 @@ async def test_a_search_says_when_there_is_more_and_goes_on(bus: Bus) -> None:
     assert sum(len(line.raw) for line in narrow.lines) <= 510
 
 
+async def test_nothing_is_searched_behind_the_end(bus: Bus) -> None:
+    place = await put(bus, b"a hit\n" * 10)
+    found, _ = await search(bus, place, finder_of("hit"), Wanted(9, 0, 900, 30, offset=60))
+    assert found.matches == 0
+    with pytest.raises(InvalidPlace, match="nothing to search from 61 on"):
+        await search(bus, place, finder_of("hit"), Wanted(9, 0, 900, 30, offset=61))
+
+
 async def test_a_search_ends_at_its_limit_and_does_not_hold_the_loop(bus: Bus) -> None:
     letters = bytes(b"ab"[byte % 2] for byte in range(256))
     payload = random.Random(1).randbytes(4_000_000).translate(letters)

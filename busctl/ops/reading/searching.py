@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple, TypeVar
 
-from busctl.core.errors import SearchTimedOut
+from busctl.core.errors import InvalidPlace, SearchTimedOut
 from busctl.core.reading.json_paths import Bounds, ValuesFound
 from busctl.core.reading.search import Finder, Found, Search, clean_lines
 from busctl.ops.bus import Bus
@@ -53,9 +53,9 @@ async def search(
     bus: Bus, place: Place, finder: Finder, wanted: Wanted, recent: Recent | None = None
 ) -> tuple[Found, Source]:
     """Where the payload matches. Its time over, it tells what it has found by then, and where to go
-    on. Raises SearchTimedOut when that is nothing, and the outcomes of redeeming."""
+    on. Raises SearchTimedOut when that is nothing, InvalidPlace for an offset behind the end, and
+    the outcomes of redeeming."""
     deadline = bus.clock.monotonic() + wanted.seconds
-
     looking = Search(
         finder, context=wanted.context, most=wanted.most, room=wanted.room, start=wanted.offset
     )
@@ -67,6 +67,12 @@ async def search(
         opened(bus, place, recent=recent) as source,
         aclosing(_scouted(finder, source.pieces, late)) as parts,
     ):
+        if source.size is not None and wanted.offset > source.size:
+            raise InvalidPlace(
+                f"Message {place.transaction_id} has {source.size:,} bytes; there is nothing to "
+                f"search from {wanted.offset:,} on.",
+                transaction_id=place.transaction_id,
+            )
         async for part, clean in parts:
             looking.feed(part.piece, clean, part.begin, part.end)
             unclean = part.end - part.begin - sum(last - first for first, last in clean)
