@@ -99,9 +99,9 @@ class Follower:
         return batch
 
     async def batches(self, *, once: bool = False) -> AsyncIterator[Batch]:
-        """Batches as they come; `once`, only what is there. A store that is away is waited for,
-        unless it was never reached."""
-        pause, linger, reached = FIRST_PAUSE_SECS, 0.0, False
+        """Batches as they come; `once`, what is there, that of one who was killed included. A store
+        that is away is waited for, unless it was never reached."""
+        pause, linger, reached, is_free = FIRST_PAUSE_SECS, 0.0, False, False
         while True:
             try:
                 if not once:
@@ -115,11 +115,14 @@ class Follower:
                 await asyncio.sleep(LONGEST_PAUSE_SECS)
                 continue
             if batch is None:
-                if once:
+                if once and is_free:
                     return
-                pause = FIRST_PAUSE_SECS if await self._called(pause) else longer(pause)
+                # Whoever has the next batch does it, or was killed and what it had comes again.
+                is_free = once and not await self._feed.is_held(self.name, self._holder)
+                if not is_free:
+                    pause = FIRST_PAUSE_SECS if await self._called(pause) else longer(pause)
             elif batch.count:
-                pause, linger = FIRST_PAUSE_SECS, gathering(batch, linger)
+                pause, linger, is_free = FIRST_PAUSE_SECS, gathering(batch, linger), False
                 yield batch
                 if batch.place.complete and not once:
                     await asyncio.sleep(linger)

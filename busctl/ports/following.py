@@ -47,6 +47,9 @@ class Feed(Protocol):
     async def stay(self, follower: str, holder: str, *, listen_secs: float | None) -> None:
         """Hold on what is held; have it known for so long that somebody listens."""
 
+    async def is_held(self, follower: str, holder: str) -> bool:
+        """Whether another than `holder` has the next batch, and it is not overdue."""
+
     async def forget(self, follower: str) -> bool: ...
     async def tidy(self) -> None:
         """Forget those without a name of their own whose process has gone."""

@@ -26,6 +26,11 @@ select bus.follow_commit(
 select bus.follow_stay(
     %(follower)b, %(holder)b, %(lease)b::double precision, %(listen)b::double precision)
 
+-- name: follow_held :one
+select exists (
+    select from bus.watcher_cursor
+    where name = %(follower)b and holder <> %(holder)b and held_until > clock_timestamp())
+
 -- name: wake :one
 select bus.wake()
 

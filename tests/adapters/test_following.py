@@ -153,6 +153,14 @@ async def test_of_two_who_did_the_same_batch_one_is_undone(bus: Bus, settings: S
         assert session.execute("select count(*) from bus.log").fetchone() == (1,)
 
 
+async def test_what_is_there_includes_what_one_that_was_killed_had(bus: Bus) -> None:
+    ids = await put(bus, 3)
+    async with bus.follow("f") as killed:
+        assert await killed.next() is not None
+    async with bus.follow("f") as follower:
+        assert await drained(follower) == ids
+
+
 async def test_what_a_filter_leaves_out_is_passed_over(bus: Bus) -> None:
     async with bus.follow("f", Filter(tool_name="a", session_id="s"), most=5) as follower:
         await put(bus, 40, tool_name="b")

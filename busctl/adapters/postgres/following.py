@@ -19,7 +19,7 @@ from busctl.adapters.postgres.calling import call
 from busctl.adapters.postgres.errors import mapped
 from busctl.adapters.postgres.modes import prove_mode
 from busctl.adapters.postgres.pool import Session
-from busctl.adapters.postgres.store import PostgresStore
+from busctl.adapters.postgres.store import READER, PostgresStore
 from busctl.adapters.sqlfiles import queries
 from busctl.core.envelope import Labels
 from busctl.core.errors import CursorHeld, CursorMoved, StoreTimeout
@@ -133,6 +133,11 @@ class PostgresFeed:
         await self._store.pool.run(
             lambda session: session.only(query, values), timeout=self._timeout
         )
+
+    async def is_held(self, follower: str, holder: str) -> bool:
+        query, values = self._sql["follow_held"], {"follower": follower, "holder": holder}
+        row = await self._store.as_role(READER, lambda session: session.only(query, values))
+        return bool(row[0])
 
     async def forget(self, follower: str) -> bool:
         query = self._sql["follow_forget"]
