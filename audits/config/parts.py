@@ -23,6 +23,7 @@ class Scope:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._made: dict[str, Any] | None = None
+        self._open: set[ast.expr] = set()
         self._assigned_by: dict[tuple[ast.AST, str], list[ast.expr | None]] = {}
         self._stores: defaultdict[str, list[ast.Name]] | None = None
 
@@ -102,6 +103,19 @@ class Scope:
             return self._parts(node.args[0])
         return [["?"]]
 
+    def _of_value(self, value: ast.expr | None) -> Parts:
+        """The parts of what a local name was given, once: `name = f"{prefix}_URL"`."""
+        found = literal(value)
+        if isinstance(found, str):
+            return [["s", found]]
+        if not isinstance(value, (ast.JoinedStr, ast.BinOp)) or value in self._open:
+            return [["?"]]
+        self._open.add(value)
+        try:
+            return self._parts(value)
+        finally:
+            self._open.discard(value)
+
     def _of_name(self, node: ast.Name) -> Parts:
         function = self.source.function(node)
         while function is not None:
@@ -110,8 +124,7 @@ class Scope:
             if values and given and all(_names(value, node.id) for value in values):
                 return [["p", node.id]]  # the parameter, cleaned
             if values:
-                found = literal(values[0]) if len(values) == 1 else None
-                return [["s", found]] if isinstance(found, str) else [["?"]]
+                return self._of_value(values[0]) if len(values) == 1 else [["?"]]
             if given:
                 return [["p", node.id]]
             function = self.source.function(function)

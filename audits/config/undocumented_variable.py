@@ -140,9 +140,10 @@ def _is_tool(path: str) -> bool:
 
 
 def _without(places: list[Access]) -> str:
+    asked = {one.path for one in places if one.kind != "item"}
     for one in places:
-        if one.kind == "item" and one.default is None:
-            return "without it the code stops with KeyError"
+        if one.kind == "item" and one.default is None and one.path not in asked:
+            return "without it the read raises KeyError"
         if one.default is not None and one.default[0] == "v" and one.default[1] not in (None, ""):
             return "without it a default of the code holds"
     return "without it the code goes on as if it were empty"

@@ -49,6 +49,12 @@ class UnreadVariable(Rule):
             {".env.example": "APP_URL=\nAPP_LIMIT_FAST=5\n# APP_LIMIT_SLOW=50\n"},
         ),
         Example(
+            'import os\n\nURL = os.environ["APP_URL"]\n\n\ndef proxy(service: str) -> str | None:\n'
+            '    name = f"{service}_PROXY"\n    return os.getenv(name)\n\n\n'
+            'A, B = proxy("MAIL"), proxy("CHAT")\n',
+            "app/settings.py", {".env.example": "APP_URL=\nMAIL_PROXY=\n# CHAT_PROXY=\n"},
+        ),
+        Example(
             'import os\n\nURL = os.environ["APP_URL"]\n', "app/settings.py",
             {
                 ".env.example": "APP_URL=\nAPP_PORT=8000\n",
