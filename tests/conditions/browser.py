@@ -50,6 +50,7 @@ async def browsing(
                 viewport={"width": size[0], "height": size[1]}, color_scheme=scheme,
             )  # fmt: skip
             found = Browser(context, context.pages[0])
+            found.page.set_default_timeout(60_000)
             complain = found.complaints.append
             found.page.on("console", lambda said: complain(f"{said.type}: {said.text}"))
             found.page.on("pageerror", lambda error: complain(str(error)))

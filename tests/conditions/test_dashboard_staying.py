@@ -102,10 +102,16 @@ async def test_a_token_that_is_revoked_ends_the_open_page_and_a_read_one_is_enou
             await other.login(running)
             await expect(page.get_by_role("heading", name="Now", exact=True)).to_be_visible()
             await expect(page.get_by_role("link", name="Watch")).to_be_hidden()
+            stored = busctl(database, "put", "-", "--owner", "amy", given=b"hers").text.strip()
+            await page.goto(f"{running.url}/ui/messages/{stored}")
+            await expect(page.locator("pre.payload")).to_be_visible()
             assert busctl(database, "token", "revoke", made["id"]).code == 0
+            await page.get_by_role("button", name="Verify now").click()
             await expect(page.get_by_label("Token")).to_be_visible()
             await log_in(browser, made["token"])
             await expect(page.get_by_role("alert")).to_have_text("The token is wrong.")
+            await log_in(browser)
+            await expect(page.get_by_role("heading", name=stored)).to_be_visible()
             await other.page.get_by_role("link", name="Watch").click()
             await expect(other.page.get_by_role("heading", name="Followers")).to_be_visible()
             assert other.complaints == []

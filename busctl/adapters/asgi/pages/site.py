@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs, urlencode
 
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -111,9 +112,14 @@ class Site:
 def _to_login(request: Request) -> Response:
     if "hx-request" in request.headers or request.url.path == "/ui/events":
         # A part of a page cannot be the login: the whole page goes there.
-        return Response(status_code=401, headers={**HEADERS, "HX-Redirect": "/ui/login"})
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"/ui/login?{urlencode({'next': asked})}", 303, HEADERS)
+        page = URL(request.headers.get("hx-current-url", "/"))
+        return Response(status_code=401, headers={**HEADERS, "HX-Redirect": _login_for(page)})
+    return RedirectResponse(_login_for(request.url), 303, HEADERS)
+
+
+def _login_for(page: URL) -> str:
+    asked = page.path + (f"?{page.query}" if page.query else "")
+    return f"/ui/login?{urlencode({'next': asked})}"
 
 
 def _next(request: Request) -> str:
