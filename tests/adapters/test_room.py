@@ -22,30 +22,22 @@ def faults_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[MINOR_FAULTS])
 
 
-async def measure_faults(dsn: str, *, told: bool) -> int:
-    """Of the server's process while it stores the third large payload of a connection."""
-    store = await PostgresStore.open(dsn, pool_size=1)
+async def test_chunks_are_not_faulted_in_anew(database: str) -> None:
+    """The shared buffers may be touched for the first time, a page for each of the payload's. A
+    server that gives back what a chunk freed takes three pages each (8,000 faults measured)."""
+    store = await PostgresStore.open(direct(database), pool_size=1)
     try:
         bus = Bus(store, Settings(), SystemClock(), hop="test")
         async with store.pool.borrow() as session:
             pid = session.connection.info.backend_pid
-            if not told:
-                session.with_room("")  # what it returns is not sent
         for _ in range(2):
             await bus.put(os.urandom(SIZE))
         before = faults_of(pid)
         await bus.put(os.urandom(SIZE))
-        faults = faults_of(pid) - before
+        assert faults_of(pid) - before < 1.5 * SIZE / os.sysconf("SC_PAGE_SIZE")
         await bus.deliveries.close()
-        return faults
     finally:
         await store.pool.close()
-
-
-async def test_chunks_are_not_faulted_in_anew(database: str) -> None:
-    dsn = direct(database)
-    untold = await measure_faults(dsn, told=False)
-    assert await measure_faults(dsn, told=True) < untold * 0.7
 
 
 async def test_a_connection_is_told_once(database: str) -> None:
