@@ -21,7 +21,7 @@ from busctl.core.configuration.settings import Settings
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
 
-WRITERS, FOLLOWERS, ROUNDS, SECS = 16, 2, 5, 1.0
+WRITERS, FOLLOWERS, ROUNDS, SECS = 16, 2, 9, 1.0
 
 
 @asynccontextmanager
