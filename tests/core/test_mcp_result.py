@@ -180,6 +180,29 @@ def test_bytes_under_the_results_type_that_are_no_result_travel_as_text() -> Non
     assert outputs(b"[1]", MCP_RESULT, as_blocks=True) == [{"type": "text", "text": "[1]"}]
 
 
+@pytest.mark.parametrize(
+    ("texts", "structured", "further"),
+    [
+        (["see below"], {"rows": [1]}, True),
+        (["see below", '{"rows": [1]}'], {"rows": [1]}, False),
+        (["a", "b"], {"result": ["a", "b"]}, False),
+        (["a", "b"], {"result": ["a", "c"]}, True),
+        (["1", "b"], {"result": [1, "b"]}, False),
+        ([], {"result": []}, True),
+    ],
+)
+def test_structured_content_that_no_text_repeats_is_an_output_of_its_own(
+    texts: list[str], structured: dict[str, Any], further: bool
+) -> None:
+    blocks = [{"type": "text", "text": text} for text in texts]
+    kept = payload_of({"content": [*blocks, IMAGE], "structuredContent": structured})
+    told = outputs(kept.body, kept.content_type, as_blocks=True)
+    assert told is not None
+    assert told[: len(blocks)] == blocks
+    said = [json.loads(one["text"]) for one in told[len(blocks) + 1 :]]
+    assert said == ([structured] if further else [])
+
+
 def test_a_client_without_content_types_gets_an_output_for_each_block() -> None:
     blob = {"uri": "file:///a", "blob": "/wA=", "mimeType": "application/zip"}
     link = {"type": "resource_link", "uri": "file:///b", "name": "b"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,13 +116,15 @@ def result_of(
 
 def outputs_of(payload: bytes) -> list[dict[str, Any]] | None:
     """A kept result as the `outputs` of the WebSocket dialect, one for each block; None for bytes
-    that are no result. Structured content stands for a result without blocks."""
+    that are no result. Structured content is one more, unless texts say the same."""
     result = _result_within(payload)
     if result is None:
         return None
-    outputs = [_output(block) for block in _blocks(result)]
-    if not outputs and result.get("structuredContent") is not None:
-        outputs = [{"type": "text", "text": _json_text(result["structuredContent"])}]
+    blocks = list(_blocks(result))
+    outputs = [_output(block) for block in blocks]
+    structured = result.get("structuredContent")
+    if structured is not None and not _is_told(blocks, structured):
+        outputs.append({"type": "text", "text": _json_text(structured)})
     return outputs
 
 
@@ -194,6 +196,22 @@ def _repeats(text: str, structured: Any) -> str | None:
     if _equal(value, structured):
         return SAME
     return RESULT_JSON if len(structured) == 1 and _equal({"result": value}, structured) else None
+
+
+def _is_told(blocks: Sequence[Mapping[str, Any]], structured: Any) -> bool:
+    """Whether the texts repeat the structured content: one of them all of it, or, as the SDK does
+    with lists, each an item."""
+    texts = [block["text"] for block in blocks if isinstance(block.get("text"), str)]
+    if any(_repeats(text, structured) for text in texts):
+        return True
+    items = structured.get("result") if isinstance(structured, dict) else None
+    return (
+        isinstance(items, list)
+        and bool(items)
+        and len(structured) == 1
+        and len(items) == len(texts)
+        and all(_repeats(text, {"result": item}) for text, item in zip(texts, items, strict=True))
+    )
 
 
 def _equal(left: Any, right: Any) -> bool:
