@@ -242,11 +242,14 @@ async def test_pages_fit_the_screen(
             await page.screenshot(path=pictures / f"dashboard-{name}.png", full_page=True)
             await page.goto(f"{running.url}/ui/messages")
             one = await page.locator(".messages a").first.get_attribute("href")
+            wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             for path in ("/", "/ui/messages?follow=1", f"{one}", "/ui/watch", "/ui/health"):
                 await page.goto(running.url + path)
                 await expect(page.get_by_text("Loading…")).to_have_count(0)
                 assert await page.evaluate(NAMELESS) == [], f"{path}: no name for a screen reader"
                 assert await page.evaluate(MISNAMED) == [], f"{path}: the wrong name for one"
-                wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
                 assert await page.evaluate(wide) == 0, f"{path} is wider than the screen"
             fine(browser)
+            await page.goto(f"{running.url}/ui/messages?id={'x' * 300}")
+            await expect(page.get_by_role("alert")).to_be_visible()
+            assert await page.evaluate(wide) == 0, "a long word is wider than the screen"
