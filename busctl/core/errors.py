@@ -514,11 +514,13 @@ class OverCapacity(BusctlError):
 
 
 class CallTimedOut(BusctlError):
-    """The call took longer than BUSCTL_CALL_TIMEOUT_SECS and was ended."""
+    """The call took longer than it may, and was ended."""
 
     code = "TIMEOUT"
     exit_code = 3
-    default_remedy = "Raise BUSCTL_CALL_TIMEOUT_SECS, or ask the tool for less."
+    default_remedy = (
+        "Raise BUSCTL_CALL_TIMEOUT_SECS, or the tool's own timeout_secs, or ask the tool for less."
+    )
 
 
 class DuplicateRequest(BusctlError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -19,6 +19,8 @@ from busctl.core.configuration.settings import Settings
 from busctl.core.errors import FileRefused, ProviderBusy, ProviderRefused, ProviderUnauthorized
 from busctl.core.files.manifest import Done, FileRef, Reason
 from busctl.ops.files.hosting import PatientHost
+from busctl.ops.files.purging import chosen, purge
+from busctl.ports import FileHost
 from tests import pdfs
 from tests.adapters.bus_sql import sql
 from tests.ingesting import ingesting
@@ -357,3 +359,39 @@ async def test_copies_are_told_by_provider(bus: Bus, play: Play, report: Path) -
 
 def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Failing:
+    """A host that removes one file, and refuses from then on."""
+
+    def __init__(self, inner: PatientHost) -> None:
+        self._inner = inner
+        self.account = inner.account
+        self._left = 1
+
+    async def list(self) -> Sequence[FileRef]:
+        return await self._inner.list()
+
+    async def delete(self, file_id: str) -> bool:
+        self._left -= 1
+        if self._left < 0:
+            raise ProviderBusy("The files are not to be had.")
+        return await self._inner.delete(file_id)
+
+
+async def test_a_purge_that_fails_half_way_tells_how_far_it_came(
+    bus: Bus, play: Play, tmp_path: Path
+) -> None:
+    kimi = play("kimi")
+    copies = PostgresCopies(cast(PostgresStore, bus.store.inner))
+    async with ingesting(bus, kimi, tmp_path) as daemon:
+        for number in range(3):
+            report = tmp_path / f"{number}.pdf"
+            report.write_bytes(pdfs.pdf([[f"figures of {number}"]]))
+            await daemon.ingest(report)
+        hosts = cast(Mapping[str, FileHost], {"kimi": Failing(daemon.host)})
+        placed = await chosen(copies, hosts, everything=True, ids=())
+        with pytest.raises(ProviderBusy, match=r"1 of 3 files were removed"):
+            async for _ in purge(copies, hosts, placed):
+                pass
+        assert len(kimi.shelf.files) == len(await copies.list("kimi")) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+from busctl.core.errors import ToolFailed
 from busctl.core.files.copies import Placed, Standing, compare, to_purge
 from busctl.core.files.manifest import Copy
 from busctl.ports import Copies, FileHost
@@ -30,10 +31,14 @@ async def purge(
 ) -> AsyncIterator[Placed]:
     """Remove each at its provider, then from the store; gives it when that is done. Raises
     ToolFailed: what was given before is gone."""
-    for one in placed:
+    for done, one in enumerate(placed):
         host = hosts[one.provider]
-        if one.standing is not Standing.GONE:
-            await host.delete(one.file_id)
+        try:
+            if one.standing is not Standing.GONE:
+                await host.delete(one.file_id)
+        except ToolFailed as error:
+            error.message += f" Before that {done} of {len(placed)} files were removed."
+            raise
         if one.copy is not None:
             await copies.forget(one.provider, host.account, one.file_id)
         yield one
