@@ -208,8 +208,10 @@ def _sort(source: Source, call: ast.Call, awaited: bool, found: Work) -> None:
 
 
 def _is_of_list(call: ast.Call, last: str) -> bool:
-    """`lines.insert(0, line)`: a place by its number is one of a list."""
+    """`lines.insert(0, line)`, `lines.insert(-1, line)`: a place by its number is one of a list."""
     at = call.args[0] if len(call.args) == 2 else None
+    if isinstance(at, ast.UnaryOp):  # -1
+        at = at.operand
     return last == "insert" and isinstance(at, ast.Constant) and isinstance(at.value, int)
 
 
