@@ -13,50 +13,23 @@ from typer._click.exceptions import UsageError  # the base of typer.BadParameter
 from typer.core import TyperGroup
 
 from busctl import __version__
-from busctl.cli import (
-    alert,
-    archive,
-    aside,
-    audit,
-    bench,
-    call,
-    check,
-    cleanup,
-    config,
-    dashboard,
-    demo,
-    doctor,
-    drill,
-    files,
-    fsck,
-    generate,
-    get,
-    limits,
-    ls,
-    mcp,
-    migrate,
-    pin,
-    providers,
-    put,
-    reconcile,
-    rm,
-    search,
-    serve,
-    show,
-    store,
-    tail,
-    test_integrity,
-    token,
-    top,
-    trace,
-    verify,
-    watch,
-)
+from busctl.cli.commands import TABLE, Commands
 from busctl.core.errors import BusctlError, Unforeseen
 
 
 class Root(TyperGroup):
-    """Ends quietly, with the shell's own exit codes, where typer would say 1 or nothing."""
+    """Ends quietly, with the shell's own exit codes, where typer would say 1 or nothing, and loads
+    a command when it is wanted."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._table = Commands(TABLE)
+        self.commands = self._table  # type: ignore[assignment]  # typer only ever reads this dict
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        widest = max(len(name) for name in self._table)
+        with formatter.section("Commands"):
+            formatter.write_dl(self._table.rows(formatter.width - 6 - widest))
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         with _usage_as_json():
@@ -108,49 +81,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-app.command()(put.put)
-app.command()(get.get)
-app.command()(search.search)
-app.command()(ls.ls)
-app.command()(tail.tail)
-app.command()(watch.watch)
-app.command()(show.show)
-app.command()(trace.trace)
-app.command()(verify.verify)
-app.command()(fsck.fsck)
-app.command()(pin.pin)
-app.command()(pin.unpin)
-app.command()(pin.extend)
-app.command()(rm.rm)
-app.command()(archive.export)
-app.command("import")(archive.import_)
-app.command()(serve.serve)
-# What follows the program is the program's, also where a client has eaten the `--`.
-app.command(context_settings={"allow_interspersed_args": False})(mcp.mcp)
-app.command()(call.call)
-app.command()(top.top)
-app.command()(dashboard.dashboard)
-app.add_typer(store.app, name="store")
-app.add_typer(migrate.app, name="migrate")
-app.add_typer(config.app, name="config")
-app.add_typer(token.app, name="token")
-app.add_typer(files.app, name="files")
-app.add_typer(providers.app, name="providers")
-app.command()(cleanup.cleanup)
-app.command()(reconcile.reconcile)
-app.add_typer(aside.app, name="aside")
-app.command()(check.check)
-app.command()(doctor.doctor)
-app.command()(limits.limits)
-app.add_typer(alert.app, name="alert")
-app.add_typer(audit.app, name="audit")
-app.add_typer(generate.app, name="generate")
-
-app.command("test-integrity")(test_integrity.integrity)
-app.command()(bench.bench)
-app.command()(demo.demo)
-app.command()(drill.drill)
 
 
 def _version(wanted: bool) -> None:
