@@ -131,7 +131,7 @@ ZAI = Site(
         )
     },
     coded_errors=True,
-    # https://docs.z.ai/guides/tools/web-search
-    search_engines=frozenset({"search-prime"}),
+    # https://docs.z.ai/api-reference/llm/chat-completion, WebSearchObject: no other is listed
+    search_engines=frozenset({"search_pro_jina"}),
 )
 SITES = {site.name: site for site in (KIMI, GLM, ZAI)}
