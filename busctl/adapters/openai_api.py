@@ -102,8 +102,7 @@ class OpenAiApi:
         except openai.APIStatusError as error:
             raise self._refusal(error) from None
         except openai.APIConnectionError as error:
-            kind = type(error.__cause__ or error).__name__
-            raise ApiFault(f"{self._host} was not reached: {kind}.") from None
+            raise self._lost(error.__cause__ or error) from None
         except openai.APIError as error:
             raise self._fault(error.message, error.body, status=None) from None
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
@@ -150,6 +149,18 @@ class OpenAiApi:
         with self.faults():
             shape = json.loads(await response.aread())
         raise self._fault("", shape.get("error", shape), status=response.status_code)
+
+    def _lost(self, error: BaseException) -> ApiFault:
+        """What the line came to: never there, silent, or broken off."""
+        import httpx2
+
+        kind = type(error).__name__
+        match error:
+            case httpx2.ReadTimeout():
+                return ApiFault(f"{self._host} sent nothing for {self._stall:g} s ({kind}).")
+            case httpx2.ReadError() | httpx2.RemoteProtocolError():
+                return ApiFault(f"{self._host} broke the connection off: {kind}.")
+        return ApiFault(f"{self._host} was not reached: {kind}.")
 
     def _refusal(self, error: openai.APIStatusError) -> ApiFault:
         headers = error.response.headers

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -246,8 +247,29 @@ async def test_silence_is_no_answer(play: Play) -> None:
     played = play("kimi")
     played.refusals += [Refusal(pause=1.0)] * 2
     async with Room(played, stall=0.2, retries=Retries(attempts=2, first_pause=0)) as room:
-        with pytest.raises(ProviderBusy, match="was not reached"):
+        with pytest.raises(ProviderBusy, match=r"sent nothing for 0\.2 s"):
             await room.ask()
+
+
+async def test_one_that_falls_silent_in_the_middle_is_named_and_what_came_is_kept(
+    played: Played,
+) -> None:
+    heard = threading.Event()
+
+    def silent() -> Iterator[str]:
+        yield "what came of it"
+        heard.wait(30)
+        yield "too late"
+
+    played.plan.append(Reply(silent()))
+    came: list[bytes] = []
+    async with Room(played, stall=0.3) as room:
+        answer = await room.begin(prompt="x")
+        with pytest.raises(AnswerCut, match=r"broke off: 127\.0\.0\.1 sent nothing for 0\.3 s"):
+            await into(came, answer)
+    heard.set()
+    assert came == [b"what came of it"]
+    assert len(played.chats) == 1
 
 
 async def test_a_wrong_key_is_told_by_its_variable(played: Played) -> None:
