@@ -22,6 +22,10 @@ QUIET = (
 """Libraries whose info lines say nothing that we do not say ourselves, or quote whole addresses,
 in which webhooks have their secrets."""
 
+MUTE = ("mcp.client",)
+"""Libraries that quote addresses and answers of servers in their warnings, too: what goes wrong
+there is an error of ours, without secrets."""
+
 
 def configure(level: str, form: str, about: Callable[[], Mapping[str, str]]) -> bool:
     """Log to stderr from now on; returns whether lines are JSON.
@@ -36,6 +40,8 @@ def configure(level: str, form: str, about: Callable[[], Mapping[str, str]]) -> 
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in MUTE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return as_json
 
 

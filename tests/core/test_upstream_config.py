@@ -208,7 +208,7 @@ def test_a_file_that_names_no_servers(text: str, words: str) -> None:
 def test_no_secret_is_shown() -> None:
     config = read({
         "a": {"command": "a", "args": [SECRET], "env": {"K": "${API_KEY}"}},
-        "b": {"url": f"https://me:{SECRET}@example.org/mcp?key={SECRET}",
+        "b": {"url": f"https://me:{SECRET}@example.org/{SECRET}/mcp?key={SECRET}",
               "headers": {"X": "${API_KEY}"}},
         "c": {"url": f"{SECRET}", "headers": {"X": f"{SECRET}\n"}, "env": [SECRET]},
         "d": {"command": "a", "cwd": [SECRET], "args": SECRET,
@@ -217,7 +217,7 @@ def test_no_secret_is_shown() -> None:
     assert len(config.faults) == 5
     assert SECRET not in repr(config)
     a, b = config.upstreams
-    assert (a.via.shown, b.via.shown) == ("a", "https://example.org/mcp")
+    assert (a.via.shown, b.via.shown) == ("a", "https://example.org")
 
 
 @given(

@@ -21,6 +21,7 @@ from tests.e2e import daemons
 from tests.e2e.daemons import Client, Running, session
 from tests.upstream.config import old, program, write
 from tests.upstream.old import LONE
+from tests.upstream.quoting import quoting
 from tests.upstream.server import image_of, text_of
 
 pytestmark = pytest.mark.one_database
@@ -297,6 +298,39 @@ async def test_its_stderr_is_logged_without_its_secrets(database: str, tmp_path:
         said = [line for line in running.lines if line.get("upstream") == "tests"]
         assert any(line.get("line") == "the key is ***, as said" for line in said)
         assert secret not in running.log
+
+
+async def test_what_a_server_was_shown_is_told_nowhere(database: str, tmp_path: Path) -> None:
+    """A key in a header, and one that is a part of the address, as hosted servers have it; the
+    servers quote both in all that they say."""
+    key, part = "ghp_0123456789abcdef", "pathkey0123456789abcdef"
+    headers = {"Authorization": "Bearer ${TEST_KEY}"}
+    with quoting() as base:
+        servers = {
+            name: {"url": f"{base}/${{TEST_PART}}/{name}", "headers": headers}
+            for name in ("refuses", "fails", "moves", "greets")
+        }
+        config = write(tmp_path, **servers)
+        given = {"BUSCTL_MCP_CONFIG": config, "TEST_KEY": key, "TEST_PART": part}
+        with daemon(database, BUSCTL_LOG_LEVEL="debug", **given) as running:
+            async with session(running) as client:
+                await ready(client, "greets", 1)
+                await names(client)  # which waits for those that are starting
+                told = [await client.call("sound"), await states(client)]
+                metrics = await asyncio.to_thread(scraped, running)
+            assert running.stop() == 0
+            log = running.log
+    assert told[0]["error"]["message"].endswith("call of 'sound': *** is not known to /***/greets")
+    assert all(told[1][name]["error"] for name in ("refuses", "fails", "moves"))
+    assert "'***'" in told[1]["greets"]["left_out"][0]
+    for said in (json.dumps(told), metrics, log):
+        assert key not in said
+        assert part not in said
+
+
+def scraped(running: Running) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.port}/metrics", timeout=30) as answer:
+        return str(answer.read().decode())
 
 
 async def test_a_flood_on_its_stderr_is_counted_instead_of_logged(

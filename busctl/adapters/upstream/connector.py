@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 import httpx2
@@ -51,6 +52,8 @@ JSON_GROWTH = 4
 PING_SECS = 30.0
 END_SECS = 1.0
 """How long a program that has closed its output at its start may take to end."""
+KEY_CHARS = 16
+"""A part of an address as long as that is taken for a key."""
 _SECRET = re.compile(r"(?i)key|token|secret|pass|auth|cred|cookie")
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "notice": logging.INFO}
 _CHANGES: dict[type[Any], Offering] = {
@@ -156,10 +159,10 @@ class McpConnector:
         tasks = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         if session.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            tasks.start_soon(_listen, name, session, changed)
+            tasks.start_soon(_listen, name, session, changed, clean)
         elif pid is None:
             tasks.start_soon(_keep_asking, session, doubted)
-        return Line(name, session, dispatcher, pid, why, doubted)
+        return Line(name, session, dispatcher, pid, why, doubted, clean)
 
 
 async def _within(seconds: float, told: Awaitable[str]) -> str:
@@ -180,7 +183,18 @@ def _secrets(upstream: Upstream) -> list[str]:
     if isinstance(via, Command):
         return [value for name, value in via.env.items() if _SECRET.search(name)]
     bare = [value.rpartition(" ")[2] for value in via.headers.values()]
-    return [*via.headers.values(), *bare, via.url.partition("?")[2]]
+    return [*via.headers.values(), *bare, *_secrets_in(via.url)]
+
+
+def _secrets_in(url: str) -> Iterator[str]:
+    """What may be one in an address: hosted servers have keys as a part of the path, too."""
+    parts = urlsplit(url)
+    yield parts.query
+    yield parts.password or ""
+    yield from (each for each in parts.path.split("/") if len(each) >= KEY_CHARS)
+    for name, value in parse_qsl(parts.query):
+        if len(value) >= KEY_CHARS or _SECRET.search(name):
+            yield value
 
 
 # --- what a server says by itself ----------------------------------------------------------
@@ -204,7 +218,9 @@ def _logging(name: str, clean: Callable[[str], str]) -> LoggingFnT:
     return said
 
 
-async def _listen(name: str, session: ClientSession, changed: Changed) -> None:
+async def _listen(
+    name: str, session: ClientSession, changed: Changed, clean: Callable[[str], str]
+) -> None:
     """Hear of changed lists in the stateless era, where they come on a stream that is asked for."""
 
     async def heard(event: ServerEvent) -> None:
@@ -220,7 +236,8 @@ async def _listen(name: str, session: ClientSession, changed: Changed) -> None:
             async for _ in events:
                 pass
     except (MCPError, SubscriptionLost) as error:
-        log.info("upstream tells of no changed lists", extra={"upstream": name, "why": str(error)})
+        why = clean(str(error))
+        log.info("upstream tells of no changed lists", extra={"upstream": name, "why": why})
 
 
 async def _keep_asking(session: ClientSession, doubted: asyncio.Event) -> None:

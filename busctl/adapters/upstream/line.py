@@ -50,17 +50,20 @@ _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 class Line:
     """One session. `name` is the server's, for errors; `why_ended` waits for the end of what
-    carries it and says how it ended; `doubted` is set when the session may be good no more."""
+    carries it and says how it ended; `doubted` is set when the session may be good no more;
+    `clean` takes secrets out of the server's words, which may quote what it was shown."""
 
     def __init__(
         self, name: str, session: ClientSession, dispatcher: Dispatcher, pid: int | None,
         why_ended: Callable[[], Awaitable[str]], doubted: asyncio.Event,
+        clean: Callable[[str], str],
     ) -> None:  # fmt: skip
         self._name = name
         self._session = session
         self._dispatcher = dispatcher
         self._why_ended = why_ended
         self._doubted = doubted
+        self._clean = clean
         self.pid = pid
         self._left_out: dict[str, list[str]] = {}
 
@@ -108,7 +111,7 @@ class Line:
         faults = self._left_out[method] = []
 
         def sift(page: dict[str, Any]) -> None:
-            faults.extend(_sifted(page, method, self.protocol))
+            faults.extend(map(self._clean, _sifted(page, method, self.protocol)))
 
         with self._named(f"list its {field.replace('_', ' ')}"), sifting(sift):
             for _ in range(MOST_PAGES):
@@ -150,7 +153,7 @@ class Line:
         except ValueError as error:
             raise UpstreamFailed(
                 f"The upstream {self._name!r} answered a call of {name!r} with what cannot be "
-                f"passed on: {error}."
+                f"passed on: {self._clean(str(error))}."
             ) from error
 
     async def read_resource(self, uri: str) -> Mapping[str, Any]:
@@ -193,14 +196,15 @@ class Line:
                 ) from error
             if error.error.message in REFUSED:
                 self._doubted.set()
-            raise UpstreamFailed(f"{said}: {error}", rpc_code=error.code) from error
+            words = self._clean(str(error))
+            raise UpstreamFailed(f"{said}: {words}", rpc_code=error.code) from error
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(each) for each in first["loc"][:4])
             words = f"{error.error_count()} faults, the first: {place}: {first['msg']}"
             raise UpstreamFailed(f"{said} as the protocol has it ({words}).") from error
         except RuntimeError as error:  # the SDK's word for what a revision does not have
-            raise UpstreamFailed(f"{said}: {error}") from error
+            raise UpstreamFailed(f"{said}: {self._clean(str(error))}") from error
 
 
 def _payload(result: jsonrpc.Result) -> ResultPayload:

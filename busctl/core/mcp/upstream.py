@@ -35,9 +35,9 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """For people, without secrets: scheme, host and path."""
+        """For people, without secrets: scheme and host. Paths have keys in them, too."""
         parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 @dataclass(frozen=True, slots=True)
