@@ -37,6 +37,7 @@ from busctl.core.protocol import CLAIM, DEFAULT_MAX_MESSAGE_BYTES, RECEIVED, TYP
 from busctl.core.replies import (
     CallResult,
     read_claim,
+    read_conversation,
     read_error,
     read_frame,
     read_whole,
@@ -162,12 +163,12 @@ class BusClient(Line):
                 return called
             await asyncio.to_thread(into.write, memoryview(called.payload))
             return replace(called, payload=b"")
-        request_id, claim = called
+        request_id, claim, conversation = called
         memory = Memory()
         await self._fetch(claim.transaction_id, 0, None, into or memory, claim, traceparent)
         return CallResult(
             memory.value(), claim, claim.transaction_id, claim.content_type, request_id,
-            claim.payload_size_bytes, claim.checksum, claim.incomplete,
+            claim.payload_size_bytes, claim.checksum, claim.incomplete, conversation,
         )  # fmt: skip
 
     async def call_claim(
@@ -273,7 +274,7 @@ class BusClient(Line):
 
     async def _call(
         self, asked: Asked, traceparent: str | None
-    ) -> CallResult | tuple[str, ClaimCheck]:
+    ) -> CallResult | tuple[str, ClaimCheck, Mapping[str, Any]]:
         chosen = asked.request_id or uuid4().hex
         if chosen in self._calls:
             raise ConfigurationError(f"Request {chosen!r} waits for its answer already.")
@@ -297,7 +298,7 @@ class BusClient(Line):
         if "error" in frame:
             raise read_error(frame["error"])
         if "claim" in frame:
-            return chosen, read_claim(frame["claim"])
+            return chosen, read_claim(frame["claim"]), read_conversation(frame)
         return await self._whole(frame)
 
     async def _whole(self, frame: dict[str, Any]) -> CallResult:

@@ -185,6 +185,7 @@ async def _call(
 ) -> None:
     from busctl.adapters.websocket import BusClient
     from busctl.cli.running import emit_json, say
+    from busctl.core.replies import left_out
     from busctl.ops.replacing import replacing
 
     async with BusClient.connect(
@@ -199,6 +200,11 @@ async def _call(
         say(
             f"busctl call: {wanted.tool} says that its answer is not whole "
             f"({result.incomplete}); it is stored as it came, as {result.transaction_id}."
+        )
+    if left := left_out(result.conversation):
+        say(
+            f"busctl call: {left:,} turns or files of the conversation were not sent to the model; "
+            f"`busctl show {result.transaction_id}` names them, as left_out."
         )
     if as_json:
         emit_json(_shape(result, client.session_id, output))
@@ -236,6 +242,8 @@ def _shape(result: CallResult, session_id: str, output: Path | None) -> dict[str
     }
     if result.incomplete:
         shape["incomplete"] = result.incomplete
+    if result.conversation:
+        shape["conversation"] = dict(result.conversation)
     return shape if output is None else {**shape, "path": str(output)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from busctl.core.envelope import Labels
@@ -18,6 +18,8 @@ TEXTS = ("content_type", "tool_name", "session_id", "request_id", "owner")
 MAX_LABEL_CHARS = 256
 """As long as the dialect's own ids: labels are for finding and showing, not for carrying."""
 MAX_METADATA_BYTES = 64 * 1024  # busctl: allow[CF004] every reader counts on this bound
+_MOST_OF_ANSWER = MAX_METADATA_BYTES - 1024
+"""With room for the counts that `shortened` adds."""
 
 
 def checked(labels: Labels) -> Labels:
@@ -27,6 +29,51 @@ def checked(labels: Labels) -> Labels:
     if labels.metadata:
         _check_metadata(labels.metadata)
     return labels
+
+
+def shortened(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Metadata that can be stored: an answer is not to be lost for what is said about it. Where it
+    is too much, its longest lists end early, and NAME_more says how many of each are missing."""
+    try:
+        over = _size(metadata) - _MOST_OF_ANSWER
+        if over <= 0:
+            return metadata
+        made: dict[str, Any] = json.loads(json.dumps(metadata))
+    except (TypeError, ValueError, RecursionError):
+        return metadata  # what is wrong with it `checked` says
+    lists = [
+        _Listed(holder, name, _size(value))
+        for holder in (made, *(each for each in made.values() if isinstance(each, dict)))
+        for name, value in holder.items()
+        if isinstance(value, list) and value
+    ]
+    while over > 0 and lists:
+        longest = max(lists, key=lambda one: one.size)
+        over -= longest.cut()
+        if not longest.holder[longest.name]:
+            lists.remove(longest)
+    return made
+
+
+@dataclass(slots=True, eq=False)
+class _Listed:
+    """A list in metadata, and how much of it there is."""
+
+    holder: dict[str, Any]
+    name: str
+    size: int
+
+    def cut(self) -> int:
+        """Let the last one go, and count it."""
+        gone = _size(self.holder[self.name].pop()) + len(", ")
+        more = f"{self.name}_more"
+        self.holder[more] = self.holder.get(more, 0) + 1
+        self.size -= gone
+        return gone
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False))
 
 
 def as_text(payload: str, labels: Labels) -> tuple[bytes, Labels]:

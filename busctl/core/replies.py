@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -45,6 +45,8 @@ class CallResult:
     `claim` is the claim check by which the answer came, None when it came whole. `payload` is
     empty when the bytes went into a sink; `size` and `checksum` (SHA-256, hex) are always theirs.
     `incomplete` is why the tool itself says that its answer is not whole, "" if it does not.
+    `conversation` is the turn that a language model's answer is, and what of the earlier ones the
+    model did not get (`left_out`); empty for other answers.
     """
 
     payload: bytes
@@ -55,6 +57,7 @@ class CallResult:
     size: int
     checksum: str
     incomplete: str = ""
+    conversation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +153,20 @@ def read_whole(frame: Mapping[str, Any]) -> CallResult:
         )
     return CallResult(
         payload, None, transaction_id, content_type, request_id, len(payload), found,
-        str(frame.get("incomplete", "")),
+        str(frame.get("incomplete", "")), read_conversation(frame),
     )  # fmt: skip
+
+
+def read_conversation(frame: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the frame of an answer says of the conversation that it belongs to."""
+    told = frame.get("conversation")
+    return told if isinstance(told, dict) else {}
+
+
+def left_out(conversation: Mapping[str, Any]) -> int:
+    """How many turns and files of it the model did not get."""
+    listed, more = conversation.get("left_out"), conversation.get("left_out_more")
+    return (len(listed) if isinstance(listed, list) else 0) + (more if isinstance(more, int) else 0)
 
 
 def text_size(frame: Mapping[str, Any]) -> int:

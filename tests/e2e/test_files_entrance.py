@@ -14,6 +14,8 @@ import psycopg
 from tests import pdfs
 from tests.conftest import direct
 from tests.e2e.daemons import Running, daemon, session
+from tests.e2e.mcp_clients import over_http
+from tests.e2e.test_chat_tools import busctl
 from tests.providers.played import KEY, Played
 from tests.providers.speaking import Reply
 from tests.upstream.config import program, write
@@ -92,6 +94,59 @@ async def test_a_conversation_outlives_its_daemon(
     told = metadata(database, third)
     assert told["conversation"] == {"id": "talk", "turn": 3, "role": "assistant"}
     assert [one["done"] for one in told["files"]] == ["kept"]
+
+
+async def test_whoever_asks_is_told_what_was_left_out(database: str, play: Play) -> None:
+    """However the answer is told; and a conversation of thousands of turns loses none for it."""
+    kimi = play("kimi")
+    with chatting(database, None, kimi) as running:
+        first = await ask(running, "one", conversation_id="talk")
+        with psycopg.connect(direct(database)) as connection:
+            connection.execute(
+                "insert into bus.conversation_part"
+                " (owner, conversation_id, turn, place, role, transaction_id, detail)"
+                " select owner, conversation_id, number, place, role, gen_random_uuid(),"
+                " '{\"bytes\": 9000000}' from bus.conversation_part,"
+                " generate_series(2, 2000) number"
+            )
+            connection.execute("update bus.conversation set turns = 2000")
+        small = await ask(running, "two", conversation_id="talk")
+        kimi.plan.append(Reply("h" * 100_000))
+        large = await ask(running, "three", conversation_id="talk")
+        async with over_http(running, "auto") as client:
+            asked = {"prompt": "four", "conversation_id": "talk"}
+            whole = await client.call_tool("kimi_chat", asked)
+            kimi.plan.append(Reply("h" * 100_000))
+            replaced = await client.call_tool("kimi_chat", asked)
+        done = busctl(
+            database, running, "call", "kimi_chat", "prompt=five", "conversation_id=talk", "--json"
+        )
+    assert first["conversation"] == {"id": "talk", "turn": 1, "role": "assistant"}
+    assert small["outputs"][0]["text"] == "You said: two"
+    assert "claim" in large
+    assert whole.content[0].text == "You said: four"
+    told = [
+        small["conversation"], large["conversation"], whole.meta["busctl/conversation"],
+        replaced.meta["busctl/conversation"], done.json["conversation"],
+    ]  # fmt: skip
+    assert [one["turn"] for one in told] == [2001, 2002, 2003, 2004, 2005]
+    assert all(len(one["left_out"]) + one["left_out_more"] == 2000 for one in told)
+    assert "2,000 turns or files of the conversation were not sent" in done.err
+
+
+async def test_fifty_files_with_long_paths_cost_no_answer(
+    database: str, play: Play, tmp_path: Path
+) -> None:
+    kimi = play("kimi")
+    deep = tmp_path / "/".join(["d" * 200] * 5)
+    files = [str(deep / f"{number}.txt") for number in range(50)]
+    with chatting(database, tmp_path, kimi) as running:
+        answer = await ask(running, "one", files=files, files_optional=True)
+    assert answer["outputs"][0]["text"] == "You said: one"
+    told = metadata(database, answer)
+    assert len(told["files"]) + told["files_more"] == 50
+    assert [one["path"] for one in told["files"]] == files[: len(told["files"])]
+    assert all(one["reason"] == "missing" for one in told["files"])
 
 
 async def test_a_daemon_that_was_killed_in_mid_turn_holds_it_no_longer_than_its_lease(

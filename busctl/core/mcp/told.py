@@ -18,6 +18,7 @@ TEMPLATE = {
 }
 NO_COMPLETION: Mapping[str, Any] = {"completion": {"values": []}}
 CLAIM_META = "busctl/claim"
+CONVERSATION_META = "busctl/conversation"
 
 
 def tool_shape(
@@ -49,6 +50,15 @@ def incomplete_block(claim: ClaimCheck) -> dict[str, Any]:
     """What follows an answer that its own tool says is not whole."""
     why = f"its tool says that it was cut ({claim.incomplete})"
     return {"type": "text", "text": f"[The answer above is not whole: {why}.]"}
+
+
+def with_conversation(
+    result: dict[str, Any], conversation: Mapping[str, Any] | None
+) -> dict[str, Any]:  # fmt: skip
+    """The result, which also says for programs what turn it is and what its model did not get."""
+    if conversation is None:
+        return result
+    return {**result, "_meta": {**result.get("_meta", {}), CONVERSATION_META: dict(conversation)}}
 
 
 def _text(claim: ClaimCheck, outline: str) -> str:

@@ -58,7 +58,8 @@ async def frame_for(
         raise
     if kept.payload is not None:
         bus.recent.remember(claim, kept.payload)
-    text = encode("call_tool_res", request_id=request_id, claim=claim.as_json())
+    said = _said(kept)
+    text = encode("call_tool_res", request_id=request_id, claim=claim.as_json(), **said)
     return ResultFrame(text, Route.CLAIM, {})
 
 
@@ -145,9 +146,15 @@ def _result(
         fields["stored"] = False
     if kept.claim.incomplete:
         fields["incomplete"] = kept.claim.incomplete
+    fields |= _said(kept)
     # Hashed anew: these are the bytes that go into the frame, however long they have waited.
     seen = measured(len(payload), sha256(payload).hexdigest() if hashed else None)
     return ResultFrame(encode("call_tool_res", **fields), Route.INLINE, seen)
+
+
+def _said(kept: Kept) -> dict[str, Any]:
+    """What else a caller is to know of an answer, however it is told."""
+    return {} if kept.conversation is None else {"conversation": kept.conversation}
 
 
 def _length(text: str) -> int:

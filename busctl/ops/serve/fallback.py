@@ -22,7 +22,9 @@ from busctl.core.envelope import (
     preview_of,
 )
 from busctl.core.errors import AnswerCut, BusctlError, FileFailed, SpoolFull
+from busctl.core.labels import shortened
 from busctl.core.operating.journal import Kind
+from busctl.core.providers.conversation import CONVERSATION
 from busctl.ops.bus import Bus
 from busctl.ops.putting import MEMORY_BYTES, collected
 from busctl.ops.sealing import too_large
@@ -56,6 +58,12 @@ class Kept:
     nowhere: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
     cut: AnswerCut | None = None
+
+    @property
+    def conversation(self) -> Mapping[str, Any] | None:
+        """The turn that it is, and what of the conversation its model did not get."""
+        told = self.metadata.get(CONVERSATION)
+        return told if isinstance(told, Mapping) else None
 
 
 class Keeper:
@@ -178,7 +186,9 @@ def _labelled(labels: Labels, answer: Answer, cut: AnswerCut | None = None) -> L
     if cut is not None:
         known.setdefault(INCOMPLETE, CUT)
         known[WHY] = {"code": cut.code, "message": cut.message, "remedy": cut.remedy}
-    return replace(labels, content_type=answer.content_type, message_type=kind, metadata=known)
+    return replace(
+        labels, content_type=answer.content_type, message_type=kind, metadata=shortened(known)
+    )
 
 
 @asynccontextmanager

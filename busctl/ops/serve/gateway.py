@@ -130,7 +130,8 @@ class McpGateway:
         if kept.payload is not None:
             self._bus.recent.remember(claim, kept.payload)
         self._bus.passed(claim.transaction_id, SENT, Hop.WIRE, {"via": "claim"})
-        return mcp_told.replacement(claim, outline, tool=name, takes_links=caller.takes_links)
+        result = mcp_told.replacement(claim, outline, tool=name, takes_links=caller.takes_links)
+        return mcp_told.with_conversation(result, kept.conversation)
 
     async def _outline(self, kept: Kept) -> str:
         """What is shown of an answer in its place."""
@@ -163,6 +164,7 @@ class McpGateway:
         if claim.incomplete:
             told = [*result.get("content", ()), mcp_told.incomplete_block(claim)]
             result = {**result, "content": told}
+        result = mcp_told.with_conversation(result, kept.conversation)
         digest = sha256(payload).hexdigest() if self._settings.trace_hops else None
         return result, measured(len(payload), digest)
 
