@@ -71,7 +71,8 @@ class OpenAiApi:
                 case "models":
                     await client.models.list()
                 case "files":
-                    await client.files.list()
+                    by = () if profile.files is None else profile.files.listed_by
+                    await (client.files.list(purpose=by[0]) if by else client.files.list())
                 case _:
                     limit: Any = {profile.chat.max_tokens_field: 1}
                     await client.chat.completions.create(

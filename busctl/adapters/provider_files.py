@@ -1,7 +1,8 @@
 """The FileHost port over an OpenAI-compatible API: POST, GET and DELETE {base}/files.
 
 Kimi (platform.kimi.ai/docs/api/files-upload) answers GET /files/{id}/content with the text itself,
-GLM (docs.bigmodel.cn/cn/guide/tools/file-extract) with JSON that holds it.
+GLM (docs.bigmodel.cn/cn/guide/tools/file-extract) with JSON that holds it. GLM tells of a file only
+in the list of its purpose.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from busctl.core.providers.account import Account
 from busctl.core.providers.faults import ApiFault
 
 NOT_FOUND = 404
+PAGE = 100
+"""The most of a list that is given at a time where it is in pages."""
 
 
 def account_of(key: str) -> str:
@@ -31,6 +34,9 @@ class ProviderFiles:
     def __init__(self, api: OpenAiApi, account: Account) -> None:
         assert account.key is not None  # noqa: S101  # without one there is no api
         self._api = api
+        files = account.profile.files
+        self._listed_by = () if files is None else files.listed_by
+        self._extract = None if files is None else files.extract
         self.account = account_of(account.key.get_secret_value())
 
     async def upload(self, name: str, content: IO[bytes], purpose: str) -> FileRef:
@@ -41,6 +47,9 @@ class ProviderFiles:
             return _ref(await client.files.create(file=(name, content), purpose=chosen))
 
     async def find(self, file_id: str) -> FileRef | None:
+        if self._listed_by:
+            listed = await self._list([one for one in self._listed_by if one == self._extract])
+            return listed.get(file_id)
         client = await self._api.client()
         with _absent() as found, self._api.faults():
             found.append(_ref(await client.files.retrieve(file_id)))
@@ -53,14 +62,20 @@ class ProviderFiles:
             return text_of(answer.content, answer.response.headers.get("Content-Type", ""))
 
     async def list(self) -> Sequence[FileRef]:
+        return [*(await self._list(self._listed_by)).values()]
+
+    async def _list(self, purposes: Sequence[str]) -> dict[str, FileRef]:
+        """By their ids: all, or those of some purposes."""
         client = await self._api.client()
         known: dict[str, FileRef] = {}
-        with self._api.faults():
-            async for one in await client.files.list():
-                if one.id in known:  # a site without pages gives the same one again
-                    break
-                known[one.id] = _ref(one)
-        return [*known.values()]
+        wanted: list[dict[str, Any]] = [{"purpose": one, "limit": PAGE} for one in purposes]
+        for query in wanted or [{}]:
+            with self._api.faults():
+                async for one in await client.files.list(**query):
+                    if one.id in known:  # a site without pages gives the same one again
+                        break
+                    known[one.id] = _ref(one)
+        return known
 
     async def delete(self, file_id: str) -> bool:
         client = await self._api.client()

@@ -70,6 +70,7 @@ def test_profiles_and_the_played_providers_agree(profile: Profile) -> None:
     assert profile.chat.stream_options == site.usage_on_request
     assert profile.files is not None
     assert profile.files.content == bool(site.content)
+    assert set(profile.files.listed_by) == site.listed_by
     for name, purpose in profile.files.purposes.items():
         rules = site.purposes[name]
         assert purpose.max_bytes == rules.max_bytes

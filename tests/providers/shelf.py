@@ -62,7 +62,7 @@ class Shelf:
                     return _json(self._upload(headers, body).shape())
                 case "GET", ["files"]:
                     return _json(self._list(query))
-                case "GET", ["files", file_id]:
+                case "GET", ["files", file_id] if not self._site.listed_by:
                     return _json(self._known(file_id).shape())
                 case "DELETE", ["files", file_id]:
                     del self.files[self._known(file_id).file_id]
@@ -72,9 +72,20 @@ class Shelf:
         raise self._refused(404, f"no {method} {path}", fault="this site has no such method")
 
     def _list(self, query: str) -> dict[str, Any]:
-        wanted = parse_qs(query).get("purpose")
+        asked = parse_qs(query)
+        wanted = asked.get("purpose")
         data = [one.shape() for one in self.files.values() if not wanted or one.purpose in wanted]
-        return {"object": "list", "data": data, "has_more": False}
+        if not self._site.listed_by:
+            return {"object": "list", "data": data, "has_more": False}
+        if wanted is None or not self._site.listed_by.issuperset(wanted):
+            raise self._refused(400, "purpose", fault="a list wants one of the purposes")
+        most = int(asked.get("limit", ["20"])[0])
+        if not 1 <= most <= 100:
+            raise self._refused(400, "limit", fault="limit is not from 1 to 100")
+        ids = [one["id"] for one in data]
+        begin = ids.index(asked["after"][0]) + 1 if "after" in asked else 0
+        page = data[begin : begin + most]
+        return {"object": "list", "data": page, "has_more": begin + most < len(data)}
 
     def _content(self, one: Stored) -> tuple[int, str, bytes]:
         if one.purpose not in self._site.content:

@@ -55,6 +55,8 @@ class Site:
     """Errors have a code of digits, not a type of words."""
     search_engines: frozenset[str] = field(default_factory=frozenset)
     max_total_bytes: int | None = None
+    listed_by: frozenset[str] = field(default_factory=frozenset)
+    """The purposes of which GET /files wants one; then there is no GET /files/{id}."""
 
 
 GLM_MODELS = {
@@ -112,6 +114,8 @@ GLM = Site(
         "voice-clone-input": Rules(100_000_000, 1000, frozenset({"mp3", "wav"})),
     },
     content=frozenset({"file-extract"}),
+    # https://docs.bigmodel.cn/api-reference/文件-api/文件列表: purpose is required
+    listed_by=frozenset({"batch", "file-extract", "code-interpreter", "agent"}),
     coded_errors=True,
     # https://docs.bigmodel.cn/cn/guide/tools/web-search
     search_engines=frozenset({"search_std", "search_pro", "search_pro_sogou", "search_pro_quark"}),

@@ -141,11 +141,14 @@ class Purpose(Table):
 
 class Files(Sourced):
     """What the provider does with files. `content`: GET /files/{id}/content gives back the text of
-    files of the purpose `extract`. `keep_days`: after so many it forgets a file."""
+    files of the purpose `extract`. `keep_days`: after so many it forgets a file. `listed_by`: GET
+    /files wants one of these purposes, and is the only way to look for a file: there is no GET
+    /files/{id}."""
 
     purposes: Mapping[str, Purpose]
     content: bool = False
     extract: str | None = None
+    listed_by: Words = ()
     max_files: Count | None = None
     max_total_bytes: Count | None = None
     keep_days: Count | None = None
