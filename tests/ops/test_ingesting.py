@@ -101,6 +101,23 @@ async def test_another_principal_gets_a_text_of_its_own_of_the_same_copy(
     assert (await bus.stat(bob.entry.text_id)).labels.owner == "bob"
 
 
+async def test_two_accounts_share_no_copy_and_no_text(
+    bus: Bus, settings: Settings, play: Play, report: Path
+) -> None:
+    kimi = play("kimi")
+    found = []
+    for kimi.key in (KEY, "sk-of-another-account", KEY):
+        async with ingesting(bus, kimi, report.parent) as daemon:
+            found.append((await daemon.ingest(report)).entry)
+    theirs = next(iter(kimi.shelf.files))
+    assert kimi.count("POST") == 2
+    assert kimi.count("GET", f"/files/{theirs}") == 1  # its text; not by the other key
+    assert found[0].file_id == found[2].file_id == theirs
+    assert found[1].file_id != theirs and found[1].text_id != found[0].text_id
+    rows = await sql(settings.database_dsn() or "", "select account from bus.provider_file")
+    assert {row[0] for row in rows} == {account_of(KEY), account_of("sk-of-another-account")}
+
+
 async def test_another_provider_ingests_it_once_more(bus: Bus, play: Play, report: Path) -> None:
     kimi, glm = play("kimi"), play("glm")
     for played in (kimi, glm, kimi, glm):
@@ -326,6 +343,20 @@ async def test_files_of_a_host(bus: Bus, play: Play, report: Path) -> None:
             assert await host.find(placed.file_id) is None
             with pytest.raises(ProviderRefused):
                 await host.content(placed.file_id)
+
+
+async def test_files_are_found_in_a_list_of_pages(bus: Bus, play: Play, report: Path) -> None:
+    """GLM tells of a file only in the list of its purpose, a hundred at a time."""
+    glm = play("glm")
+    async with ingesting(bus, glm, report.parent) as daemon:
+        for number in range(250):
+            purpose = "agent" if number % 2 else "file-extract"
+            file_id = f"file-{number}"
+            glm.shelf.files[file_id] = Stored(file_id, "x.pdf", purpose, b"x", 0)
+        assert len(await daemon.host.list()) == 250
+        found = await daemon.host.find("file-248")
+        assert found is not None and found.purpose == "file-extract"
+        assert await daemon.host.find("file-250") is None
 
 
 async def test_a_wrong_key_is_told_without_it(bus: Bus, play: Play, report: Path) -> None:

@@ -211,6 +211,22 @@ async def test_a_file_that_has_changed_since_keeps_the_text_of_then(
     assert again["files"][0]["done"] == "kept" and "no file" in again["files"][0]["why"]
 
 
+async def test_a_file_that_has_changed_since_is_sent_to_nobody(
+    bus: Bus, play: Play, tmp_path: Path
+) -> None:
+    """Who goes on elsewhere has not named what the file is now."""
+    kimi, glm = play("kimi"), play("glm")
+    report = tmp_path / "report.pdf"
+    report.write_bytes(PAGES)
+    async with talking(bus, tmp_path, kimi, glm) as talk:
+        await talk.say("one", conversation_id="talk", files=[str(report)])
+        report.write_bytes(pdfs.pdf([["what only we may know"]]))
+        _, metadata = await talk.say("two", "glm_chat", conversation_id="talk")
+    (entry,) = metadata["files"]
+    assert entry["done"] == "kept" and "changed" in entry["why"]
+    assert not glm.count("POST") and not glm.shelf.files
+
+
 async def test_the_same_file_given_anew_takes_the_place_of_the_older_one(
     bus: Bus, play: Play, tmp_path: Path
 ) -> None:

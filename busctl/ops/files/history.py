@@ -74,7 +74,7 @@ class History:
         why = None
         if entry.provider not in (None, target.terms.provider):
             try:
-                anew = await self._anew(entry, target)
+                anew = await self._ingestion.ingest(entry.path, target, sha256=entry.sha256)
             except FileRefused as error:
                 why = f"the text that {entry.provider} took out of it is sent: {error.message}"
             else:
@@ -88,15 +88,6 @@ class History:
             return
         recalled.files.append(FileText(entry.name, text, part.turn))
         recalled.entries.append(replace(entry, done=Done.KEPT, why=why))
-
-    async def _anew(self, entry: Entry, target: Target) -> Ingested:
-        """The same file, by way of the provider that answers now. Raises FileRefused."""
-        found = await self._ingestion.ingest(entry.path, target)
-        if found.entry.sha256 != entry.sha256:
-            raise FileRefused(
-                f"The file {entry.path!r} has changed since.", reason="changed", remedy=""
-            )
-        return found
 
     async def _recall_turns(self, parts: Sequence[Part], last: int, recalled: Recalled) -> None:
         async def read(part: Part) -> str | None:

@@ -71,11 +71,17 @@ class Ingestion:
         self._texts = texts
         self._turns: dict[tuple[str, str, str], tuple[asyncio.Lock, int]] = {}
 
-    async def ingest(self, path: object, target: Target) -> Ingested:
-        """Raises FileRefused, with the reason and the remedy, and ToolFailed for a provider that is
-        busy or does not take the key."""
+    async def ingest(
+        self, path: object, target: Target, *, sha256: str | None = None
+    ) -> Ingested:  # fmt: skip
+        """`sha256` is what the file must be still, where it is not named anew. Raises FileRefused,
+        with the reason and the remedy, and ToolFailed for a provider that is busy or does not take
+        the key."""
         file = await asyncio.to_thread(self._files.read, path, keep=True)
         with file.content:
+            if sha256 not in (None, file.sha256):
+                # Before it is sent anywhere: nobody has named what it is now.
+                raise refusal(f"The file {file.asked!r} has changed since.", Reason.CHANGED, "")
             head = file.content.read(HEAD_BYTES)
             kind = kind_of(head)
             suffix = PurePosixPath(file.name).suffix.removeprefix(".")
