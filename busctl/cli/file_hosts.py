@@ -26,7 +26,8 @@ from busctl.ports import Clock
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """The accounts whose key is set, and their files, by the provider's name."""
+    """The accounts whose key is set, and by the provider's name the files of those that give text
+    back: to others nothing is uploaded, and z.ai documents no way to list what is there."""
 
     accounts: Mapping[str, Account]
     files: Mapping[str, PatientHost]
@@ -46,6 +47,7 @@ async def file_hosts(
     files = {
         name: PatientHost(ProviderFiles(apis[name], account), account, clock)
         for name, account in accounts.items()
+        if account.profile.files is not None and account.profile.files.extract is not None
     }
     try:
         yield Hosts(accounts, files)

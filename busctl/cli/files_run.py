@@ -88,7 +88,7 @@ async def uploaded(settings: Settings, paths: Sequence[Path], provider: str) -> 
         terms = FileTerms.of(account.profile)
         room = account.profile.context_tokens(account.profile.default_model)
         for path in paths:
-            target = Target(terms, hosts.files[provider], OPERATOR.name, room)
+            target = Target(terms, hosts.files.get(provider), OPERATOR.name, room)
             try:
                 entries.append((await ingesting.ingest(str(path), target)).entry)
             except FileRefused as error:

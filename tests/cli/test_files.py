@@ -108,6 +108,26 @@ def test_orphans_lines_of_gone_files_and_files_of_others(
     assert files("purge", "file-none", "--yes").code == 2
 
 
+def test_a_site_that_documents_uploads_alone_is_asked_nothing(
+    files: Busctl, play: Play, report: Path
+) -> None:
+    zai, glm = play("zai"), play("glm")
+    given = {"ZAI": zai, "GLM": glm}
+    for name, played in given.items():
+        os.environ |= {f"{name}_API_KEY": KEY, f"{name}_BASE_URL": played.base}
+    try:
+        assert files("upload", "-p", "zai", report).text.startswith("extracted\t")
+        assert files("upload", "-p", "glm", report).text.startswith("uploaded\t")
+        assert files("ls", "--remote").text.split("\t")[:3] == ["glm", "file-1", "there"]
+        assert files("ls", "--remote", "-p", "zai").text == ""
+        assert "1 file removed" in files("purge", "--all", "--yes").err
+    finally:
+        for name in given:
+            del os.environ[f"{name}_API_KEY"], os.environ[f"{name}_BASE_URL"]
+    assert not zai.seen
+    assert not glm.shelf.files
+
+
 def test_what_goes_wrong_is_named(
     files: Busctl, kimi: Played, report: Path, tmp_path: Path
 ) -> None:

@@ -56,6 +56,8 @@ class Shelf:
         self, method: str, path: str, query: str, headers: Message, body: bytes
     ) -> tuple[int, str, bytes]:
         """Status, content type and body for a request below /files. Raises Refused."""
+        if method != "POST" and not self._site.content:
+            raise self._refused(404, f"no {method}", fault="this site documents uploads alone")
         with self._lock:
             match method, path.strip("/").split("/"):
                 case "POST", ["files"]:

@@ -84,13 +84,14 @@ def test_files(played: Played) -> None:
     with client(played) as api:
         held = api.files.create(file=(name, payload), purpose=purpose)
         assert played.shelf.files[held.id].payload == payload
+        if not played.site.content:  # nothing else is documented there
+            return
         by: Any = {"purpose": purpose} if played.site.listed_by else {}
         (listed,) = api.files.list(**by)
         assert (listed.id, listed.filename) == (held.id, name)
         if not by:
             assert api.files.retrieve(held.id).filename == name
-        if played.site.content:
-            assert name in api.files.content(held.id).text
+        assert name in api.files.content(held.id).text
         assert api.files.delete(held.id).deleted
         assert not list(api.files.list(**by))
         if not by:
