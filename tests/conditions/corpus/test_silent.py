@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -49,10 +49,19 @@ def _text(source: str, path: str) -> str:
     return (unpacked(source) / path).read_text(encoding="utf-8")
 
 
-def _findings(source: str) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the labelled files of a package gave: the findings, and every label with its evidence;
+    None where it is spared before anything is weighed, or on no handler."""
+
+    findings: list[Finding]
+    judged: list[tuple[Row | None, Label]]
+
+
+def _look(source: str) -> Looked:
     paths = sorted({row.path for row in LABELS if row.source == source})
     examined: list[Examined] = [examine(path, _text(source, path), RULES) for path in paths]
-    return conclude(examined, RULES)
+    return Looked(conclude(examined, RULES), list(_judged(source)))
 
 
 def _hits(found: dict[str, list[Finding]], wanted: Confidence) -> Hits:
@@ -69,16 +78,20 @@ def _hits(found: dict[str, list[Finding]], wanted: Confidence) -> Hits:
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, list[Finding]]:
+def looked() -> dict[str, Looked]:
     unpack(SOURCES)
     with ProcessPoolExecutor(max_workers=2) as workers:
-        return dict(zip(SOURCES, workers.map(_findings, SOURCES), strict=True))
+        return dict(zip(SOURCES, workers.map(_look, SOURCES), strict=True))
 
 
-@cache
+@pytest.fixture(scope="module")
+def found(looked: dict[str, Looked]) -> dict[str, list[Finding]]:
+    return {source: each.findings for source, each in looked.items()}
+
+
 def judged() -> list[tuple[Row | None, Label]]:
-    """Every label with its evidence; None where it is spared
-    before anything is weighed, or on no handler."""
+    """Every label with its evidence, for fitting by hand."""
+    unpack(SOURCES)
     return [each for source in SOURCES for each in _judged(source)]
 
 
@@ -137,10 +150,8 @@ def test_the_figures_do_not_fall(which: str, found: dict[str, list[Finding]]) ->
 
 
 @pytest.mark.timeout(900)
-def test_weights_carry_over_to_packages_they_have_not_seen(
-    found: dict[str, list[Finding]],
-) -> None:
-    all_rows = judged()
+def test_weights_carry_over_to_packages_they_have_not_seen(looked: dict[str, Looked]) -> None:
+    all_rows = [one for each in looked.values() for one in each.judged]
     weighed = [(row, label) for row, label in all_rows if row is not None]
     scores = crossed([row for row, _ in weighed], examples())
     for which, least in (("crossed", REPORTED), ("crossed, high", SURE)):
