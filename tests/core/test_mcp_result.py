@@ -263,3 +263,25 @@ def test_a_whole_pair_of_surrogates_is_a_character() -> None:
     kept = payload_of({}, b'{"content":[{"type":"text","text":"\\ud83d\\ude00"},'
                           b'{"type":"text","text":""}]}')  # fmt: skip
     assert back(kept)["content"][0]["text"] == "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "message 01a21e34-dd85-7b55-8906-dd52e613fe21",
+        "iVBORw0KGgo1E4096kJggg==",
+        "7" * 400,
+        "1e999",
+    ],
+)
+def test_texts_that_look_like_large_numbers_are_texts(text: str) -> None:
+    blocks = [{"type": "text", "text": text}, {"type": "text", "text": "2"}]
+    result = {"content": blocks, "structuredContent": {"id": text, "n": 1e300}}
+    assert result_of(json.dumps(result).encode(), MCP_RESULT, uri="bus://x") == result
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1E+400", "9" * 400])
+def test_a_number_that_no_double_holds_is_told_as_its_json(number: str) -> None:
+    received = f'{{"content":[],"structuredContent":{{"deep":[{{"n":{number}}}]}}}}'
+    told = result_of(received.encode(), MCP_RESULT, uri="bus://x")
+    assert told == {"content": [{"type": "text", "text": received}]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import NoneType
 from typing import Any
 
@@ -34,7 +34,7 @@ def as_taken(result: dict[str, Any], received: bytes) -> dict[str, Any] | None:
         return None
     if not all(each is None or isinstance(each, dict) for each in objects):
         return None
-    return result if _has_utf8(result, received) and _has_numbers(received) else None
+    return result if _has_utf8(result, received) and _has_numbers(result, received) else None
 
 
 def _is_block(block: Any) -> bool:
@@ -56,9 +56,28 @@ def _has(block: Mapping[str, Any], names: tuple[str, ...]) -> bool:
     return all(isinstance(block.get(name), str) for name in names)
 
 
-def _has_numbers(received: bytes) -> bool:
-    """Whether its numbers are finite: 1e999 is JSON."""
-    return not any(math.isinf(float(found)) for found in _LARGE.findall(received))
+def _has_numbers(result: Mapping[str, Any], received: bytes) -> bool:
+    """Whether its numbers are finite: 1e999 is JSON. Ids and base64 in its texts look like it."""
+    return _LARGE.search(received) is None or all(map(_is_finite, _numbers(result)))
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+        elif isinstance(one, int | float):
+            yield one
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer that no double holds
+        return False
 
 
 def _has_utf8(result: Mapping[str, Any], received: bytes) -> bool:
