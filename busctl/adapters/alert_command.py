@@ -7,6 +7,7 @@ import json
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 
+from busctl.adapters import child
 from busctl.core.errors import AlertUndelivered
 from busctl.core.operating.alert import Notice
 from busctl.core.operating.alert_json import told
@@ -50,6 +51,4 @@ class AlertCommand:
                 f"{program} did not end within {self._timeout:g} s and was killed."
             ) from error
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await child.end(process)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from busctl.adapters import child
 from busctl.core.configuration.settings import known_names
 from busctl.core.errors import DaemonUnreachable
 
@@ -102,12 +103,9 @@ def _last_words(log: Path) -> str:
 
 
 async def _stop(process: Process) -> None:
-    if process.returncode is not None:
-        return
-    process.send_signal(signal.SIGTERM)
+    child.send_signal(process, signal.SIGTERM)
     try:
         async with asyncio.timeout(STOP_SECS):
             await process.wait()
     except TimeoutError:
-        process.kill()
-        await process.wait()
+        await child.end(process)

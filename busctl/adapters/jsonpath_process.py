@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 import sys
@@ -12,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
+from busctl.adapters import child
 from busctl.core.errors import InvalidPattern, NotJson, PayloadTooLarge, SearchTimedOut, Unforeseen
 from busctl.core.reading.json_paths import Bounds, Value, ValuesFound
 
@@ -58,9 +58,7 @@ async def _run(asked: bytes, pieces: AsyncIterator[bytes]) -> tuple[bytes, int]:
         await _feed(process, asked, pieces)
         return await reading, await process.wait()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await child.end(process)
 
 
 async def _feed(process: Process, asked: bytes, pieces: AsyncIterator[bytes]) -> None:

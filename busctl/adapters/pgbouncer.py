@@ -10,6 +10,7 @@ from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Self
 
+from busctl.adapters import child
 from busctl.adapters.latency_proxy import Address
 from busctl.core.errors import BusctlError, StoreUnreachable
 
@@ -99,9 +100,7 @@ class Pooler:
         """End it at once; what its clients had under way is cut."""
         if self._process is None:
             return
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
+        await child.end(self._process)
         self._process = None
 
     async def _listens(self) -> bool:

@@ -12,7 +12,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 
-from busctl.adapters import pdf_child
+from busctl.adapters import child, pdf_child
 from busctl.core.errors import FileRefused
 from busctl.core.files.kind import decoded
 from busctl.core.files.manifest import Reason
@@ -62,7 +62,7 @@ class LocalExtractor:
             except TimeoutError:
                 raise _late(file) from None
             finally:
-                await _ended(process)
+                await child.end(process)
         if code < 0:  # by a signal: over its CPU time
             raise _late(file)
         if code:
@@ -96,12 +96,6 @@ class LocalExtractor:
                     "Split it.",
                 )  # fmt: skip
         return bytes(heard)
-
-
-async def _ended(process: Process) -> None:
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
 
 
 def _late(file: ReadFile) -> FileRefused:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from busctl.adapters.child import send_signal
 from busctl.adapters.clock import SystemClock
 from busctl.adapters.http_redemption import HttpRedemption
 from busctl.adapters.latency_proxy import LatencyProxy
@@ -188,9 +189,8 @@ async def _memory(dsn: str, size: int, child_args: Sequence[str]) -> list[Memory
 
 async def _end(child: asyncio.subprocess.Process) -> None:
     """Tell a child that still runs to clean up and leave, as Ctrl-C tells us."""
-    if child.returncode is None:
-        child.send_signal(signal.SIGINT)
-        await child.wait()
+    send_signal(child, signal.SIGINT)
+    await child.wait()
 
 
 @contextmanager

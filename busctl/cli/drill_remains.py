@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from busctl.adapters import embedded, pgbouncer, small_disk
+from busctl.adapters import child, embedded, pgbouncer, small_disk
 from busctl.core.errors import BusctlError
 
 DAEMON_SECS = 60.0
@@ -35,9 +35,7 @@ async def swept(folder: Path, *, keep: bool) -> AsyncIterator[None]:
         yield
     finally:
         # All is ended as it should be: there is nothing left to be done.
-        with suppress(ProcessLookupError):
-            guard.kill()
-        await guard.wait()
+        await child.end(guard)
 
 
 def beside(folder: Path) -> str:
