@@ -12,7 +12,7 @@ POOLED := tests/adapters --ignore-glob='*/test_embedded*' tests/e2e/test_daemon_
 PYTHON ?= python3.11 python3.12 python3.13 python3.14 python3 python
 
 .DELETE_ON_ERROR:
-.PHONY: demo serve test conditions check docs bench lock clean
+.PHONY: demo serve test conditions corpus check docs bench lock clean
 
 demo: $(STAMP)
 	$(VENV)/bin/busctl demo $(ARGS)
@@ -28,6 +28,10 @@ test: $(STAMP)
 conditions: $(STAMP)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile tests/conditions $(ARGS)
 	$(PY) -m pytest -n $(JOBS) --dist loadfile --through pgbouncer --on 15 $(POOLED) $(ARGS)
+
+# The rules on silent failures against every label; `conditions` takes the larger packages alone.
+corpus: $(STAMP)
+	$(PY) -m pytest -s --whole-corpus tests/conditions/corpus $(ARGS)
 
 check: $(STAMP)
 	$(PY) -m ruff check .

@@ -46,6 +46,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--on", choices=["15"], help="make the databases of all tests on PostgreSQL 15"
     )
+    parser.addoption(
+        "--whole-corpus", action="store_true",
+        help="judge the rules on every labelled package, not on the larger ones alone",
+    )  # fmt: skip
 
 
 def pytest_configure() -> None:
