@@ -29,7 +29,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 SCOPES = (*FUNCTIONS, ast.ClassDef)
 _REST = 1 << 30
 """To the end of the line."""
-_TEST_PARTS = {"test", "tests", "testing", "conftest.py"}
+_TEST_PARTS = {"test", "tests", "testing", "conftest.py", "tests.py"}
 _SHOWN_PARTS = {"example", "examples", "docs", "doc", "demo", "demos", "samples", "benchmarks"}
 
 

@@ -158,3 +158,14 @@ def test_within_is_a_walk() -> None:
     for node in walk(source.tree):
         below = [one for one in walk(node) if type(one) is ast.Name]
         assert list(source.within(node, ast.Name)) == below
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("pack/tests.py", True), ("pack/tests/shapes.py", True), ("pack/shapes_test.py", True),
+        ("test_shapes.py", True), ("pack/latests.py", False), ("pack/contests.py", False),
+    ],
+)  # fmt: skip
+def test_a_test_is_known_by_its_path(path: str, expected: bool) -> None:
+    assert Source(path, "").is_test is expected
