@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from audits.silent.emptied import UnknownValue, evaluated, follow
 from audits.silent.guarded import Guarded, inside
-from audits.silent.sinks import Loudness, loudness, wrapped
+from audits.silent.sinks import Loudness, is_logger, loudness, wrapped
 from busctl.audit import FUNCTIONS, Source, walk
 
 _BLOCKS = ("body", "orelse", "finalbody")
@@ -47,6 +49,54 @@ def noticed(source: Source, one: Guarded, names: Sequence[str], after: Sequence[
                 return f"the missing value is noticed on line {node.lineno}"
         sure = sure and not any(isinstance(node, ast.Return) for node in inside([statement]))
     return ""
+
+
+def noticed_empty(source: Source, stands_in: Mapping[str, Any], after: Sequence[ast.stmt]) -> str:
+    """How a later statement complains of the empty value, or of what is made of it."""
+    known = dict(stands_in)
+    for statement in after if known else ():
+        if isinstance(statement, ast.If):
+            try:
+                met = bool(evaluated(statement.test, known))
+            except UnknownValue:
+                met = None
+            taken = () if met is None else statement.body if met else statement.orelse
+            if complains(source, taken):
+                return f"the missing value is noticed on line {statement.lineno}"
+        follow(statement, known)
+        if isinstance(statement, (ast.Return, ast.Raise)):
+            return ""
+    return ""
+
+
+def only_words_it(source: Source, one: Guarded, names: Sequence[str]) -> str:
+    """What is set is the wording of a warning that follows whether it could be set or not, or is
+    not used but in logs."""
+    uses = [
+        node for node in source.within(one.function or source.tree, ast.Name)
+        if node.id in names and isinstance(node.ctx, ast.Load)
+        and node.lineno > (one.statement.end_lineno or 0)
+    ]  # fmt: skip
+    if uses and all(_is_logged(source, node) for node in uses):
+        return f"{uses[0].id} is only logged"
+    for block, position in _blocks(source, one.statement):
+        for statement in block[position + 1 :]:
+            if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+                return ""
+            call = statement.value
+            if loudness(source, call) is Loudness.HEARD:
+                given = {node.id for node in walk(call) if isinstance(node, ast.Name)}
+                said = given & set(names)
+                return f"a warning follows anyway, worded by {min(said)}" if said else ""
+        return ""
+    return ""
+
+
+def _is_logged(source: Source, node: ast.AST) -> bool:
+    return any(
+        isinstance(around, ast.Call) and is_logger(source.called(around))
+        for around in source.parents(node)
+    )
 
 
 def leaves(one: Guarded) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audits.silent.judged import HandlerRule
-from busctl.audit import Severity
+from busctl.audit import Example, Severity
 
 
 class FailureAsAnswer(HandlerRule):
@@ -160,4 +160,61 @@ def load(path):
         raise SystemExit(f"no configuration at {path}")
     return config
 """,
+        """\
+import logging
+import requests
+from json import loads
+logger = logging.getLogger(__name__)
+
+def upload(method, url, payload, files):
+    reply = method(url, data=payload, files=files, timeout=5)
+    try:
+        content = loads(reply.content) or {}
+    except (TypeError, ValueError):
+        content = {}
+    place = content.get("data", {}).get("url")
+    if not place:
+        logger.warning("the upload gave no place")
+        return None
+    return place
+""",
+        """\
+import logging
+import requests
+from json import loads
+logger = logging.getLogger(__name__)
+
+def token(url, payload):
+    reply = requests.post(url, data=payload, timeout=5)
+    try:
+        content = loads(reply.content)
+    except ValueError:
+        content = {}
+    code = content.get("code", 0) if content else -1
+    if code != 0:
+        logger.warning("no token: %s", code)
+        return None
+    return content["token"]
+""",
+        Example(
+            """\
+def length(text):
+    try:
+        return measured(text)
+    except ValueError:
+        return 0
+""",
+            path="pack/memory/notes.py",
+        ),
+        Example(
+            """\
+class Monitor:
+    def seen(self, event):
+        try:
+            return self.adapter.feed(event)
+        except Exception:
+            return None
+""",
+            path="pack/monitoring.py",
+        ),
     )

@@ -6,12 +6,15 @@ import ast
 from collections.abc import Iterator
 
 from audits.silent.guarded import Guarded, inside
-from audits.silent.words import CONFIG, INPUT, words
+from audits.silent.words import CONFIG, INPUT, group, verb, words
 from audits.silent.work import Work
 from busctl.audit import Source, walk
 
 _STEPS = 3
 _ENV = frozenset({"environ", "getenv", "getenvb"})
+_SENDS = group("post put patch request send urlopen")
+_LIBRARIES = ("requests.", "httpx.")
+_SENT = group("data json params headers files auth timeout verify stream")
 
 
 def asked(source: Source, one: Guarded, done: Work) -> str:
@@ -20,12 +23,30 @@ def asked(source: Source, one: Guarded, done: Work) -> str:
     found = ""
     for call in done.parsed:
         for value in [*call.args, *(word.value for word in call.keywords)]:
+            handed = ""
             for each in _history(one, source, value):
+                if _is_reply(source, each):
+                    handed = ""
+                    break
                 said = _handed_in(source, each)
                 if of_environment(said):
                     return said
-                found = found or said
+                handed = handed or said
+            found = found or handed
     return found
+
+
+def _is_reply(source: Source, value: ast.expr) -> bool:
+    """`requests.post(url, data=text)`: the function asked for it itself, whatever it is called and
+    whatever was sent along."""
+    for node in walk(value):
+        if isinstance(node, ast.Call):
+            name = source.called(node)
+            given = {word.arg for word in node.keywords}
+            sends = verb(name) in _SENDS or name.startswith(_LIBRARIES)
+            if (sends and (node.args or given)) or len(given & _SENT) > 1:
+                return True
+    return False
 
 
 def argument(source: Source, one: Guarded, done: Work) -> str:

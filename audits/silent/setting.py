@@ -123,6 +123,7 @@ def _holder(source: Source, one: Guarded) -> frozenset[str]:
     holder = source.class_of(one.statement)
     said = words(source.path.rpartition("/")[2].removesuffix(".py"))
     folder = words(source.path.rpartition("/")[0].rpartition("/")[2])
+    folder -= {"memory"}  # a topic, or what is just not on disk
     return said | folder | (words(holder.name) if holder else frozenset())
 
 

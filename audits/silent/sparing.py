@@ -7,10 +7,18 @@ import re
 from collections.abc import Callable
 
 from audits.names import called_last
-from audits.silent.aftermath import another_way, leaves, loop_complains, noticed
+from audits.silent.aftermath import (
+    another_way,
+    leaves,
+    loop_complains,
+    noticed,
+    noticed_empty,
+    only_words_it,
+)
 from audits.silent.case import Case
 from audits.silent.category import eats_cancellation, fails_open
 from audits.silent.done import is_real
+from audits.silent.emptied import start
 from audits.silent.exceptions import Kind
 from audits.silent.reaction import tells_by_return
 from audits.silent.words import FAILURE, WRITE, group, words
@@ -165,6 +173,11 @@ def _noticed(case: Case) -> str:
     names = list(case.reaction.targets) or [*case.work.sets]
     if case.reaction.effect in ("pass", "assign", "act"):
         said = noticed(case.source, case.one, names, case.after)
+        said = said or noticed_empty(
+            case.source, start(case.reaction.targets, case.reaction.value), case.after
+        )
+        if not said and case.work.only_parses:
+            said = only_words_it(case.source, case.one, names)
         if said:
             return said
         if case.after and leaves(case.one) and tells_by_return(case.after[0]):

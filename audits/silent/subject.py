@@ -14,7 +14,7 @@ _ASIDE = group(
     "cli tui telemetry util utils debug display ui console tracing instrumentation terminal "
     "scripts dev contrib commands command platform observability metrics"
 )
-_USAGE = group("telemetry analytics otel opentelemetry observability")
+_USAGE = group("telemetry analytics otel opentelemetry observability monitoring")
 _CODES = group("decode encode b64decode b64encode")
 _TELLS = group("send write emit notify")
 
