@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audits.shelter import is_broad
+from audits.silent import loguru
 from audits.silent.aftermath import complains
 from audits.silent.guarded import functions, inside
 from audits.silent.sinks import Loudness, loudness, wrapped
+from audits.silent.unfailing import risks, unfailing
 from audits.silent.words import words
 from audits.silent.work import SAFE
 from busctl.audit import FUNCTIONS, Facts, Project, Source, walk
@@ -35,7 +37,8 @@ class Callers(Facts):
         return {
             "defined": dict(defined), "loud": sorted(loud), "ignored": sorted(ignored),
             "noticed": sorted(noticed), "used": sorted(used), "levels": _levels(source),
-            "reports": sorted(_reporting(source)),
+            "reports": sorted(_reporting(source)), "risks": risks(source),
+            "loguru": loguru.begins(source),
         }  # fmt: skip
 
 
@@ -148,6 +151,10 @@ class Known:
     used: set[str] = field(default_factory=set)
     reports: set[str] = field(default_factory=set)
     levels: list[int] = field(default_factory=list)
+    risks: dict[str, list[str]] = field(default_factory=dict)
+    loguru: list[int] = field(default_factory=list)
+    """The levels at which handlers of loguru begin."""
+    loguru_removed: bool = False
 
     def tells(self, name: str) -> bool:
         """Whether the one function of that name logs at warning or above, or raises."""
@@ -158,6 +165,10 @@ class Known:
         return bool(names) and all(
             name in self.reports and self.defined[name] == 1 for name in names
         )  # fmt: skip
+
+    def unfailing(self, names: Sequence[str]) -> bool:
+        """Whether none of these functions can raise, and one of them by its own guard."""
+        return unfailing(names, self.risks, self.defined)
 
     def unread(self, name: str) -> bool:
         """Whether every call of the one function of that name throws its answer away."""
@@ -177,6 +188,11 @@ class Known:
     def begins_at_warning(self) -> bool:
         return bool(self.levels) and min(self.levels) >= 30
 
+    @property
+    def loguru_debugs(self) -> bool:
+        """Whether a debug line of loguru is written somewhere."""
+        return not self.loguru_removed or any(level <= loguru.DEBUG for level in self.loguru)
+
 
 def known(project: Project) -> Known:
     """All files' facts; ask for it with `project.once(known)`."""
@@ -190,6 +206,10 @@ def known(project: Project) -> Known:
         found.used.update(each["used"])
         found.reports.update(each["reports"])
         found.levels.extend(each["levels"])
+        found.risks.update(each["risks"])
+        if each["loguru"]:
+            found.loguru.extend(each["loguru"]["levels"])
+            found.loguru_removed = found.loguru_removed or each["loguru"]["removed"] == [1]
     return found
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
 from audits.silent.callers import Callers, is_project_name, known
+from audits.silent.case import Case
+from audits.silent.guarded import inside
 from audits.silent.handlers import Verdict, verdicts
+from audits.silent.loguru import writes_debug
+from audits.silent.unfailing import called
 from audits.silent.wording import message
 from busctl.audit import Confidence, Facts, Finding, Project, Rule, Source
 
@@ -34,6 +39,8 @@ class HandlerRule(Rule):
         asks = {
             "callees": callees, "returned": returned, "info": verdict.informed,
             "tried": sorted({name.rpartition(".")[2] for name in tried}),
+            "may_fail": sorted(_may_fail(source, case)),
+            "loguru": writes_debug(source, case.reaction.quiet),
         }  # fmt: skip
         return self.finding(
             source, case.one.node, message(case, self.code),
@@ -45,7 +52,7 @@ class HandlerRule(Rule):
         asks = finding.asks
         if any(seen.tells(name) for name in asks["callees"]):
             return None
-        if seen.reported(asks["tried"]):
+        if seen.reported(asks["tried"]) or seen.unfailing(asks["may_fail"]):
             return None
         if asks["info"] and not seen.begins_at_warning:
             return None
@@ -56,3 +63,12 @@ class HandlerRule(Rule):
             if finding.confidence is not Confidence.HIGH:
                 return replace(finding, evidence=evidence, confidence=Confidence.MEDIUM)
         return finding
+
+
+def _may_fail(source: Source, case: Case) -> set[str]:
+    """The calls of the guarded body that may fail on what a program hands them."""
+    asked = set(case.work.worked)
+    return {
+        called(source, call) for call in inside(case.one.body)
+        if isinstance(call, ast.Call) and (source.called(call) or "a call") in asked
+    }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audits.silent.judged import HandlerRule
-from busctl.audit import Severity
+from busctl.audit import Example, Severity
 
 
 class LostWrite(HandlerRule):
@@ -121,5 +121,67 @@ class PageCache:
             self.cache_file.write_text(page)
         except OSError:
             pass
+""",
+        Example(
+            """\
+from pack.settings_file import load_settings, write_settings
+
+def _entry(variant, now):
+    return {"variant": variant, "at": now.isoformat()}
+
+def record(user, variant, now):
+    try:
+        config = load_settings()
+        config[user] = _entry(variant, now)
+        write_settings(config)
+    except Exception:
+        return
+""",
+            path="pack/record.py",
+            others={
+                "pack/settings_file.py": """\
+import json
+import logging
+import os
+logger = logging.getLogger(__name__)
+
+def _path():
+    return os.path.join(os.path.expanduser("~"), "settings.json")
+
+def load_settings():
+    try:
+        with open(_path()) as file:
+            return json.load(file)
+    except Exception as error:
+        logger.warning("the settings could not be read: %s", error)
+        return {}
+
+def write_settings(config):
+    path = _path()
+    try:
+        with open(path, "w") as file:
+            json.dump(config, file)
+    except Exception as error:
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
+        logger.warning("the settings could not be written: %s", error)
+"""
+            },
+        ),
+        """\
+import logging
+logger = logging.getLogger(__name__)
+
+def forget(store, row):
+    try:
+        left = [each for each in row.links if each != row.owner]
+        try:
+            store.update(row.id, left)
+        except Exception:
+            logger.warning("the entity %s could not be updated", row.id)
+    except Exception as error:
+        logger.debug("cleanup error: %s", error)
 """,
     )

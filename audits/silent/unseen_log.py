@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from audits.silent.callers import known
 from audits.silent.judged import HandlerRule
-from busctl.audit import Severity
+from busctl.audit import Example, Finding, Project, Severity
 
 
 class UnseenLog(HandlerRule):
@@ -72,6 +73,20 @@ async def judge(watcher, envelope):
     except Exception:
         log.info("analysis failed")
 """,
+        """\
+import sys
+from loguru import logger
+
+logger.remove()
+logger.add(sys.stderr, level="INFO")
+
+async def stored_headers(database, user):
+    try:
+        return await database.fetch_headers(user)
+    except Exception as error:
+        logger.debug(f"header lookup failed for {user}: {error}")
+        return {}
+""",
     )
     GOOD = (
         """\
@@ -120,4 +135,80 @@ class Watcher:
             log.debug("analysis failed")
             self._complain(envelope.id)
 """,
+        """\
+from loguru import logger
+
+async def stored_headers(database, user):
+    try:
+        return await database.fetch_headers(user)
+    except Exception as error:
+        logger.debug(f"header lookup failed for {user}: {error}")
+        return {}
+""",
+        Example(
+            """\
+from loguru import logger
+
+class Watcher:
+    async def observe(self, envelope):
+        try:
+            self.state = await self.analyse(envelope)
+        except Exception as error:
+            logger.debug(f"analysis failed: {error}")
+""",
+            others={
+                "main.py": """\
+import sys
+from loguru import logger
+
+def main():
+    level = "DEBUG"
+    if "--quiet" in sys.argv:
+        level = "INFO"
+    logger.remove()
+    logger.configure(handlers=[{"sink": sys.stdout, "level": level}])
+"""
+            },
+        ),
+        """\
+import json
+import logging
+import requests
+logger = logging.getLogger(__name__)
+
+def send(url, payload, targets):
+    for target in targets:
+        reply = requests.post(url, json={**payload, "to": target}, timeout=5)
+        if reply.status_code != 200:
+            reason = reply.reason
+            try:
+                reason = json.loads(reply.content).get("message", reason)
+            except (TypeError, ValueError):
+                logger.debug("failed to parse the reply")
+            logger.warning("failed to send to %s: %s", target, reason)
+""",
+        """\
+import json
+import logging
+import requests
+logger = logging.getLogger(__name__)
+
+def post(session, url, payload):
+    reply = requests.post(url, json=payload, timeout=5)
+    try:
+        content = json.loads(reply.content)
+    except ValueError:
+        content = {}
+        logger.debug("failed to parse the reply")
+    if reply.status_code != 200:
+        logger.warning("failed to post: %s", reply.status_code)
+        return False
+    logger.debug("the reply: %s", content)
+    return True
+""",
     )
+
+    def settle(self, finding: Finding, project: Project) -> Finding | None:
+        if finding.asks["loguru"] and project.once(known).loguru_debugs:
+            return None  # loguru writes debug lines unless it is told not to
+        return super().settle(finding, project)

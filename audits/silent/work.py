@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from audits.shelter import keeps
 from audits.silent.guarded import Guarded, inside
 from audits.silent.sinks import Loudness, is_logger, loudness
 from audits.silent.words import (
@@ -121,7 +122,12 @@ def work(source: Source, one: Guarded) -> Work:
         node.value for node in inside(one.body)
         if isinstance(node, ast.Await) and isinstance(node.value, ast.Call)
     }  # fmt: skip
+    kept = _kept_inside(one)
     for node in inside(one.body):
+        if node in kept:  # its failure never gets here; what it sets may be read all the same
+            if isinstance(node, (ast.Name, ast.Attribute)):
+                _note(node, found)
+            continue
         _note(node, found)
         if isinstance(node, ast.Call):
             _sort(source, node, node in awaited, found)
@@ -129,6 +135,15 @@ def work(source: Source, one: Guarded) -> Work:
         tops = _optional(source, one)
         found.imported = {name for name in found.calls if name.partition(".")[0] in tops}
     return found
+
+
+def _kept_inside(one: Guarded) -> set[ast.AST]:
+    """All that stands under a broad guard inside of this one."""
+    return {
+        each
+        for node in inside(one.body) if isinstance(node, ast.Try) and keeps(node)
+        for each in inside(node.body)
+    }  # fmt: skip
 
 
 def _optional(source: Source, one: Guarded) -> set[str]:
