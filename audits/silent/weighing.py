@@ -10,7 +10,7 @@ from audits.silent.exceptions import Kind
 _ALONE = "sets_nothing"
 REPORTED = -1.2
 LIKELY = -0.4
-SURE = 0.3
+SURE = 0.48
 
 
 def weigh(case: Case) -> None:
