@@ -43,12 +43,12 @@ PART = [each for each in SOURCES if each in _ALSO or _COUNTED[each] >= _MANY]
 """What is fetched and judged without --whole-corpus: packages with many labels, or with labelled
 literals, which are fetched anyway."""
 RULES = [rule for rule in rules() if rule.family == "silent" and rule.default]
-# What was reached when these were written, less a little for labels that lie on the edge.
+# What was reached on the part and on the whole, less a little for labels that lie on the edge.
 FLOORS = {
     "fitted": (0.59, 0.80),
     "fitted, high": (0.88, 0.50),
     "crossed": (0.55, 0.78),
-    "crossed, high": (0.85, 0.48),
+    "crossed, high": (0.82, 0.48),
 }
 
 
