@@ -199,7 +199,8 @@ async def test_a_file_is_written_through_a_link_and_into_a_pipe(bus: Bus, tmp_pa
     assert real.read_bytes() == payload
 
     os.mkfifo(fifo)
-    reading = asyncio.create_task(asyncio.to_thread(fifo.read_bytes))
+    # At once: a task of its own would begin when `get_file` first waits, and that opens the pipe.
+    reading = asyncio.get_running_loop().run_in_executor(None, fifo.read_bytes)
     await bus.get_file(claim.transaction_id, fifo)
     assert await reading == payload
     assert fifo.is_fifo()
