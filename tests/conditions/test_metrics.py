@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.gate import LOOSE_ENDS, gate_to
 GRAFANA = DOCS / "grafana" / "busctl.json"
 pytestmark = LOOSE_ENDS
 INTERVAL = re.compile(r"\$__rate_interval")
+PATIENCE_SECS = 20
 
 
 def told(running: Running) -> str:
@@ -158,7 +160,9 @@ def answered(prometheus: Prometheus) -> None:
             if "busctl_upstream" in each["expr"]:
                 continue  # this daemon has none behind it; tests/e2e/test_upstreams.py has
             query = INTERVAL.sub("5m", each["expr"]).replace("$instance", ".*")
-            found = prometheus.ask(query)
+            until = time.monotonic() + PATIENCE_SECS
+            while not (found := prometheus.ask(query)) and time.monotonic() < until:
+                time.sleep(0.2)  # a rate needs two scrapes of a series that is new
             assert found, f"{panel['title']}: nothing for {query}"
             named = set(re.findall(r"\{\{(\w+)\}\}", each["legendFormat"]))
             assert all(named <= set(one["metric"]) for one in found), (query, found)
