@@ -12,6 +12,7 @@ import json
 import random
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,9 +71,9 @@ def log() -> list[str]:
     ids=["rows", "log", "one line"],
 )
 async def test_a_search_against_grep(
-    bus: Bus, tmp_path: Path, lines: object, joined: str, patterns: list[str]
+    bus: Bus, tmp_path: Path, lines: Callable[[], list[str]], joined: str, patterns: list[str]
 ) -> None:
-    payload = joined.join(lines()).encode()  # type: ignore[operator]
+    payload = joined.join(lines()).encode()
     file = tmp_path / "payload"
     file.write_bytes(payload)
     place = Place((await bus.put(payload, Labels(content_type="text/plain"))).transaction_id)
