@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer._click.exceptions import UsageError  # the base of typer.BadParameter, not exported
@@ -14,7 +14,8 @@ from typer.core import TyperGroup
 
 from busctl import __version__
 from busctl.cli.commands import TABLE, Commands
-from busctl.core.errors import BusctlError, Unforeseen
+from busctl.cli.standard import drop_output, open_closed
+from busctl.core.errors import BusctlError, FileFailed, Unforeseen
 
 
 class Root(TyperGroup):
@@ -32,32 +33,47 @@ class Root(TyperGroup):
             formatter.write_dl(self._table.rows(formatter.width - 6 - widest))
 
     def make_context(self, *args: Any, **more: Any) -> Any:
-        with _usage_as_json():
+        with _ends():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: Any) -> Any:
         from busctl.cli.running import say
 
         try:
-            with _usage_as_json():
-                result = super().invoke(ctx)
-            # Here, where a reader that has gone can be told from a failure, not at exit.
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader of stdout has gone (`busctl ls | head`): not our failure, nobody to tell.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
+            with _ends():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             say("busctl: interrupted.")
             sys.exit(130)
-        return result
+
+
+def _leave_reader() -> NoReturn:
+    """The reader of stdout has gone (`busctl ls | head`): not our failure, nobody to tell."""
+    drop_output()
+    sys.exit(141)
+
+
+def _flush() -> None:
+    """Here, where it can be told and has its exit code; Python's own at its end has neither."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_reader()
+    except OSError as error:
+        drop_output()
+        raise FileFailed(
+            f"Standard output could not be written: {error.strerror or error}."
+        ) from error
 
 
 @contextmanager
-def _usage_as_json() -> Iterator[None]:
-    """With --json a wrong command line, which typer tells in prose, is told as every error is."""
+def _ends() -> Iterator[None]:
+    """With --json a wrong command line, which typer tells in prose, is told as every error is; and
+    typer has 1 for a reader that has gone."""
     try:
         yield
+    except BrokenPipeError:
+        _leave_reader()
     except UsageError as error:
         if "--json" not in sys.argv:
             raise
@@ -101,23 +117,31 @@ def root(
 
 def main() -> None:
     """Run the command line; named errors become their exit codes, never a traceback."""
-    from busctl.cli.running import report_error
-    from busctl.core.errors import FileFailed
-
-    as_json = "--json" in sys.argv
+    open_closed()
     try:
-        app()
+        try:
+            app()
+        except SystemExit:
+            _flush()
+            raise
     except BusctlError as error:
-        report_error(error, as_json=as_json)
-        sys.exit(error.exit_code)
+        _fail(error)
     except OSError as error:
         said = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
-        report_error(FileFailed(f"{said}."), as_json=as_json)
-        sys.exit(FileFailed.exit_code)
+        _fail(FileFailed(f"{said}."))
     except Exception as error:  # noqa: BLE001  # all of it is told, and the exit code is 3
-        fault = unforeseen(error)
-        report_error(fault, as_json=as_json)
-        sys.exit(fault.exit_code)
+        _fail(unforeseen(error))
+
+
+def _fail(error: BusctlError) -> NoReturn:
+    from busctl.cli.running import report_error
+
+    report_error(error, as_json="--json" in sys.argv)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        drop_output()  # that error is told already, or another one was first
+    sys.exit(error.exit_code)
 
 
 def unforeseen(error: Exception) -> Unforeseen:

@@ -137,12 +137,12 @@ def _read_object(name: str) -> dict[str, Any]:
     from busctl.core.errors import ConfigurationError
     from busctl.core.tools.call_arguments import read_object
 
-    if name == "-":
-        return read_object(sys.stdin.buffer.read(), "standard input")
+    told = "standard input" if name == "-" else name
     try:
-        return read_object(Path(name).read_bytes(), name)
+        text = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{name}: {error.strerror}.") from error
+        raise ConfigurationError(f"{told}: {error.strerror}.") from error
+    return read_object(text, told)
 
 
 async def _list(settings: Settings, url: str | None, *, as_json: bool) -> None:

@@ -160,7 +160,7 @@ async def _within(opened: Opened, wanted: UUID, lines: Lines | None) -> AsyncIte
     """The pieces, or what of them lies in the lines."""
     from contextlib import aclosing
 
-    from busctl.core.errors import ConfigurationError
+    from busctl.core.errors import InvalidPlace
     from busctl.core.reading.line_range import LineRange
 
     if lines is None:
@@ -175,7 +175,7 @@ async def _within(opened: Opened, wanted: UUID, lines: Lines | None) -> AsyncIte
             if taken.done:
                 return
     if taken.begins_at is None and lines[0] > 1:
-        raise ConfigurationError(
+        raise InvalidPlace(
             f"Message {wanted} has {taken.newlines:,} ends of lines; there is no line "
             f"{lines[0]:,}.",
             transaction_id=wanted, remedy="Lines are counted from 1.",
@@ -200,7 +200,7 @@ def _writing(wanted: UUID, place: str) -> Iterator[None]:
 
 async def _opened(bus: Bus, wanted: UUID, span: Span) -> Opened:
     """Open the message; a range from the end, or past it, needs its size first."""
-    from busctl.core.errors import ConfigurationError
+    from busctl.core.errors import InvalidPlace
 
     offset, length = span
     if offset < 0:
@@ -208,7 +208,7 @@ async def _opened(bus: Bus, wanted: UUID, span: Span) -> Opened:
     opened = await bus.open(wanted, offset=offset, length=length)
     size = opened.claim.payload_size_bytes
     if offset > 0 and offset >= size:
-        raise ConfigurationError(
+        raise InvalidPlace(
             f"Message {wanted} has {size:,} bytes; none from {offset:,} on.",
             transaction_id=wanted, remedy="Bytes are counted from 0.",
         )  # fmt: skip
@@ -228,7 +228,10 @@ def _span(byte_range: str | None, offset: int | None, length: int | None) -> Spa
     if last is None:
         return first, None
     if last < first:
-        raise ConfigurationError(f"--range {byte_range!r} ends before it begins.")
+        raise ConfigurationError(
+            f"--range {byte_range!r} ends before it begins.",
+            remedy="Write the first byte and the last: 0-99 is the first 100 bytes.",
+        )
     return first, last - first + 1
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -75,10 +79,29 @@ def put(
         owner=owner, content_type=content_type or _guessed(file), metadata=_object(metadata),
     )  # fmt: skip
     claim = run(_stored(settings, file, labels, chosen))
-    if as_json:
-        emit_json(claim.as_json())
-    else:
-        print(claim.transaction_id)
+    with _telling(claim.transaction_id):
+        if as_json:
+            emit_json(claim.as_json())
+        else:
+            print(claim.transaction_id)
+        sys.stdout.flush()
+
+
+@contextmanager
+def _telling(stored: UUID) -> Iterator[None]:
+    """Where standard output takes nothing, the error is the only place that can name the id."""
+    from busctl.core.errors import FileFailed
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileFailed(
+            f"Message {stored} is stored; that was not written to standard output: "
+            f"{error.strerror or error}.",
+            transaction_id=stored, remedy="Keep the id: `busctl get ID` redeems it.",
+        ) from error  # fmt: skip
 
 
 async def _stored(

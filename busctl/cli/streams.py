@@ -126,11 +126,10 @@ def _waits() -> Iterator[Waits]:
 
 
 def _opened(name: str) -> IO[bytes]:
-    path = Path(name)
+    remedy = "Name a file that can be read, or - for stdin."
+    if not name:
+        raise ConfigurationError("The name of the file is empty.", remedy=remedy)
     try:
-        opened = path.open("rb", buffering=0)
+        return Path(name).open("rb", buffering=0)
     except OSError as error:
-        raise ConfigurationError(
-            f"{name}: {error.strerror}.", remedy="Name a file that can be read, or - for stdin."
-        ) from error
-    return opened
+        raise ConfigurationError(f"{name}: {error.strerror}.", remedy=remedy) from error

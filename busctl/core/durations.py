@@ -29,8 +29,8 @@ def parse_duration(text: str, what: str = "duration") -> timedelta:
         )
     if not timedelta(0) < duration <= LONGEST:
         raise ConfigurationError(
-            f"{what} {text!r} is not between 1 second and {LONGEST.days:,} days.",
-            remedy="`busctl pin ID` keeps a message without end.",
+            f"{what} {text!r} is not over 0 and at most {LONGEST.days:,} days.",
+            remedy="Write another one, such as 48h; a pinned message is kept without end.",
         )
     return duration
 

@@ -227,9 +227,11 @@ def test_a_range_is_those_bytes(
 
 def test_a_range_past_the_end_is_refused(database: str, tmp_path: Path) -> None:
     one = put(database, b"0123456789")
-    done = busctl(database, "get", one, "--range", "10-", "-o", tmp_path / "f")
+    done = busctl(database, "get", one, "--range", "10-", "-o", tmp_path / "f", "--json")
     assert done.code == 2
-    assert "10 bytes" in done.err
+    told = json.loads(done.err)["error"]
+    assert (told["code"], told["transaction_id"]) == ("INVALID_ARGUMENT", one)
+    assert "10 bytes" in told["message"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -305,6 +307,12 @@ def test_a_full_disk_is_told_with_the_id(database: str) -> None:
     done = busctl(database, "get", one, "-o", "/dev/full", "--json")
     assert done.code == 1
     assert json.loads(done.err)["error"]["transaction_id"] == one
+
+
+def test_a_file_without_a_name_is_told_as_that(database: str) -> None:
+    done = busctl(database, "put", "")
+    assert done.code == 2
+    assert "empty" in done.err
 
 
 @pytest.mark.parametrize(

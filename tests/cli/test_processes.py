@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,3 +115,61 @@ def test_a_command_that_is_not_in_the_table(folder: Path, command: str) -> None:
     done = start(folder, command, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert done.returncode in (0, 1, 2, 3), done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+# What is closed, the command, its exit code, and what it says where it still can.
+CLOSED = [
+    ("<&-", "put -", 1, "Bad file descriptor"), ("<&-", "rm {id}", 2, "no terminal"),
+    ("<&-", "call echo --args-json -", 2, "standard input: Bad file descriptor"),
+    (">&-", "get {id}", 1, "{id} was not written to standard output: Bad file descriptor"),
+    (">&-", "get {id} -o copy", 0, ""), (">&-", "ls", 1, "Bad file descriptor"),
+    ("2>&-", "get {id}", 0, ""), ("<&- >&- 2>&-", "cleanup --quiet", 0, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("closed", "words", "code", "said"), CLOSED)
+def test_a_standard_stream_that_is_closed(
+    folder: Path, closed: str, words: str, code: int, said: str
+) -> None:
+    """Nothing is read in its place, and nothing is printed into what has its number now."""
+    one = start(folder, "put payload").stdout.decode().strip()
+    done = subprocess.run(
+        ["sh", "-c", f"exec {SCRIPT} {words.format(id=one)} {closed}"], cwd=folder,
+        env=environment(folder, words), capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr.decode()
+    assert said.format(id=one) in done.stderr.decode()
+    assert b"busctl failed" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--version", "config show", "ls", "put payload", "put payload --json", "audit run code"],
+)
+def test_standard_output_on_a_full_disk(folder: Path, words: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [SCRIPT, *words.split()], cwd=folder, env=environment(folder, words),
+            stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert b"No space left on device" in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    if words.startswith("put payload"):
+        told = re.search(r"Message (\S+) is stored", done.stderr.decode())
+        assert told is not None
+        assert start(folder, f"get {told[1]}").stdout == bytes(range(256))
+
+
+@pytest.mark.parametrize("words", ["--help", "ls", "audit run code"])
+def test_a_reader_that_has_gone_is_no_failure(folder: Path, words: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone:
+        done = subprocess.run(
+            [SCRIPT, *words.split()], cwd=folder, env=environment(folder, words),
+            stdin=subprocess.DEVNULL, stdout=gone, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 141
+    assert done.stderr == b""

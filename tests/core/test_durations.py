@@ -34,6 +34,13 @@ def test_what_is_no_duration_is_refused_with_a_remedy(text: str) -> None:
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("text", ["0s", "0.0000001s", "3651d"])
+def test_the_bounds_that_are_told_hold(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="not over 0 and at most 3,650 days"):
+        parse_duration(text, "--ttl")
+    assert parse_duration("0.001s") == timedelta(milliseconds=1)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
