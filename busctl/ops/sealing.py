@@ -160,9 +160,12 @@ async def slices(payload: Buffer) -> AsyncIterator[Buffer]:
 
 
 async def read_file(source: IO[bytes]) -> AsyncIterator[Buffer]:
-    """The chunks of an open binary file."""
+    """The chunks of an open binary file. A short one is the last, even if more has been written
+    behind it since: in the middle of a message it would be damage."""
     while piece := await _settled(asyncio.to_thread(_read_exactly, source, CHUNK_BYTES)):
         yield piece
+        if len(piece) < CHUNK_BYTES:
+            return
 
 
 async def whole(chunks: AsyncIterator[Buffer], size: int) -> AsyncIterator[Buffer]:
@@ -182,6 +185,8 @@ async def read_pipe(source: IO[bytes]) -> AsyncIterator[Buffer]:
     """As `read_file`; cancelling does not wait for a pipe, which may never give anything."""
     while piece := await asyncio.to_thread(_read_exactly, source, CHUNK_BYTES):
         yield piece
+        if len(piece) < CHUNK_BYTES:
+            return
 
 
 async def _settled(reading: Coroutine[Any, Any, bytes]) -> bytes:

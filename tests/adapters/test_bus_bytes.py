@@ -362,3 +362,36 @@ async def test_a_file_that_shrinks_while_it_is_read_is_refused(
         await bus.put_file(source)
     assert f"{left:,} were there" in str(caught.value)
     assert await bus.list() == before
+
+
+class Growing(io.FileIO):
+    """A file that somebody writes to while it is read: each time its end was seen there is more."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "a+")
+        self.seek(0)
+        self._left = 3
+
+    def read(self, size: int | None = -1) -> bytes:
+        piece = super().read(size) or b""
+        if not piece and self._left:
+            self._left -= 1
+            place = self.tell()
+            self.write(sample("random", MIB + 7))
+            self.seek(place)
+        return piece
+
+
+@pytest.mark.parametrize("size", [0, 1000, MIB, MIB + 1, 5 * MIB - 1])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+async def test_of_a_file_that_grows_while_it_is_read_a_whole_beginning_is_stored(
+    bus: Bus, tmp_path: Path, size: int, compression: str
+) -> None:
+    bus.settings = bus.settings.model_copy(update={"compression": compression})
+    path = tmp_path / "growing"
+    path.write_bytes(sample("random", size))
+    with Growing(path) as source:
+        claim = await bus.put_file(source)
+    payload = await bus.get(claim.transaction_id)
+    assert size <= len(payload) == claim.payload_size_bytes
+    assert path.read_bytes().startswith(payload)

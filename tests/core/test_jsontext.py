@@ -20,5 +20,5 @@ def test_what_is_none(text: str | bytes) -> None:
 
 
 def test_a_number_too_long_is_told_in_words_for_its_writer() -> None:
-    with pytest.raises(ValueError, match="more than 4,300 digits$"):
+    with pytest.raises(ValueError, match="more than 4,300 digits"):
         parse_json('{"a": ' + "9" * 5_000 + "}")
