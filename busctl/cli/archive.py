@@ -184,6 +184,7 @@ def _target(file: str) -> Path:
     """The file to write; a link is followed, not replaced."""
     import sys
 
+    from busctl.cli.targets import check_target
     from busctl.core.errors import ConfigurationError
 
     if file == STANDARD:
@@ -194,14 +195,9 @@ def _target(file: str) -> Path:
             )
         return Path(file)
     path = Path(file)
-    if path.is_dir():
-        raise ConfigurationError(f"{file} is a folder.", remedy="Name a file in it.")
+    check_target(path)
     if path.exists() and not path.is_file():
         raise ConfigurationError(f"{file} is no regular file.", remedy="Use - and a pipe.")
-    if not path.resolve().parent.is_dir():
-        raise ConfigurationError(
-            f"The folder {path.parent} does not exist.", remedy="Make it, or name another file."
-        )
     return path.resolve() if path.is_symlink() else path
 
 

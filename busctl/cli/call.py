@@ -96,6 +96,7 @@ def call(
     from busctl import __version__
     from busctl.adapters.tracing import Tracing
     from busctl.cli.running import run, settings_for
+    from busctl.cli.targets import check_target
 
     settings = settings_for(env_file, sets)
     if list_tools:
@@ -103,7 +104,7 @@ def call(
         return
     wanted = _wanted(tool, arguments, args_json, request_id, timeout, traceparent)
     if output is not None:
-        _check_target(output)
+        check_target(output)
     with Tracing("busctl-client", __version__) as tracing:
         run(
             _call(
@@ -260,14 +261,3 @@ def _print(payload: bytes) -> None:
         )
     with standard_output() as out:
         out.write(payload)
-
-
-def _check_target(output: Path) -> None:
-    from busctl.core.errors import ConfigurationError
-
-    if output.is_dir():
-        raise ConfigurationError(f"{output} is a folder.", remedy="Name a file in it.")
-    if not output.resolve().parent.is_dir():
-        raise ConfigurationError(
-            f"The folder {output.parent} does not exist.", remedy="Make it, or name another file."
-        )

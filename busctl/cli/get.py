@@ -71,6 +71,7 @@ def get(
       busctl get "$ID" --lines 100:120
     """
     from busctl.cli.running import emit_json, run, settings_for
+    from busctl.cli.targets import check_target
     from busctl.core.errors import ConfigurationError
     from busctl.core.ids import parse_id
 
@@ -87,7 +88,7 @@ def get(
     if output is None:
         run(_print(settings, wanted, span, wanted_lines, force=force))
         return
-    _check_target(output)
+    check_target(output)
     opened, size = run(_save(settings, wanted, span, wanted_lines, output))
     _tell_incomplete(opened)
     if as_json:
@@ -262,17 +263,6 @@ def _bounds(byte_range: str) -> tuple[int | None, int | None]:
             remedy="Write 0-99 (the first 100 bytes), 100- (from byte 100) or -50 (the last 50).",
         )
     return int(match[1]) if match[1] else None, int(match[2]) if match[2] else None
-
-
-def _check_target(output: Path) -> None:
-    from busctl.core.errors import ConfigurationError
-
-    if output.is_dir():
-        raise ConfigurationError(f"{output} is a folder.", remedy="Name a file in it.")
-    if not output.resolve().parent.is_dir():
-        raise ConfigurationError(
-            f"The folder {output.parent} does not exist.", remedy="Make it, or name another file."
-        )
 
 
 def _refuse_binary(piece: bytes) -> None:

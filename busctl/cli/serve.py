@@ -61,7 +61,11 @@ def serve(
     """
     from busctl.cli.running import run, settings_for
     from busctl.cli.serve_run import Files, serve_until_told
+    from busctl.cli.targets import check_target
 
+    for file in (ready_file, health_file):
+        if file is not None:
+            check_target(file)
     settings = settings_for(
         env_file, sets, host=host, port=port, tools=",".join(tools) if tools else None,
         mcp_config=mcp_config,

@@ -74,6 +74,9 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
             desk = serve_desk.desk(daemon, bus)
             mcp = McpEndpoint(McpGateway(daemon), guard, settings, bus.clock, __version__)
             await server.start(_app(daemon, guard, meter, desk, mcp))
+            if files.health is not None:
+                # Once where it ends the start; later failures are told in the log.
+                healthfile.replace_json(files.health, {**daemon.snapshot(), "url": server.url})
             async with keeping_up(daemon, desk, files.health, server.url):
                 _announce(settings, server, own, files, as_json=as_json)
                 _warn_of_what_is_off(settings)

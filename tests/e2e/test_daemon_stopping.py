@@ -304,6 +304,18 @@ def test_a_tool_that_is_not_there_is_exit_2(tmp_path: Path) -> None:
     assert "no_such" in said
 
 
+@pytest.mark.parametrize("option", ["--ready-file", "--health-file"])
+def test_a_file_that_cannot_be_written_there_is_exit_2(tmp_path: Path, option: str) -> None:
+    for place, why in (
+        (tmp_path / "none" / "f", "does not exist"),
+        (tmp_path, "is a folder"),
+    ):
+        code, said = refused(tmp_path, "postgresql://127.0.0.1:1/x", option, str(place))
+        assert code == 2
+        assert why in said
+        assert '"serving"' not in said
+
+
 async def test_tools_are_found_in_the_working_directory(database: str, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("def greet(who: str) -> str:\n    return f'hi {who}'\n")
     process = spawn(tmp_path, environment(database, BUSCTL_TOOLS=""), "--tools", "mine:greet")
