@@ -10,7 +10,7 @@ import typer
 from busctl.cli import options
 
 if TYPE_CHECKING:
-    from busctl.core.configuration.settings import Settings
+    from busctl.adapters.environment import Loaded
     from busctl.ops.generate import Service
 
 app = typer.Typer(help="Print what lets cron, systemd or pg_cron run busctl.", no_args_is_help=True)
@@ -149,7 +149,9 @@ def _chosen(env_file: Path | None) -> Path | None:
     """The settings file by absolute path; says so when the command will have no settings."""
     import os
 
+    from busctl.adapters.environment import OriginKind
     from busctl.cli.running import say
+    from busctl.core.configuration.settings import known_names
     from busctl.core.errors import ConfigurationError
 
     if env_file is None:
@@ -159,20 +161,25 @@ def _chosen(env_file: Path | None) -> Path | None:
             f"There is no file {env_file}.", remedy="Give --env-file a file with the settings."
         )
     file = env_file.absolute() if env_file else None
-    named = [name for name in ("DATABASE_URL", "SUPABASE_DB_URL") if os.environ.get(name)]
-    if named and not (file and _bare(file).database_url):
+    told = _bare(file).origins
+    fields = known_names()
+    only_here = sorted(
+        name for name, value in os.environ.items()
+        if value and name in fields and told[fields[name]].kind is OriginKind.DEFAULT
+    )  # fmt: skip
+    if only_here:
         say(
-            f"warning: {named[0]} is set here, but will not be where this runs; "
+            f"warning: {', '.join(only_here)}: set here, but not where this runs; "
             "put it in a file and name that with --env-file."
         )
     return file
 
 
-def _bare(env_file: Path | None) -> Settings:
+def _bare(env_file: Path | None) -> Loaded:
     """The settings as a command without environment will have them."""
     from busctl.adapters.environment import load
 
-    return load(env_file=env_file, environ={}, cwd=Path("/")).settings
+    return load(env_file=env_file, environ={}, cwd=Path("/"))
 
 
 def _service(env_file: Path | None, user: str | None) -> Service:
@@ -180,7 +187,7 @@ def _service(env_file: Path | None, user: str | None) -> Service:
 
     from busctl.ops.generate import STATE, Service
 
-    settings = _bare(env_file)
+    settings = _bare(env_file).settings
     environment = {}
     if settings.database_url is None and settings.store_dir is None:
         environment["BUSCTL_STORE_DIR"] = str(STATE / "store")

@@ -342,6 +342,22 @@ class EmbeddedStoreError(BusctlError):
     exit_code = 3
 
 
+class BackupDamaged(EmbeddedStoreError):
+    """A backup is not what was written, or none of ours; a store was not changed."""
+
+    code = "BACKUP_DAMAGED"
+    exit_code = 1
+    default_remedy = "Use another backup; the store was not changed."
+
+
+class StoreThere(EmbeddedStoreError):
+    """A store lies where one is to be restored."""
+
+    code = "STORE_EXISTS"
+    exit_code = 2
+    default_remedy = "Back it up, then give --replace, or set BUSCTL_STORE_DIR to a new folder."
+
+
 class LockHeld(BusctlError):
     """Another run of the same operation is under way."""
 

@@ -50,9 +50,9 @@ def environment(dsn: str | None) -> dict[str, str]:
     return plain | ({"DATABASE_URL": dsn} if dsn else {})
 
 
-def busctl(dsn: str | None, *args: object, given: bytes = b"") -> Ran:
+def busctl(dsn: str | None, *args: object, given: bytes = b"", **settings: str) -> Ran:
     """Run to the end. Nothing that a user sees may be a traceback."""
-    done = run(args, given=given, env=environment(dsn), timeout=60)
+    done = run(args, given=given, env=environment(dsn) | settings, timeout=60)
     err = done.stderr.decode()
     assert "Traceback" not in err, err
     return Ran(done.returncode, done.stdout, err)

@@ -89,8 +89,18 @@ def test_a_missing_settings_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_database_that_only_the_environment_names_is_warned_about(database: str) -> None:
     done = busctl(database, "generate", "cron")
-    assert done.code == 0 and "will not be where this runs" in done.err
-    assert database not in done.text + done.err
+    assert done.code == 0 and "set here, but not where this runs" in done.err
+    assert "DATABASE_URL" in done.err and database not in done.text + done.err
+
+
+def test_so_is_any_setting_that_no_file_has(tmp_path: Path) -> None:
+    """Without its folder, cleanup would be one of another store."""
+    folder = str(tmp_path)
+    assert "BUSCTL_STORE_DIR" in busctl(None, "generate", "cron", BUSCTL_STORE_DIR=folder).err
+    settings = tmp_path / "env"
+    settings.write_text(f"BUSCTL_STORE_DIR={tmp_path}\n")
+    told = busctl(None, "generate", "cron", "--env-file", settings, BUSCTL_STORE_DIR=folder)
+    assert told.code == 0 and "BUSCTL_STORE_DIR" not in told.err
 
 
 def test_units_are_written_and_name_absolute_paths(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
-from busctl.core.errors import EmbeddedStoreError
+from busctl.core.errors import BackupDamaged, EmbeddedStoreError
 from busctl.core.jsontext import parse_json
 
 _FORMAT = 1
@@ -232,8 +232,5 @@ def _digests_of_the_server(data: Path) -> dict[str, str]:
     }
 
 
-def _damaged(name: Path, why: str) -> EmbeddedStoreError:
-    return EmbeddedStoreError(
-        f"The backup {name} is damaged: {why}.",
-        remedy="Use another backup; the store was not changed.",
-    )
+def _damaged(name: Path, why: str) -> BackupDamaged:
+    return BackupDamaged(f"The backup {name} is damaged: {why}.")

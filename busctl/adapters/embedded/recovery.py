@@ -18,7 +18,7 @@ from busctl.adapters.embedded.home import (
     sync_folder,
 )
 from busctl.adapters.embedded.lifecycle import Server, acquire, tree_bytes
-from busctl.core.errors import EmbeddedStoreError
+from busctl.core.errors import EmbeddedStoreError, StoreThere
 
 _WAIT_SECONDS = 60.0
 
@@ -145,10 +145,7 @@ def _require_free(place: Home) -> None:
 
 def _require_replaceable(place: Home, replace: bool) -> None:
     if place.exists() and not replace:
-        raise EmbeddedStoreError(
-            f"There is a store in {place.path} already; nothing was changed.",
-            remedy="Back it up, then give --replace, or set BUSCTL_STORE_DIR to a new folder.",
-        )
+        raise StoreThere(f"There is a store in {place.path} already; nothing was changed.")
 
 
 def _hand_over(place: Home, aside: Path) -> None:
