@@ -76,6 +76,8 @@ def judged_url(source: Source, place: Place, text: str) -> Verdict | None:
             return _url_assigned(source, place, own, rest)
         case "returned":
             return _url_returned(source, place)
+        case "listed" if own and "origins" in words(place.name):
+            return Verdict(Kind.URL, Confidence.MEDIUM, ("only these may call",))
         case _:
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from math import log2
 
 from audits.config.peers import peer_of
@@ -13,31 +14,38 @@ from audits.config.scopes import (
     is_upper,
     local_uses,
     scope_of,
+    target_name,
 )  # fmt: skip
-from audits.config.uses import COMPARED, COUNTED, DEFAULTING, PASSED, REJECTS, refuses
+from audits.config.uses import (
+    COMPARED,
+    COUNTED,
+    DEFAULTING,
+    ENFORCED,
+    ENFORCING,
+    FRAMED,
+    PASSED,
+    REJECTS,
+    refuses,
+)
 from audits.config.values import number
 from audits.config.verdict import Verdict
 from audits.config.words import Kind, is_retry, kind_of, listed, words
 from busctl.audit import Confidence, Source
 
-_RETRIED = frozenset({COUNTED, COMPARED, REJECTS, PASSED})
-_REFUSED = frozenset({REJECTS})
-# Arguments whose excess is refused, cut or never sent.
-_OPERATED = listed(
-    "ws_max_size max_message_size max_msg_size max_body_size max_content_length "
-    "max_request_size max_upload_size max_file_size max_payload max_payload_size max_frame_size "
-    "client_max_size max_tokens max_completion_tokens max_output_tokens max_new_tokens "
-    "max_connections max_clients max_http_buffer_size max_buffer_size max_retries num_retries "
-    "retries retry_count max_attempts max_tries tries attempts max_retry total_retries"
-)
+_RETRIED = frozenset({COUNTED, COMPARED, ENFORCED, REJECTS, PASSED})
+_REFUSED = frozenset({ENFORCED, REJECTS})
 _SERVED = listed("maxlen pool_size max_overflow maxconn max_pool_size rate_limit")
 _ANSWERED = frozenset(
     {"max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens"}
 )
 _ASKING = listed("create complete completion chat generate invoke stream model message messages")
+# What a picture has room for.
+_DRAWN = re.compile(
+    r"(?:^|/)(?:\w+_)?(?:visuali[sz]ations?|render(?:er|ers|ing)?|plot(?:s|ting)?|charts?|tui"
+    r"|widgets?)(?:_\w+)?(?:/|\.py$)"
+)
 _PING = 16
-_FRAMED = frozenset({"serve", "connect", "unix_serve", "unix_connect", "WebSocketCommonProtocol"})
-_LEAST_SIZE, _LEAST_LEFT_OUT = 10_000.0, 1_000_000.0
+_LEAST_BYTES, _LEAST_SIZE, _LEAST_LEFT_OUT = 1024.0, 10_000.0, 1_000_000.0
 _DROPPED = listed("queue upload attachment payload body inject")
 _BYTE = 255
 _SIZED = frozenset(["len", "length", "size", "bytes", "chars", "characters"])
@@ -77,11 +85,15 @@ def _passed(source: Source, place: Place, value: float) -> Verdict | None:
     if value < 2 and is_retry(place.name):
         return None
     peer = peer_of(source, call)
-    if place.name == "max_size" and last_name(call) in _FRAMED:
+    if place.name == "max_size" and last_name(call) in FRAMED:
         return Verdict(Kind.LIMIT, Confidence.HIGH, ("larger messages close the connection",))
     if place.name in _ANSWERED and not (value > _PING and _asks_model(call)):
         return None
-    if place.name in _OPERATED and peer != "local" and last_name(call) not in ("split", "rsplit"):
+    if (
+        (place.name in ENFORCING or is_retry(place.name))
+        and peer != "local"
+        and last_name(call) not in ("split", "rsplit")
+    ):
         sure = Confidence.HIGH if peer == "remote" else Confidence.MEDIUM
         return Verdict(Kind.LIMIT, sure, (f"{place.name} of {last_name(call)}",))
     if place.name in _SERVED and peer == "remote":
@@ -103,12 +115,14 @@ def _asks_model(call: ast.Call) -> bool:
 
 
 def _assigned(source: Source, place: Place, value: float) -> Verdict | None:
-    if kind_of(place.name) is not Kind.LIMIT:
+    if kind_of(place.name) is not Kind.LIMIT or _DRAWN.search(source.path):
         return None
     scope = scope_of(source, place)
     if scope is None or is_set_elsewhere(source, place, scope):
         return None
-    if value < _LEAST_SIZE and set(words(place.name)) & _SIZED and "mb" not in words(place.name):
+    said = set(words(place.name))
+    least = _LEAST_BYTES if "bytes" in said and is_upper(place) else _LEAST_SIZE
+    if value < least and said & _SIZED and "mb" not in said:
         return None
     if value > _BYTE and (value + 1).is_integer() and log2(value + 1).is_integer():
         return None  # 65535: what a field holds
@@ -135,7 +149,9 @@ def _wanted(place: Place) -> frozenset[str]:
 
 
 def _kept(source: Source, place: Place) -> Verdict | None:
-    """{"max_tokens": 1000} in a request's body."""
+    """{"max_tokens": 1000} in a request's body, {"max_attempts": 5} in a client's options."""
+    if is_retry(place.name) and place.name in ENFORCING and (number(place.node) or 0) >= 2:
+        return _tried(source, place)
     if place.name not in _ANSWERED or (number(place.node) or 0) <= _PING:
         return None
     if source.function(place.holder) is None or not isinstance(place.holder, ast.Dict):
@@ -144,6 +160,15 @@ def _kept(source: Source, place: Place) -> Verdict | None:
     if not keys & {"model", "messages", "prompt", "input"}:
         return None
     return Verdict(Kind.LIMIT, Confidence.MEDIUM, ("cuts the model's answer",))
+
+
+def _tried(source: Source, place: Place) -> Verdict | None:
+    """`Config(retries={"max_attempts": 5})`, or such a dict by a name."""
+    around = source.parent(place.holder)
+    named = target_name(around)
+    if source.function(place.holder) is None or not {"retry", "retries"} & set(words(named)):
+        return None
+    return Verdict(Kind.LIMIT, Confidence.MEDIUM, ("attempts before it gives up",))
 
 
 def _compared(source: Source, place: Place, value: float) -> Verdict | None:

@@ -51,6 +51,14 @@ def client(connect, password: str):
     return connect(password=password, api_key=API_KEY, token="<your token>")
 """,
         """
+def base_placeholders(link):
+    return {"url": link, "secret": "6zzjnumtsx136ddy"}
+""",
+        """
+def counted(send, event):
+    return send({"api_key": "phc_6cmXy4MEbLfNGezqGjuUTY8abLu0sAwt", "event": event})
+""",
+        """
 KEYS = {"api_key": "audio.tts.openai.api_key", "token": "auth.token"}
 GRANT = {"grant_type": "password", "secret": "changeme-please"}
 HEADERS = {"Authorization": "Bearer <token>"}

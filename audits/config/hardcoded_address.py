@@ -56,6 +56,9 @@ def own_private_address(host: str) -> str:
         return probe.getsockname()[0]
 """,
         """
+connection_args_example = dict(host="127.0.0.1", port=1433, user="reader")
+""",
+        """
 import uvicorn
 
 def serve(app, host: str = "127.0.0.1", port: int = 8765) -> None:

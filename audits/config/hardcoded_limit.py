@@ -5,7 +5,7 @@ from __future__ import annotations
 from audits.config.hardcoded_rule import HardcodedRule, where
 from audits.config.literals import Hardcoded
 from audits.config.words import Kind
-from busctl.audit import Severity, Source
+from busctl.audit import Example, Severity, Source
 
 
 class HardcodedLimit(HardcodedRule):
@@ -53,6 +53,29 @@ def copied(source, sink) -> None:
     for part in source.iter_content(chunk_size=8192):
         sink.write(part)
 """,
+        Example(
+            """
+MAX_ENTITY_TYPES = 12
+
+def cards(types):
+    if len(types) > MAX_ENTITY_TYPES:
+        return [*types[: MAX_ENTITY_TYPES - 1], "others, past the limit"]
+    return types
+""",
+            path="app/visualization/cards.py",
+        ),
+        """
+MODELS = {"small": Model(context=128_000, max_output_tokens=8192, price=0.1)}
+CHAT = ModelConfig(max_tokens=4096)
+""",
+        """
+MAX_BINS = 100_000
+
+def binned(bins):
+    if bins > MAX_BINS:
+        raise ValueError("too many bins")
+    return bins
+""",
         """
 def retried(call, max_retries=3):
     for attempt in range(max_retries):
@@ -76,6 +99,45 @@ def label(data: bytes) -> bytes:
 """,
     )
     BAD = (
+        """
+MAX_SQL_BYTES = 2 * 1024
+
+def admitted(sql):
+    if len(sql.encode()) > MAX_SQL_BYTES:
+        raise ValueError("statement too long")
+    return sql
+""",
+        """
+from botocore.config import Config
+
+def options(region):
+    retries = {"max_attempts": 5, "mode": "adaptive"}
+    return Config(region_name=region, retries=retries)
+""",
+        """
+import websockets
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+
+async def listen(url, heard):
+    async with websockets.connect(url, max_size=MAX_MESSAGE_BYTES) as socket:
+        async for message in socket:
+            heard(message)
+""",
+        """
+MAX_ENTRY_BYTES = 50 * 1024 * 1024
+
+def unpacked(entries, warnings):
+    for entry in entries:
+        if entry.file_size > MAX_ENTRY_BYTES:
+            warnings.append(f"{entry.name} exceeds {MAX_ENTRY_BYTES} bytes")
+            continue
+        yield entry.read()
+""",
+        """
+async def poll(updater):
+    await updater.start_polling(bootstrap_retries=10)
+""",
         """
 QUEUE_LIMIT = 1000
 

@@ -37,6 +37,12 @@ def complete(client, messages):
     return client.chat.completions.create(model=MODEL, messages=messages)
 """,
         """
+def route(router, Body):
+    @router.post("/completion")
+    def complete(body=Body(example={"model": "gpt-4o-mini", "messages": [], "temperature": 0})):
+        return body
+""",
+        """
 CONTEXT = {"gpt-4o": 128_000, "claude-3-5-sonnet": 200_000}
 
 def takes_images(model: str) -> bool:

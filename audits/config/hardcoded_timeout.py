@@ -89,6 +89,37 @@ def fetch(url, timeout=DEFAULT_TIMEOUT):
             },
         ),
         """
+import time
+
+SCREEN_DELAY = 2.0
+CACHE_TTL_CANDLES = 2
+
+def shot(screen, cache, candle):
+    time.sleep(SCREEN_DELAY)
+    return cache.kept(screen.read(), ttl=CACHE_TTL_CANDLES * candle.period)
+""",
+        """
+import socket
+import threading
+
+FLUSH_INTERVAL_SECONDS = 30 * 60
+
+def is_online():
+    socket.create_connection(("8.8.8.8", 53), timeout=3).close()
+    return True
+
+def flushing(flush):
+    threading.Timer(FLUSH_INTERVAL_SECONDS, flush).start()
+""",
+        """
+import httpx
+
+def documents(client: httpx.Client | None = None):
+    if client is None:
+        client = httpx.Client(timeout=30)
+    return client.get("/documents").json()
+""",
+        """
 import asyncio
 
 async def next_job(jobs: asyncio.Queue, every_minutes: int):
@@ -109,6 +140,23 @@ def fetch(url):
 """,
     )
     BAD = (
+        """
+class Client:
+    def stop(self, cluster):
+        return self.send_request("POST", "/stop", json={"name": cluster}, timeout=5)
+""",
+        """
+import requests
+
+def queue(settings):
+    return requests.get(f"{settings.url}/queue", timeout=(5, None)).json()
+""",
+        """
+def answered(event, hooks):
+    if hooks:
+        return event.wait_response(timeout=60)
+    return None
+""",
         """
 class Login:
     def finish(self):

@@ -56,6 +56,12 @@ def rewritten(url: str) -> str:
     return url
 """,
         """
+def protected(security, SecuritySettings):
+    if security is None:
+        security = SecuritySettings(allowed_origins=["http://127.0.0.1:8000"])
+    return security
+""",
+        """
 def endpoint(given: str | None) -> str:
     if given:
         url = given.rstrip("/")
@@ -65,6 +71,10 @@ def endpoint(given: str | None) -> str:
 """,
     )
     BAD = (
+        """
+def protect(app, CORSMiddleware):
+    app.add_middleware(CORSMiddleware, allow_origins=["http://localhost:8081"])
+""",
         """
 API = "https://api.example-corp.com/v1"
 

@@ -7,6 +7,7 @@ import re
 from typing import Literal as Either
 
 from audits.config.places import last_name
+from audits.config.values import is_nowhere
 from audits.config.words import listed, words
 from busctl.audit import Source
 
@@ -111,8 +112,13 @@ def awaits_remote(source: Source, call: ast.Call) -> bool:
 
 
 def is_probe(source: Source, call: ast.Call) -> bool:
-    """Whether a call is one try of many within a deadline: `while time() < deadline: …`."""
+    """Whether a call is one try of many within a deadline: `while time() < deadline: …`, or asks
+    an address of which nothing is wanted but whether there is a network."""
     return any(
+        isinstance(each, ast.Constant) and isinstance(each.value, str) and is_nowhere(each.value)
+        for given in call.args
+        for each in ast.walk(given)
+    ) or any(
         isinstance(around, ast.While) and any(_is_clock(each) for each in ast.walk(around.test))
         for around in source.parents(call)
     )

@@ -11,7 +11,7 @@ from audits.config.values import number
 from audits.config.words import listed
 from busctl.audit import Source
 
-Form = Either["keyword", "argument", "pair", "assigned", "entry", "compared", "returned"]
+Form = Either["keyword", "argument", "pair", "assigned", "entry", "compared", "returned", "listed"]
 # What only gives a literal its type: the place is that of the call around it.
 _WRAPPERS = listed(
     "Timeout ClientTimeout timedelta int float str Path PurePath SecretStr expanduser Decimal "
@@ -71,7 +71,7 @@ def place_of(source: Source, constant: ast.Constant) -> Place | None:
                 node = call
                 continue
             return None
-        return _plain(literal, node, around)
+        return _plain(source, literal, node, around)
 
 
 def _is_choice(around: ast.AST | None, node: ast.expr) -> TypeGuard[ast.IfExp]:
@@ -86,7 +86,9 @@ def _position(call: ast.Call, node: ast.expr) -> int:
     return next((at for at, each in enumerate(call.args) if each is node), -1)
 
 
-def _plain(literal: ast.expr, node: ast.expr, around: ast.AST | None) -> Place | None:
+def _plain(
+    source: Source, literal: ast.expr, node: ast.expr, around: ast.AST | None
+) -> Place | None:
     match around:
         case ast.Assign(targets=[target]) if around.value is node:
             return Place(literal, "assigned", _target(target), around)
@@ -100,8 +102,19 @@ def _plain(literal: ast.expr, node: ast.expr, around: ast.AST | None) -> Place |
             return Place(literal, "returned", "", around)
         case ast.Tuple(elts=[_, second]) if second is node:
             return Place(literal, "pair", "", around)
+        case ast.List():
+            return _listed(source, literal, around)
         case _:
             return None
+
+
+def _listed(source: Source, literal: ast.expr, values: ast.List) -> Place | None:
+    """One of the values of `allow_origins=[…]`."""
+    around = source.parent(values)
+    call = source.parent(around) if isinstance(around, ast.keyword) else None
+    if not isinstance(around, ast.keyword) or not isinstance(call, ast.Call):
+        return None
+    return Place(literal, "listed", around.arg or "", call)
 
 
 def _target(target: ast.expr) -> str:
@@ -148,5 +161,12 @@ def _whole(source: Source, constant: ast.Constant) -> ast.expr:
 
 def _all_numbers(node: ast.BinOp | ast.UnaryOp | ast.Tuple) -> bool:
     if isinstance(node, ast.Tuple):
-        return 0 < len(node.elts) <= 3 and all(number(each) is not None for each in node.elts)
+        return 0 < len(node.elts) <= 3 and all(
+            number(each) is not None or _is_none(each) for each in node.elts
+        )
     return number(node) is not None
+
+
+def _is_none(node: ast.expr) -> bool:
+    """`timeout=(5, None)`: so long to connect, for ever to read."""
+    return isinstance(node, ast.Constant) and node.value is None

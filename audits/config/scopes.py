@@ -25,6 +25,7 @@ _OTHER_FILES = re.compile(
     r"|_vendor|vendor|vendored|third_party|samples?|examples?[_-]\w*"
     r"|cookbooks?|playground)/"
 )
+_EXAMPLES = listed("example examples sample samples placeholder demo")
 _SHOWN_CALLS = listed(
     "print debug info warning error exception critical log echo secho format_help add_parser"
 )  # fmt: skip
@@ -36,11 +37,15 @@ def is_looked_at(source: Source) -> bool:
 
 
 def is_operated(source: Source, place: Place) -> bool:
-    """Whether code runs here in operation: not under `if __name__ == "__main__"`, not in a
-    default, a decorator's documentation, an enumeration, a settings class."""
+    """Whether code runs here in operation: not under `if __name__ == "__main__"`, not in an
+    example, a default, a decorator's documentation, an enumeration, a settings class."""
     inner: ast.AST = place.node
+    if _fills_in_parameter(source, place) or _is_tabled(source, place):
+        return False
     for around in source.parents(place.node):
         if isinstance(around, ast.If) and _is_main_guard(around.test):
+            return False
+        if _EXAMPLES & set(words(target_name(around))):
             return False
         if isinstance(around, ast.ClassDef) and inner in around.body and _holds_fields(around):
             return isinstance(inner, FUNCTIONS)
@@ -50,14 +55,50 @@ def is_operated(source: Source, place: Place) -> bool:
     return True
 
 
+def _fills_in_parameter(source: Source, place: Place) -> bool:
+    """Whether a literal is part of what stands in for a parameter: `if client is None: client =
+    Client(timeout=30)`."""
+    statement, function = source.statement(place.node), source.function(place.node)
+    if function is None or not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        return False
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+    taken = {each.arg for each in (*function.args.args, *function.args.kwonlyargs)}
+    return (
+        isinstance(target, ast.Name) and target.id in taken
+        and is_guarded(source, statement, target.id)
+    )  # fmt: skip
+
+
+def _is_tabled(source: Source, place: Place) -> bool:
+    """Whether a literal describes one of many in a table of the module, or is part of settings
+    that hold unless others are given: `CHAT = ModelConfig(max_tokens=4096)`."""
+    call = place.holder
+    if not isinstance(call, ast.Call) or source.function(call) is not None:
+        return False
+    return _FIELDS.search(last_name(call)) is not None or isinstance(
+        source.parent(call), (ast.Dict, ast.List, ast.Tuple)
+    )
+
+
+def target_name(around: ast.AST | None) -> str:
+    """The keyword or variable that a value around a literal goes to."""
+    match around:
+        case ast.keyword(arg=str(name)):
+            return name
+        case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
+            return last_name(target)
+        case _:
+            return ""
+
+
 def _is_main_guard(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and last_name(test.left) == "__name__"
 
 
 def _shows(function: ast.AST) -> bool:
     name = getattr(function, "name", "").lower()
-    if {"default", "defaults"} & set(words(name)):
-        return True  # what holds when nobody said otherwise
+    if {"default", "defaults", "placeholder", "placeholders"} & set(words(name)):
+        return True  # what holds when nobody said otherwise, what a form shows
     return name.startswith(("test_", "demo", "example", "mock", "_mock", "fake", "_demo"))
 
 

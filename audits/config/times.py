@@ -27,6 +27,8 @@ _LEAST_WAIT, _LEAST_FETCH, _LEAST_PROCESS = 5.0, 5.0, 60.0
 _LEAST_SOCKET = 2.0  # less is how often an accepting loop looks whether it should stop
 _LEAST_GIVEN_UP = 60.0  # so long one waits for a person or a peer
 _ENDING = listed("close stop shutdown drain join terminate kill disconnect cleanup teardown")
+_HEARD = listed("heartbeat keepalive ping")  # a peer reckons with it
+_ASKS = listed("request send call rpc fetch")
 _CLICKS = listed("click fill hover press tap check uncheck focus dblclick")
 _WAITING = frozenset(["wait_for", "timeout", "fail_after", "move_on_after", "start_timeout"])
 _WAIT_MODULES = frozenset({"asyncio", "anyio", "trio", "async_timeout", "curio"})
@@ -73,7 +75,7 @@ def _bounded(place: Place, call: ast.Call, peer: str, value: float) -> Verdict |
     command = command_of(call)
     if peer == "process" or command is not None:
         return _commanded(command, value)
-    waits = last_name(call) == "wait" and isinstance(call.func, ast.Attribute)
+    waits = words(last_name(call))[:1] == ("wait",) and isinstance(call.func, ast.Attribute)
     if waits and value >= _LEAST_GIVEN_UP:
         return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, ("what is not there by then is given up",))
     if peer == "unknown" and "timeout" in words(place.name) and value >= _LEAST_WAIT:
@@ -91,6 +93,8 @@ def _commanded(command: ast.List | ast.Tuple | None, value: float) -> Verdict | 
 def _ends(source: Source, call: ast.Call) -> bool:
     """Waiting for something to end, or for a page to draw what is clicked next."""
     said = set(words(last_name(call)))
+    if said & _ASKS:
+        return False  # to be told to stop, a peer must answer
     function = source.function(call)
     around = set(words(function.name)) if function is not None else set()
     return bool(said & (_ENDING | _CLICKS)) or bool(around & _ENDING)
@@ -128,12 +132,14 @@ def _assigned(source: Source, place: Place, value: float) -> Verdict | None:
         return None
     if value / (1000 if is_millis(place.name) else 1) < _LEAST_SECONDS:
         return None
+    told = bool(set(words(place.name)) & _HEARD)
+    used = _USED if told or value >= _LEAST_WAIT else _USED - {SLEPT}
     if scope == "module":
-        return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, ("a module constant",), _USED)
+        return Verdict(Kind.TIMEOUT, Confidence.MEDIUM, ("a module constant",), used)
     if scope == "class":
         evidence = ("a class constant",)
         return (
-            Verdict(Kind.TIMEOUT, Confidence.MEDIUM, evidence, _USED)
+            Verdict(Kind.TIMEOUT, Confidence.MEDIUM, evidence, used)
             if is_upper(place) or place.name.startswith("_")
             else None
         )

@@ -8,12 +8,13 @@ from collections import defaultdict
 from functools import lru_cache
 
 from audits.config.places import last_name
-from audits.config.words import Kind, is_constant, kind_of, listed, words
+from audits.config.words import Kind, is_constant, is_time, kind_of, listed, words
 from busctl.audit import FUNCTIONS, Function, Source
 
 DEFAULT = "default"
 PASSED = "passed"
 REJECTS = "rejects"
+ENFORCED = "enforced"
 COMPARED = "compared"
 SLEPT = "slept"
 COUNTED = "counted"
@@ -46,6 +47,15 @@ _SHOWING = listed(
 )
 _THROUGH = listed("Timeout ClientTimeout timedelta int float str Path len round abs")
 _SLEEPS = frozenset({"sleep"})
+# Arguments whose excess is refused, cut or never sent.
+ENFORCING = listed(
+    "ws_max_size max_message_size max_msg_size max_body_size max_content_length "
+    "max_request_size max_upload_size max_file_size max_payload max_payload_size max_frame_size "
+    "client_max_size max_tokens max_completion_tokens max_output_tokens max_new_tokens "
+    "max_connections max_clients max_http_buffer_size max_buffer_size max_retries num_retries "
+    "retries retry_count max_attempts max_tries tries attempts max_retry total_retries"
+)
+FRAMED = frozenset({"serve", "connect", "unix_serve", "unix_connect", "WebSocketCommonProtocol"})
 # Where a host or port is bound or connected to.
 BINDS = listed(
     "serve run bind listen start_server create_server Server HTTPServer TCPServer UDPServer "
@@ -118,6 +128,10 @@ def use_of(source: Source, load: ast.expr) -> str:
     around = source.parent(load)
     if isinstance(around, ast.BinOp) and isinstance(around.op, ast.Mod):
         return ""  # every so many, not so long
+    if isinstance(around, ast.BinOp) and isinstance(around.op, ast.Mult):
+        other = around.right if load is around.left else around.left
+        if is_time(last_name(other)):
+            return ""  # so many times so long
     return _use(source, load)
 
 
@@ -205,6 +219,8 @@ def _as_keyword(source: Source, keyword: ast.keyword) -> str:
         return ""  # a subclass says what it is
     if kind_of(keyword.arg or "") is Kind.ADDRESS:
         return BOUND
+    if keyword.arg in ENFORCING or (keyword.arg == "max_size" and callee in FRAMED):
+        return ENFORCED
     return SHOWN if callee in _SHOWING else PASSED
 
 
@@ -277,10 +293,10 @@ def _mentions(test: ast.expr, name: str) -> bool:
 
 
 def refuses(body: list[ast.stmt]) -> bool:
-    """Whether statements raise, or end with an error told: not a silent stop at a cap."""
+    """Whether statements raise, or end or go on with an error told: not a silent stop at a cap."""
     if any(isinstance(each, ast.Raise) for each in body):
         return True
-    ends = any(isinstance(each, (ast.Return, ast.Break)) for each in body)
+    ends = any(isinstance(each, (ast.Return, ast.Break, ast.Continue)) for each in body)
     return ends and any(_tells_error(each) for one in body for each in ast.walk(one))
 
 

@@ -20,6 +20,8 @@ _PREFIXED = re.compile(
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+|sbp_[0-9a-f]{20,}|-----BEGIN [A-Z ]*PRIVATE KEY-----.*)",
     re.DOTALL,
 )
+# Made to be published: whoever has one can only send events or begin a payment.
+_PUBLIC = re.compile(r"phc_|pk_(?:live|test)_")
 _PLACEHOLDER = re.compile(
     r"your|example|placeholder|dummy|fake|redacted|sample|xxx|\*\*\*|\.\.\.|<|>|\{|\$|not[-_ ]?need"
     r"|not[-_ ]?required|no[-_ ]?key|none|null|empty|test|mock|insert|todo|replace|change[-_ ]?me"
@@ -144,7 +146,7 @@ def is_secret_value(text: str) -> bool:
     """Whether a value under a secret's name is a secret: no placeholder, no word, no name."""
     if not 6 <= len(text) <= 500 or any(each.isspace() for each in text):
         return False
-    if _PLACEHOLDER.search(text) or "://" in text or text[0] in "/.#@%-_":
+    if _PLACEHOLDER.search(text) or "://" in text or text[0] in "/.#@%-_" or _PUBLIC.match(text):
         return False
     letters, digits = any(map(str.isalpha, text)), any(map(str.isdigit, text))
     odd = any(not each.isalnum() and each not in "-_./:" for each in text)

@@ -34,7 +34,7 @@ _UNITS = frozenset(["seconds", "secs", "minutes", "hours"])
 _NOT_TIMES = listed(
     "poll polling refresh animation blink debounce spinner display render redraw tick frame ui "
     "hover scroll log logging print progress test default connections count jitter warn warning "
-    "monitor jwt buffer slack skew leeway margin safety grace idle drain factor multiplier"
+    "monitor jwt flush buffer slack skew leeway margin safety grace idle drain factor multiplier"
 )
 # TIMEOUT_ENV names a variable, USER_NAME_TIMEOUT is a time.
 _NAMING = frozenset(["env", "key", "name", "format", "field", "param", "header"])
@@ -53,7 +53,7 @@ _NOT_BOUNDS = listed(
     "title display line lines indent window frame worker workers thread threads batch page scan "
     "excerpt snippet name names key keys header digits precision score iterations dimension "
     "dimensions dim recursion nesting error errors log test value enum code status id index "
-    "pixel pixels redirects env level levels ratio delta percent growth"
+    "pixel pixels redirects env level levels ratio delta percent growth bin bins bucket buckets"
 )
 _ADDRESSES = frozenset(["port", "host", "hostname"])
 # Agreed with somebody beforehand: the address that an authorization server sends back to.
@@ -135,6 +135,12 @@ def is_retry(name: str) -> bool:
     """Whether a name counts attempts."""
     said = frozenset(words(name))
     return bool(said & _RETRIES) and not said & (_TIMES | _TOLD)
+
+
+@cache
+def is_time(name: str) -> bool:
+    """Whether a name says how long."""
+    return bool(frozenset(words(name)) & (_TIMES | _UNITS))
 
 
 @cache
