@@ -36,6 +36,7 @@ from busctl.core.hops import Hop
 from busctl.core.protocol import CLAIM, DEFAULT_MAX_MESSAGE_BYTES, RECEIVED, TYPED, Close
 from busctl.core.replies import (
     CallResult,
+    CallUnanswered,
     read_claim,
     read_conversation,
     read_error,
@@ -287,7 +288,7 @@ class BusClient(Line):
                 )  # fmt: skip
                 frame = await waiting.answer
         except TimeoutError as error:
-            raise CallFailed(
+            raise CallUnanswered(
                 f"The call of {asked.tool!r} was not answered within {asked.timeout:g} s "
                 f"(request {chosen}, session {self.session_id}).",
                 code="TIMEOUT",

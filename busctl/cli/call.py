@@ -84,7 +84,7 @@ def call(
     BUSCTL_TOKEN, else the daemon's token file.
 
     Exit codes: 1 the tool or the answer failed, 2 wrong command line or token, 3 no daemon
-    answered, or it asks to call again later.
+    answered, --timeout is over, or it asks to call again later.
 
     \b
     Examples:

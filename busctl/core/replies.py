@@ -38,6 +38,12 @@ class CallAgain(CallFailed):
     exit_code = 3
 
 
+class CallUnanswered(CallFailed):
+    """The caller would not wait any longer; the call goes on."""
+
+    exit_code = 3
+
+
 @dataclass(frozen=True, slots=True)
 class CallResult:
     """The answer to one call: its bytes, verified, and where they are stored.

@@ -97,7 +97,7 @@ def test_an_url_says_where(served: Served) -> None:
     (["broken"], 1, "RuntimeError: out of order"),
     (["nothing"], 1, "nothing"),
     (["echo"], 1, "text: Field required"),
-    (["slow", "seconds=9", "--timeout", "0.2"], 1, "not answered within 0.2 s"),
+    (["slow", "seconds=9", "--timeout", "0.2"], 3, "not answered within 0.2 s"),
     ([], 2, "No tool is named"),
     (["echo", "text"], 2, "'text' is not key=value"),
     (["echo", "text=a", "text=b"], 2, "given twice"),

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from busctl.adapters import embedded
+from busctl.adapters.postgres.errors import mapped
 from tests.sql.conftest import login, make_hosted, run, up
 from tests.sql.test_partitions import INSERT, current
 
@@ -250,6 +251,15 @@ def may(session: psycopg.Connection[tuple[object, ...]], text: str) -> bool:
     finally:
         session.rollback()
     return True
+
+
+def test_who_is_refused_is_told_which_roles_to_ask_for(
+    arena: dict[str, psycopg.Connection[tuple[object, ...]]],
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+        arena["anon"].execute("select from bus.message_bus")
+    arena["anon"].rollback()
+    assert "Grant bus_writer, bus_reader and bus_janitor" in mapped(refused.value).remedy
 
 
 def test_the_table_names_all_there_is(

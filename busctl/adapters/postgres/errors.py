@@ -29,6 +29,10 @@ NO_PARTITION = "23514"
 DENIED = "42501"
 NO_ROLE = "22023"
 """What SET ROLE says of a role that is not there, among other things."""
+NOT_GRANTED = (
+    "Grant bus_writer, bus_reader and bus_janitor to this login, or use the one that ran "
+    "`busctl migrate up`."
+)
 MISSING = frozenset({"3F000", "42P01"})
 AWAY_CLASS = "08"
 
@@ -82,7 +86,10 @@ def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlEr
         return SchemaMissing(f"This database has no bus schema ({said}).")
     about = f" (message {transaction_id})" if transaction_id else ""
     code = f" [SQLSTATE {error.sqlstate}]" if error.sqlstate else ""
-    return kind(f"The store said: {said}{code}{about}.", transaction_id=transaction_id)
+    return kind(
+        f"The store said: {said}{code}{about}.", transaction_id=transaction_id,
+        remedy=NOT_GRANTED if kind is AccessDenied else None,
+    )  # fmt: skip
 
 
 def _kind(error: psycopg.Error) -> type[BusctlError]:
