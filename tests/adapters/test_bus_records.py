@@ -12,6 +12,7 @@ import pytest
 from busctl.adapters.clock import SkewedClock
 from busctl.connect import Bus
 from busctl.core.envelope import Compression, Labels, MessageType, Status
+from busctl.core.errors import StoreFailed
 from busctl.core.samples import sample
 from busctl.ops.bus import Outgoing
 from busctl.ports import Filter
@@ -179,6 +180,15 @@ async def test_claims_carry_the_stores_time_whatever_the_writers_clock_says(
     for claim in claims:
         assert claim.expires_at == (await bus.stat(claim.transaction_id)).expires_at
         assert await bus.get(claim.transaction_id)
+
+
+@pytest.mark.parametrize("size", [10, 3 * MIB])
+async def test_a_writers_clock_that_is_a_year_ahead_is_told_as_that(bus: Bus, size: int) -> None:
+    off = Bus(bus.store, bus.settings, SkewedClock(timedelta(days=365)))
+    with pytest.raises(StoreFailed, match="too far ahead") as caught:
+        await off.put(sample("json", size))
+    assert "clock of this machine" in caught.value.remedy
+    assert caught.value.transaction_id is not None
 
 
 async def test_expired_messages_are_listed_as_expired(bus: Bus) -> None:

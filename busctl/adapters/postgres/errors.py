@@ -33,6 +33,8 @@ NOT_GRANTED = (
     "Grant bus_writer, bus_reader and bus_janitor to this login, or use the one that ran "
     "`busctl migrate up`."
 )
+FAR = "Set the clock of this machine: ids have its time."
+"""What to do where bus.ensure_partitions refuses."""
 MISSING = frozenset({"3F000", "42P01"})
 AWAY_CLASS = "08"
 
@@ -86,10 +88,10 @@ def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlEr
         return SchemaMissing(f"This database has no bus schema ({said}).")
     about = f" (message {transaction_id})" if transaction_id else ""
     code = f" [SQLSTATE {error.sqlstate}]" if error.sqlstate else ""
+    remedy = NOT_GRANTED if kind is AccessDenied else FAR if "too far ahead" in said else None
     return kind(
-        f"The store said: {said}{code}{about}.", transaction_id=transaction_id,
-        remedy=NOT_GRANTED if kind is AccessDenied else None,
-    )  # fmt: skip
+        f"The store said: {said}{code}{about}.", transaction_id=transaction_id, remedy=remedy
+    )
 
 
 def _kind(error: psycopg.Error) -> type[BusctlError]:
