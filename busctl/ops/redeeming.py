@@ -24,7 +24,7 @@ from busctl.ports import Found, Store
 WORKERS = 2
 BATCH_BYTES = 4 << 20
 BATCH_CHUNKS = 16
-LAG_CHUNKS = 4
+LAG_CHUNKS = 2
 GROUP_CHUNKS = 2
 """A thread does that much at a time: handing over a single chunk costs a tenth of its work."""
 
@@ -131,6 +131,18 @@ class Redemption:
 
     async def _decoded(self) -> AsyncIterator[tuple[int, bytes]]:
         """Raw chunks in order, hashed as they pass."""
+        stored_raw = self._found.compression is Compression.NONE and self._whole
+        async for each in self._as_stored() if stored_raw else self._unpacked():
+            yield each
+
+    async def _as_stored(self) -> AsyncIterator[tuple[int, bytes]]:
+        decoder = Decoder(Compression.NONE)
+        async for group in self._groups():
+            async for each in self._passed(group[0].seq, self._open_all(decoder, group)):
+                yield each
+        await self._hashed(0)
+
+    async def _unpacked(self) -> AsyncIterator[tuple[int, bytes]]:
         decoders = [Decoder(self._found.compression) for _ in range(WORKERS)]
         begun: deque[tuple[int, asyncio.Task[list[bytes]]]] = deque()
         async for group in self._groups():
@@ -139,17 +151,13 @@ class Redemption:
                 async for each in self._passed(first, await earlier):
                     yield each
             decoders.reverse()
-            begun.append((group[0].seq, ahead(self._opened(decoders[0], group))))
+            opening = ahead(on_a_core(self._open_all, decoders[0], group))
+            begun.append((group[0].seq, opening))
         while begun:
             first, earlier = begun.popleft()
             async for each in self._passed(first, await earlier):
                 yield each
         await self._hashed(0)
-
-    async def _opened(self, decoder: Decoder, group: Sequence[Chunk]) -> list[bytes]:
-        if self._found.compression is Compression.NONE and self._whole:
-            return self._open_all(decoder, group)  # as stored: nothing to do in a thread
-        return await on_a_core(self._open_all, decoder, group)
 
     async def _passed(self, first: int, raws: list[bytes]) -> AsyncIterator[tuple[int, bytes]]:
         """The chunks from `first` on. Hashing may lag behind by a few: meanwhile they are read."""
