@@ -11,8 +11,9 @@ from busctl.audit import Finding, Rule, Span
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One access of one variable. `kind`: get, item, in, setdefault, write, library,
-    option, field (of a settings class), call (of a function that takes the name).
+    """One access of one variable. `kind`: get, item, in, handed (on to another program),
+    setdefault, write, library, option, field (of a settings class), call (of a function that
+    takes the name).
     `default` is `["v", value]`, `["?"]` where it is computed, None where there is none."""
 
     name: str
@@ -48,6 +49,12 @@ class Variables:
     """Words in strings of the code (2: the whole string)."""
     imports: set[str] = field(default_factory=set)
     settings_paths: set[str] = field(default_factory=set)
+    assigned: set[str] = field(default_factory=set)
+    """Fields of settings that the code itself gives a value."""
+    importing: dict[str, set[str]] = field(default_factory=dict)
+    """What the files below each folder at the top import, by the first name."""
+    packages: set[str] = field(default_factory=set)
+    """The project's own packages whose name is of two words or more."""
 
     def read(self) -> dict[str, list[Access]]:
         """Reads outside of tests, examples and documentation, by name."""

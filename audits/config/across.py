@@ -15,6 +15,14 @@ _GENERAL = {"get", "pop", "read", "load", "find", "fetch", "value", "lookup", "r
 _HOLDER = re.compile(r"env|conf|sett|cfg", re.IGNORECASE)
 
 
+def top(path: str) -> str:
+    """The folder at the top that a file is in, src/ left out; "" for a file beside them."""
+    folders = path.split("/")[:-1]
+    if folders[:1] == ["src"]:
+        folders = folders[1:]
+    return folders[0] if folders else ""
+
+
 class Names:
     """Names resolved across files; what of them says something on variables goes to `found`."""
 
@@ -42,6 +50,11 @@ class Names:
         for word, how in one.get("mentions", {}).items():
             self.found.mentions[word] = max(how, self.found.mentions.get(word, 0))
         self.found.imports.update(one.get("imports", ()))
+        self.found.assigned.update(one.get("assigned", ()))
+        package = top(path)
+        self.found.importing.setdefault(package, set()).update(one.get("imports", ()))
+        if "_" in package:
+            self.found.packages.add(package)
         self.found.parts.update((prefix, "") for prefix in one.get("prefixes", ()))
         if one.get("whole"):
             self.found.parts.add(("", ""))

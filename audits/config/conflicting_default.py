@@ -35,6 +35,9 @@ class ConflictingDefault(Rule):
         'C = os.getenv("APP_RETRIES", "")\n',
         'import os\n\nA = os.getenv("APP_DEBUG", "False").lower() == "true"\n'
         'B = os.getenv("APP_DEBUG", "0") == "1"\n',
+        'import os\nimport subprocess\n\nLEVEL = os.getenv("APP_LEVEL", "INFO")\n\n\n'
+        'def measured():\n    level = {"APP_LEVEL": os.environ.get("APP_LEVEL", "ERROR")}\n'
+        '    subprocess.run(["app", "measure"], env={**os.environ, **level}, check=True)\n',
     )
     BAD = (
         Example(
@@ -57,8 +60,11 @@ class ConflictingDefault(Rule):
                 yield from self._of_name(name, places)
 
     def _of_name(self, name: str, places: list[Access]) -> Iterable[Finding]:
-        # setdefault before the read is how a script says otherwise on purpose.
-        given = [(one, _normal(one.default)) for one in places if one.kind != "setdefault"]
+        # That is how a script says otherwise on purpose, before the read or to another program.
+        given = [
+            (one, _normal(one.default)) for one in places
+            if one.kind not in ("setdefault", "handed")
+        ]  # fmt: skip
         known = [(one, value) for one, value in given if value is not None]
         values = {value for _, value in known}
         if len(values) < 2 or _same_switch(values):

@@ -46,11 +46,25 @@ class EnvironmentFacts(Facts):
         facts["mentions"] = _mentions(source)
         facts["objects"] = [f"{source.module}.{one}" for one in sorted(reads.objects)]
         facts["imports"] = sorted({one.partition(".")[0] for one in source.imports.values()})
+        facts["assigned"] = sorted(_assigned(source))
         facts["whole"] = reads.whole
         facts["composes"] = _composes(source)
         facts["test"] = source.is_test
         facts["shown"] = source.is_shown
         return {key: value for key, value in facts.items() if value} or None
+
+
+def _assigned(source: Source) -> Iterator[str]:
+    """The fields that `settings.ready = True` gives a value."""
+    if "settings." not in source.text and "config." not in source.text:
+        return
+    for node in source.nodes(ast.Attribute):
+        if isinstance(node.ctx, ast.Store) and source.function(node) is not None:
+            holder = node.value.attr if isinstance(node.value, ast.Attribute) else (
+                node.value.id if isinstance(node.value, ast.Name) else ""
+            )  # fmt: skip
+            if holder.lower().endswith(("settings", "config")):
+                yield node.attr
 
 
 def _written(reads: Reads, scope: Scope, read: Read) -> dict[str, Any]:
@@ -66,7 +80,7 @@ def _written(reads: Reads, scope: Scope, read: Read) -> dict[str, Any]:
     at = read.node
     written: dict[str, Any] = {
         "parts": scope.parts(read.name),
-        "kind": "in" if _asks_presence(source, read) else read.kind,
+        "kind": _kind(source, scope, read),
         "default": scope.value(default) if default is not None else None,
         "cast": cast[0] if cast and not handled(source, cast[1]) else "",
         "import": import_time(source, at),
@@ -79,6 +93,25 @@ def _written(reads: Reads, scope: Scope, read: Read) -> dict[str, Any]:
     if default_node is not None:
         written["value"] = place(source, default_node)
     return written
+
+
+def _kind(source: Source, scope: Scope, read: Read) -> str:
+    if _asks_presence(source, read):
+        return "in"
+    if read.kind in ("get", "item") and _is_handed_on(source, scope, read):
+        return "handed"
+    return read.kind
+
+
+def _is_handed_on(source: Source, scope: Scope, read: Read) -> bool:
+    """`{"LEVEL": os.environ.get("LEVEL", "ERROR")}`: what another program is started with."""
+    around = source.parent(read.node)
+    if not isinstance(around, ast.Dict):
+        return False
+    for key, value in zip(around.keys, around.values, strict=True):
+        if value is read.node and isinstance(key, ast.Constant):
+            return [["s", key.value]] == scope.parts(read.name)
+    return False
 
 
 def _asks_presence(source: Source, read: Read) -> bool:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from audits.config.accesses import Access, Variables, at
+from audits.config.across import top
 from audits.config.environment import EnvironmentFacts
 from audits.config.names import is_platform
 from audits.config.variables import variables_of
@@ -42,6 +43,10 @@ class SecondSource(Rule):
     )
     GOOD = (
         Example(
+            "import os\n\nLEVEL = os.getenv('APP_LEVEL', 'INFO')\n", "worker/main.py",
+            {"app/settings.py": _SETTINGS},
+        ),
+        Example(
             "from app.settings import LEVEL\n\n\ndef level():\n    return LEVEL\n", "app/main.py",
             {"app/settings.py": _SETTINGS},
         ),
@@ -51,6 +56,11 @@ class SecondSource(Rule):
         ),
     )  # fmt: skip
     BAD = (
+        Example(
+            "import os\n\nfrom app.settings import HOST\n\n"
+            "LEVEL = os.getenv('APP_LEVEL', 'INFO')\n", "worker/main.py",
+            {"app/settings.py": _SETTINGS},
+        ),
         Example(
             "import os\n\n\ndef level():\n    return os.environ.get('APP_LEVEL', 'INFO')\n",
             "app/main.py", {"app/settings.py": _SETTINGS},
@@ -76,6 +86,7 @@ class SecondSource(Rule):
             outside = [
                 one for one in places
                 if one.path not in paths and one.kind in _OUTSIDE
+                and _is_one_program(one.path, min(paths), variables)
                 and (name in owned or (rule and not _group(one.path, variables)))
             ]  # fmt: skip
             if outside and not is_platform(name):
@@ -100,6 +111,13 @@ class SecondSource(Rule):
             "settings shows only one.",
             confidence=Confidence.MEDIUM, evidence=[f"{one.path}:{one.at.line}" for one in outside],
         )  # fmt: skip
+
+
+def _is_one_program(path: str, settings: str, variables: Variables) -> bool:
+    """Whether a file belongs to what the settings are of: it lies below the same folder at the
+    top, or what lies beside it imports from there."""
+    mine, theirs = top(path), top(settings)
+    return mine in (theirs, "") or theirs in variables.importing.get(mine, ())
 
 
 def _owned(variables: Variables) -> tuple[set[str], dict[str, Access]]:

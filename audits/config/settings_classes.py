@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from audits.config.definitions import elements, last_name
 from audits.config.parts import Scope, literal
 from audits.config.takers import VARIABLE, place
 from busctl.audit import Source
+
+_GROUP = re.compile(r"(?:Config|Configuration|Settings|Options)$")
 
 
 def settings(source: Source, scope: Scope) -> Iterator[dict[str, Any]]:
@@ -76,6 +79,8 @@ def _fields(source: Source, scope: Scope, one: ast.ClassDef) -> Iterator[dict[st
         if name.startswith(("_", "model_config")) or "ClassVar" in annotation:
             continue
         value = statement.value
+        if _takes_no_text(annotation, value):
+            continue
         declared = [each for each in (value, *_annotated(statement.annotation))
                     if isinstance(each, ast.Call)]  # fmt: skip
         aliases = [alias for each in declared for alias in _aliases(each)]
@@ -92,6 +97,21 @@ def _fields(source: Source, scope: Scope, one: ast.ClassDef) -> Iterator[dict[st
             "anchor": " ".join(source.line(statement.lineno).split()),
             "symbol": source.symbol(statement),
         }
+
+
+def _takes_no_text(annotation: str, value: ast.expr | None) -> bool:
+    """Whether a field holds what nobody writes into the environment: a class, another group of
+    settings (whose own fields are read as GROUP__FIELD)."""
+    default = _field_default(value)
+    if isinstance(default, ast.Call):
+        default = default.func
+    if annotation == "type" or annotation.startswith(("type[", "Type[", "Callable")):
+        return True
+    if not isinstance(default, ast.Name) or default.id.isupper() or default.id.islower():
+        return False
+    return annotation == "object" or (
+        default.id == annotation and _GROUP.search(annotation) is not None
+    )
 
 
 def _annotated(annotation: ast.expr) -> Iterable[ast.expr]:

@@ -54,6 +54,21 @@ class UndocumentedVariable(Rule):
             {".env.example": "# APP_TIMEOUT=30\n"},
         ),
         Example(
+            "from pydantic_settings import BaseSettings, SettingsConfigDict\n\n"
+            "from app.models import Answer, ServerConfig\n\n\n"
+            "class Settings(BaseSettings):\n"
+            '    model_config = SettingsConfigDict(env_nested_delimiter="__")\n'
+            "    timeout: float = 30.0\n    server: ServerConfig = ServerConfig()\n"
+            "    answer_model: object = Answer\n",
+            "app/settings.py",
+            {".env.example": "TIMEOUT=30\n"},
+        ),
+        Example(
+            'import os\n\n\ndef report():\n    return os.getenv("REPORT_CASES")\n',
+            "test-int/harness.py",
+            {".env.example": "APP_TIMEOUT=30\n"},
+        ),
+        Example(
             'import os\n\n\ndef test_url():\n    assert os.getenv("TEST_URL")\n',
             "tests/test_url.py",
             {".env.example": "APP_TIMEOUT=30\n"},
@@ -113,7 +128,7 @@ class UndocumentedVariable(Rule):
             elif not texts.examples:  # what a README tells may be meant as a selection
                 evidence.append("there is no .env example; documents name other variables")
                 confidence = Confidence.MEDIUM
-            if name in written:
+            if name in written or all(_is_state(one, variables) for one in places):
                 evidence.append("the application sets it itself")
                 confidence, severity = Confidence.LOW, Severity.NOTE
             elif all(one.kind in _WEAK for one in places):
@@ -132,6 +147,11 @@ class UndocumentedVariable(Rule):
                 f"{_without(places)}, and whoever installs this cannot know of the variable.",
                 severity=severity, confidence=confidence, evidence=evidence,
             )  # fmt: skip
+
+
+def _is_state(access: Access, variables: Variables) -> bool:
+    """Whether it is a field of settings that the code itself fills in while it runs."""
+    return access.kind == "field" and access.anchor.partition(":")[0] in variables.assigned
 
 
 def _is_tool(path: str) -> bool:

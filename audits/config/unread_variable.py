@@ -15,14 +15,17 @@ from busctl.audit import Confidence, Example, Finding, Project, Rule, Severity, 
 # Variables of libraries whose name is not that of the package that reads them.
 _READERS = {
     "HF": ("huggingface", "transformers", "datasets", "sentence"), "GOOGLE": ("google", "vertexai"),
-    "GCP": ("google",), "AZURE": ("azure", "msal"), "LANGSMITH": ("langchain", "langgraph"),
+    "GCP": ("google",), "AZURE": ("azure", "msal", "openai"),
+    "LANGSMITH": ("langchain", "langgraph"),
     "OTEL": ("opentelemetry",), "PG": ("psycopg", "psycopg2", "asyncpg"), "S3": ("boto3",),
     "GOTRUE": ("supabase",), "FLASK": ("flask",), "DJANGO": ("django",), "AIRFLOW": ("airflow",),
     "WANDB": ("wandb",), "COMPOSE": ("services:",), "DOCKER": ("services:",), "GRPC": ("grpc",),
     "LANGCHAIN": ("langchain", "langgraph", "langsmith"), "CO": ("cohere",),
-    "PYDANTIC": ("logfire",),
+    "PYDANTIC": ("logfire",), "OAUTHLIB": ("oauthlib", "sso", "allauth"),
     "TRANSFORMERS": ("transformers",), "PHOENIX": ("phoenix",), "DD": ("ddtrace", "datadog"),
 }  # fmt: skip
+# An image, or a package that is required: `image: postgres:17`, `"langfuse>=2"`.
+_USED = r"image:\s*\S*{0}|[\"'\n]{0}(?:[._-][\w.-]*)?\s*(?:[<>~!=]=|[\[\"'\n]|$)"
 _MANY = 8
 _FRONT = ("VITE_", "NEXT_", "REACT_APP_", "NUXT_", "PUBLIC_", "EXPO_", "GATSBY_", "NODE_", "NPM_")
 
@@ -67,6 +70,22 @@ class UnreadVariable(Rule):
         ),
     )  # fmt: skip
     BAD = (
+        Example(
+            "import os\n\nimport mail_desk.client\n\n"
+            'URL = os.environ["MAIL_DESK_URL"]\nKEY = os.environ["MAIL_DESK_KEY"]\n',
+            "mail_desk/settings.py",
+            {
+                ".env.example": "MAIL_DESK_URL=\nMAIL_DESK_KEY=\n# MAIL_DESK_TELEMETRY=false\n",
+            },
+        ),
+        Example(
+            'import os\n\nURL = os.environ["APP_URL"]\n',
+            "app/settings.py",
+            {
+                ".env.example": "APP_URL=\nMAX_ROUNDS=3\n",
+                "schema.json": '{"properties": {"labels": {\n"maxItems": 5}}}\n',
+            },
+        ),
         Example(
             'import os\n\nURL = os.environ["APP_URL"]\nMAX_UPLOAD = 10_000_000\n',
             "app/settings.py",
@@ -145,7 +164,10 @@ def _put_together(name: str, variables: Variables) -> bool:
 
 
 def _read_by_library(name: str, variables: Variables, texts: Texts) -> bool:
-    """Whether a package that the code imports, or a container image, may read it itself."""
+    """Whether a package that the code imports, or a container image, may read it itself; of the
+    project's own names the code itself would have to."""
+    if any(name.startswith(f"{own.upper()}_") for own in variables.packages):
+        return False
     first = name.strip("_").partition("_")[0]
     wanted = {first.lower(), *_READERS.get(first, ())}
     if name.startswith("PG") and "_" not in name:
@@ -154,8 +176,7 @@ def _read_by_library(name: str, variables: Variables, texts: Texts) -> bool:
         if wanted & set(re.split(r"[._-]", package.lower())):
             return True
     return any(
-        len(one) > 2 and re.search(rf"(?:image:\s*\S*|[\"'\n]){re.escape(one)}", texts.images)
-        for one in wanted
+        len(one) > 2 and re.search(_USED.format(re.escape(one)), texts.images) for one in wanted
     )
 
 

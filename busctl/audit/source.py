@@ -295,7 +295,10 @@ class Source:
         last = parts[-1]
         return (
             bool(_TEST_PARTS & set(parts)) or last.startswith("test_") or last.endswith("_test.py")
-        )
+            # A folder with a hyphen is no package: test-int, integration-tests.
+            or any(each.startswith(("test-", "tests-")) or each.endswith(("-test", "-tests"))
+                   for each in parts[:-1])
+        )  # fmt: skip
 
     @cached_property
     def is_shown(self) -> bool:
