@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -152,12 +153,36 @@ async def _exported(
     from busctl.ops.archive import export_file, export_stream
 
     target = _target(file)
-    with Bar(file) as bar:
+    with Bar(file) as bar, _writing(file):
         async with Bus.connect(settings) as bus:
             if file != STANDARD:
                 return await export_file(bus, target, selection, tell=tell, moved=bar.add)
             with standard_output() as out:
                 return await export_stream(bus, out, selection, tell=tell, moved=bar.add)
+
+
+@contextmanager
+def _writing(file: str) -> Iterator[None]:
+    """Names the archive that could not be written. A reader that left is no failure (see app)."""
+    from busctl.core.errors import FileFailed
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        remedy = "Free space and correct the permissions"
+        if file == STANDARD:
+            raise FileFailed(
+                f"The archive was not written to standard output: {reason}.",
+                remedy=f"{remedy}, then export again.",
+            ) from error
+        raise FileFailed(
+            f"The archive {file} was not written: {reason}.",
+            remedy=f"{remedy}; {file}.partial keeps what is whole: the same command goes on from "
+            "there.",
+        ) from error
 
 
 async def _imported(

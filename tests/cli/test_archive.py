@@ -13,8 +13,17 @@ import psycopg
 import pytest
 
 from busctl.adapters import embedded
-from tests.cli.commands import busctl, on_terminal, peak_kib, put, start, wait_for
+from tests.cli.commands import (
+    busctl,
+    environment,
+    on_terminal,
+    peak_kib,
+    put,
+    start,
+    wait_for,
+)
 from tests.conftest import make_database
+from tests.forks.client import SCRIPT
 
 
 @pytest.fixture
@@ -190,3 +199,19 @@ def test_memory_stays_bounded(database: str, elsewhere: str, tmp_path: Path) -> 
     assert peak_kib(database, os.devnull, "export", target) - idle <= 32 * 1024
     assert peak_kib(elsewhere, os.devnull, "import", target) - idle <= 32 * 1024
     assert len(busctl(elsewhere, "ls").text.splitlines()) == 2
+
+
+def test_an_archive_that_cannot_be_written_is_named(database: str, tmp_path: Path) -> None:
+    put(database, b"payload")
+    long = tmp_path / ("a" * 250)  # too long for what is written until it is whole
+    done = busctl(database, "export", long)
+    assert done.code == 1
+    assert f"The archive {long} was not written: File name too long." in done.err
+    assert "the same command goes on" in done.err
+    with Path("/dev/full").open("wb") as full:
+        piped = subprocess.run(
+            [SCRIPT, "export", "-"], env=environment(database), stdin=subprocess.DEVNULL,
+            stdout=full, stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    assert piped.returncode == 1
+    assert b"not written to standard output: No space left" in piped.stderr

@@ -83,6 +83,10 @@ def test_backup_and_restore(home: Path, tmp_path: Path) -> None:
     assert again.code == 2 and "exists" in again.err
     nowhere = store(home, "store", "backup", tmp_path / "none" / "bus.backup")
     assert nowhere.code == 2 and "folder" in nowhere.err
+    long = tmp_path / ("b" * 250)  # too long for what is written until it is whole
+    failed = store(home, "store", "backup", long)
+    assert failed.code == 1 and f"The backup {long} was not written: File name too" in failed.err
+    assert not long.exists()
 
     assert store(home, "rm", message, "--yes").code == 0
     refused = store(home, "store", "restore", file)

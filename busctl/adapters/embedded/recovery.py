@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from busctl.adapters.embedded.home import (
     sync_folder,
 )
 from busctl.adapters.embedded.lifecycle import Server, acquire, tree_bytes
-from busctl.core.errors import EmbeddedStoreError, StoreThere
+from busctl.core.errors import EmbeddedStoreError, FileFailed, StoreThere
 
 _WAIT_SECONDS = 60.0
 
@@ -40,8 +41,8 @@ def backup(home: Path, to: Path, *, bin_dir: Path | None = None) -> BackupReport
     """Write the whole store, as of one moment, to the new file `to` (mode 0600).
 
     The server is started if it is stopped, and goes on working meanwhile. Needs free space of
-    the store's size in its own file system while it runs. Raises EmbeddedStoreError; then `to`
-    does not exist.
+    the store's size in its own file system while it runs. Raises EmbeddedStoreError, and
+    FileFailed where `to` cannot be written; then `to` does not exist.
     """
     with naming_failures(home):
         place = locate(home)
@@ -119,19 +120,28 @@ def _take(place: Home, server: Server, copy: Path, bin_dir: Path | None) -> None
 
 def _pack(copy: Path, to: Path, version: str) -> BackupReport:
     part = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
-    major = cluster.major_of(copy / "data")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            manifest, whole = archive.pack(copy / "data", file, version=version, major=major)
-            file.flush()
-            os.fsync(file.fileno())
+        manifest, whole = _write(copy, part, version)
         part.rename(to)
         sync_folder(to.absolute().parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FileFailed(f"The backup {to} was not written: {reason}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it may be what could not be made
+            part.unlink()
     size = sum(entry.size_bytes for entry in manifest.values())
     return BackupReport(to, len(manifest), size, whole.size_bytes, whole.sha256, version)
+
+
+def _write(copy: Path, part: Path, version: str) -> tuple[dict[str, archive.Entry], archive.Entry]:
+    major = cluster.major_of(copy / "data")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        written = archive.pack(copy / "data", file, version=version, major=major)
+        file.flush()
+        os.fsync(file.fileno())
+    return written
 
 
 def _require_free(place: Home) -> None:
