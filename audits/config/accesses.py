@@ -11,9 +11,9 @@ from busctl.audit import Finding, Rule, Span
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One access of one variable. `kind`: get, item, in, handed (on to another program),
-    setdefault, write, library, option, field (of a settings class), call (of a function that
-    takes the name).
+    """One access of one variable. `kind`: get, item, in, alternative (tried after another name),
+    handed (on to another program), setdefault, write, library, option, field (of a settings
+    class), call (of a function that takes the name).
     `default` is `["v", value]`, `["?"]` where it is computed, None where there is none."""
 
     name: str
@@ -56,11 +56,25 @@ class Variables:
     packages: set[str] = field(default_factory=set)
     """The project's own packages whose name is of two words or more."""
 
+    def alternatives(self) -> dict[str, set[str]]:
+        """The names that are tried in one place, by each of them."""
+        tried = {(one.path, one.call) for one in self.accesses if one.kind == "alternative"}
+        groups: defaultdict[tuple[str, Span], set[str]] = defaultdict(set)
+        for one in self.accesses:
+            if (one.path, one.call) in tried:
+                groups[one.path, one.call].add(one.name)
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for names in groups.values():
+            for name in names:
+                found[name] |= names
+        return dict(found)
+
     def read(self) -> dict[str, list[Access]]:
-        """Reads outside of tests, examples and documentation, by name."""
+        """Reads outside of tests, examples and documentation, by name; of names that are tried
+        one after the other, the first."""
         found: defaultdict[str, list[Access]] = defaultdict(list)
         for one in self.accesses:
-            if one.reads and not one.test and not one.shown:
+            if one.kind not in ("write", "alternative") and not one.test and not one.shown:
                 found[one.name].append(one)
         return dict(found)
 

@@ -30,7 +30,7 @@ class EnvironmentFacts(Facts):
         facts: dict[str, Any] = {}
         scope = Scope(source)
         reads = reads_of(source)
-        kept = [_written(reads, scope, one) for one in reads.found]
+        kept = [each for one in reads.found for each in _each_written(reads, scope, one)]
         for read, function, parameter in reads.maybe:
             kept.append(_written(reads, scope, read) | {
                 "of": [qualified(source, function), parameter,
@@ -65,6 +65,14 @@ def _assigned(source: Source) -> Iterator[str]:
             )  # fmt: skip
             if holder.lower().endswith(("settings", "config")):
                 yield node.attr
+
+
+def _each_written(reads: Reads, scope: Scope, read: Read) -> Iterator[dict[str, Any]]:
+    """A read, or one for each name that a loop tries; all but the first are alternatives."""
+    written = _written(reads, scope, read)
+    tried = scope.alternatives(read.name)
+    yield {**written, "parts": tried[0]} if tried else written
+    yield from ({**written, "parts": parts, "kind": "alternative"} for parts in tried[1:])
 
 
 def _written(reads: Reads, scope: Scope, read: Read) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import Any
 from busctl.audit import Source
 
 Parts = list[list[str]]
+_TRIED = 8
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _SAME = ("upper", "strip", "format", "removesuffix")
 
 
@@ -64,6 +66,21 @@ class Scope:
             else:
                 joined.append(part)
         return joined
+
+    def alternatives(self, node: ast.expr | None) -> list[Parts]:
+        """The names that a loop tries one after the other: `for key in ("APP_" + name, name):`."""
+        if not isinstance(node, ast.Name):
+            return []
+        for around in self.source.parents(node):
+            loops = around.generators if isinstance(around, _COMPREHENSIONS) else [around]
+            for loop in loops:
+                if (
+                    isinstance(loop, (ast.For, ast.comprehension))
+                    and isinstance(loop.target, ast.Name) and loop.target.id == node.id
+                ):  # fmt: skip
+                    tried = loop.iter.elts if isinstance(loop.iter, (ast.Tuple, ast.List)) else []
+                    return [self.parts(one) for one in tried[:_TRIED]]
+        return []
 
     def text(self, node: ast.expr | None) -> str:
         """The text, where the parts are text alone; else ""."""

@@ -69,12 +69,30 @@ class UndocumentedVariable(Rule):
             {".env.example": "APP_TIMEOUT=30\n"},
         ),
         Example(
+            "import os\n\n\ndef env(name, default=None):\n"
+            '    for key in ("DESK_" + name, "OLD_DESK_" + name, name):\n'
+            "        value = os.environ.get(key)\n        if value is not None:\n"
+            "            return value\n    return default\n\n\n"
+            'URL, KEY = env("URL"), env("KEY", "")\n',
+            "app/settings.py",
+            {".env.example": "DESK_URL=\nOLD_DESK_KEY=\n"},
+        ),
+        Example(
             'import os\n\n\ndef test_url():\n    assert os.getenv("TEST_URL")\n',
             "tests/test_url.py",
             {".env.example": "APP_TIMEOUT=30\n"},
         ),
     )
     BAD = (
+        Example(
+            "import os\n\n\ndef env(name, default=None):\n"
+            '    for key in ("DESK_" + name, name):\n'
+            "        value = os.environ.get(key)\n        if value is not None:\n"
+            "            return value\n    return default\n\n\n"
+            'URL, KEY = env("URL"), env("KEY", "")\n',
+            "app/settings.py",
+            {".env.example": "DESK_URL=\n"},
+        ),
         Example(
             "import os\n\n\ndef env_int(name, default):\n"
             "    return int(os.environ.get(name, default))\n\n\n"
@@ -117,8 +135,9 @@ class UndocumentedVariable(Rule):
     ) -> Iterable[Finding]:
         written = variables.written()
         named_in_real = {one.name for each in texts.real.values() for one in each}
+        alternatives = variables.alternatives()
         for name, places in sorted(read.items()):
-            if name in texts.in_examples:
+            if ({name} | alternatives.get(name, set())) & texts.in_examples:
                 continue
             first = places[0]
             confidence, severity, evidence = Confidence.HIGH, self.severity, []

@@ -195,7 +195,7 @@ class _Resolver(Names):
             if behind and (default is None or default == ["v", None]):
                 default, value = self._default(behind[0]), behind[1]
             self._add(path, one, parts, {
-                "kind": "call" if read["kind"] != "write" else "write",
+                "kind": read["kind"] if read["kind"] in ("write", "alternative") else "call",
                 "cast": read["cast"] or self.functions[target].get("casts", ""),
                 "import": import_time, "symbol": symbol, "anchor": anchor, "call": place,
                 "name": at, "value": value,
