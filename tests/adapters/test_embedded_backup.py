@@ -16,7 +16,7 @@ import zstandard
 
 from busctl.adapters import embedded
 from busctl.adapters.embedded import binaries
-from busctl.core.errors import EmbeddedStoreError
+from busctl.core.errors import EmbeddedStoreError, FileFailed
 from tests.adapters.embedded_store import (
     DEBIAN_15,
     NOBODY,
@@ -118,7 +118,7 @@ def test_a_backup_overwrites_nothing_and_needs_a_store(newer: Path, room: Path) 
     assert (room / "there").read_text() == "mine"
     with pytest.raises(EmbeddedStoreError, match="There is no store"):
         embedded.backup(room / "none", room / "backup")
-    with pytest.raises(EmbeddedStoreError, match="No such file"):
+    with pytest.raises(FileFailed, match=r"folder/backup was not written: No such file"):
         embedded.backup(newer, room / "no such folder" / "backup")
     assert embedded.status(newer).state == "stopped"
     assert list(newer.glob("backup-*")) == []
