@@ -35,6 +35,15 @@ def parse_duration(text: str, what: str = "duration") -> timedelta:
     return duration
 
 
+def check_ttl(ttl: timedelta | None) -> None:
+    """Raises ConfigurationError for a time to live that would end at once, or never."""
+    if ttl is not None and not timedelta(0) < ttl <= LONGEST:
+        raise ConfigurationError(
+            f"A time to live of {ttl} is not over 0 and at most {LONGEST.days:,} days.",
+            remedy="Give another one; a pinned message is kept without end.",
+        )
+
+
 def parse_moment(text: str, now: datetime, what: str = "time") -> datetime:
     """A moment: a duration before `now` (`2h`), or an ISO 8601 date or time.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from busctl.core.durations import check_ttl
 from busctl.core.envelope import Envelope, Event
 from busctl.ops.access import Access
 from busctl.ops.putting import AHEAD
@@ -45,7 +46,9 @@ class Keeping(Access):
         return envelope
 
     async def extend(self, transaction_id: UUID, ttl: timedelta) -> Envelope:
-        """Give a message a new time to live, counted from now."""
+        """Give a message a new time to live, counted from now. Raises ConfigurationError for one
+        that would end at once, or never."""
+        check_ttl(ttl)
         return await self._retain(transaction_id, ttl=ttl)
 
     async def remove(self, transaction_id: UUID) -> None:

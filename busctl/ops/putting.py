@@ -16,6 +16,7 @@ from typing import IO
 from uuid import UUID
 
 from busctl.core import codec
+from busctl.core.durations import check_ttl
 from busctl.core.envelope import CHUNK_BYTES, ClaimCheck, Compression, Labels, preview_of
 from busctl.core.errors import DigestMismatch, InvalidId, OutsideHorizon
 from busctl.core.ids import UUID_VERSION, unix_ms_of
@@ -78,9 +79,11 @@ class Putting(Access):
         Idempotent by `transaction_id` (made here when None): the same payload again returns the
         same claim. `ttl` defaults to MESSAGE_BUS_TTL_HOURS. `checksum` (SHA-256, hex), when
         given, must be the payload's. Raises PayloadTooLarge, DigestMismatch, OutsideHorizon,
-        TransactionConflict, InvalidLabel and the store's errors.
+        TransactionConflict, InvalidLabel, ConfigurationError (`ttl`) and the store's errors.
         """
         labels = checked(labels or PLAIN)
+        if created_at is None:
+            check_ttl(ttl)
         if isinstance(payload, str):
             payload, labels = as_text(payload, labels)
         raw = memoryview(payload).cast("B") if not isinstance(payload, bytes) else payload
@@ -137,6 +140,8 @@ class Putting(Access):
                 created_at=created_at, checksum=checksum,
             )  # fmt: skip
         labels = checked(labels or PLAIN)
+        if created_at is None:
+            check_ttl(ttl)
         chosen = self._checked_id(transaction_id)
         preview = preview_of(head, labels.content_type)
         raws = _chain(head, following, chunks)
@@ -178,6 +183,7 @@ class Putting(Access):
         Larger ones are stored one by one after them. Claims come in the order given. Ids known
         already, or twice in the list, are checked to be the same payload, as in `put`.
         """
+        check_ttl(ttl)
         wanted = [_outgoing(one) for one in messages]
         largest = max((len(one.payload) for one in wanted), default=0)
         if largest > self.settings.max_payload_bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from busctl.core.envelope import Labels, MessageType
 from busctl.core.errors import (
     AccessDenied,
     BusDisabled,
+    ConfigurationError,
     InvalidId,
     InvalidLabel,
     MessageCorrupt,
@@ -123,6 +125,22 @@ async def test_an_id_of_another_time_is_not_taken(bus: Bus, seconds: int, size: 
     with pytest.raises(OutsideHorizon, match="of another time") as caught:
         await bus.put(sample("json", size), transaction_id=(chosen := new_id(seconds)))
     assert caught.value.transaction_id == chosen
+
+
+@pytest.mark.parametrize("ttl", [timedelta(0), timedelta(hours=-1), timedelta.max])
+@pytest.mark.parametrize("size", [10, 3 * MIB])
+async def test_a_time_to_live_that_is_none_is_not_taken(
+    bus: Bus, ttl: timedelta, size: int
+) -> None:
+    payload = sample("json", size)
+    claim = await bus.put(payload)
+    for refused in (
+        bus.put(payload, ttl=ttl), bus.put_file(io.BytesIO(payload), ttl=ttl),
+        bus.put_many([payload], ttl=ttl), bus.extend(claim.transaction_id, ttl),
+    ):  # fmt: skip
+        with pytest.raises(ConfigurationError, match="over 0 and at most 3,650 days"):
+            await refused
+    assert await bus.get(claim.transaction_id) == payload
 
 
 @pytest.mark.parametrize("seconds", [-167 * 3600, 0, 23 * 3600])

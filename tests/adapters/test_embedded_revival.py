@@ -15,7 +15,7 @@ from busctl.adapters.clock import SystemClock
 from busctl.adapters.spool import FileSpool
 from busctl.connect import Bus, waits_here
 from busctl.core.configuration.settings import Settings
-from busctl.core.errors import EmbeddedStoreError
+from busctl.core.errors import EmbeddedStoreError, StoreUnreachable
 from busctl.ops import bus as operations
 from busctl.ops.guarding import NoStore
 from busctl.ports import Store
@@ -32,6 +32,10 @@ async def test_a_killed_server_is_started_again_and_nothing_is_lost(open_folder:
         assert await bus.get((await bus.put(b"after")).transaction_id) == b"after"
         assert embedded.status(home).pid not in (None, before)
     assert embedded.status(home).pid is None, "the last user to leave stops the revived server too"
+    for late in (bus.put(b"late"), bus.get(claim.transaction_id)):
+        with pytest.raises(StoreUnreachable, match="closed at the end of its block"):
+            await late
+    assert embedded.status(home).pid is None, "nobody would stop it again"
 
 
 async def _spooled(settings: Settings) -> UUID:

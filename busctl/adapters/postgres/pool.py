@@ -290,6 +290,14 @@ class Pool:
         await all_asked()
 
     async def _connect(self) -> Session:
+        if self._closed:
+            # Not only untidy: an embedded server would be started that nobody stops.
+            closed = StoreUnreachable(
+                "The store was closed at the end of its block.",
+                remedy="Do this inside `async with Bus.connect()`.",
+            )
+            closed.asked = False
+            raise closed
         try:
             return await self._connect_once()
         except StoreUnreachable:
