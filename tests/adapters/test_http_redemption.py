@@ -182,7 +182,7 @@ RANGES = {
     "bytes=2000000-": (2_000_000, SIZE),
     "bytes=-7": (SIZE - 7, SIZE),
     f"bytes=-{SIZE + 5}": (0, SIZE),
-    f"bytes=10-{SIZE + 100}": (10, SIZE),
+    f"Bytes=10-{SIZE + 10**29}": (10, SIZE),
     f"bytes={SIZE - 1}-": (SIZE - 1, SIZE),
 }
 
@@ -207,7 +207,10 @@ async def test_what_is_no_single_range_gives_the_whole(site: Site) -> None:
 
 async def test_a_range_outside_the_payload_is_416(site: Site) -> None:
     full, empty = await put(site, b"0123456789"), await put(site, b"")
-    for claim, asked in ((full, "bytes=10-"), (full, "bytes=-0"), (empty, "bytes=0-")):
+    beyond = "bytes=" + "9" * 30 + "-"
+    for claim, asked in (
+        (full, "bytes=10-"), (full, "bytes=-0"), (empty, "bytes=0-"), (full, beyond),
+    ):  # fmt: skip
         reply = await site.redeem(claim, Range=asked)
         assert reply.status == 416, asked
         assert reply.headers["Content-Range"] == f"bytes */{claim.payload_size_bytes}"
@@ -229,6 +232,12 @@ async def test_conditions(site: Site) -> None:
     for other in (coded, '"other"', "Sun, 22 Nov 2026 20:00:00 GMT", f"W/{plain}"):
         whole = await site.redeem(claim, Range="bytes=0-4", If_Range=other)
         assert (whole.status, whole.body) == (200, TEXT)
+    for known in (plain, f'"x", {plain}', "*"):
+        assert (await site.redeem(claim, If_Match=known)).body == TEXT
+    for other in (coded, '"other"', f"W/{plain}"):
+        refused = await site.redeem(claim, If_Match=other)
+        assert (refused.status, refused.error["code"]) == (412, "PRECONDITION_FAILED")
+        assert refused.error["transaction_id"] == str(claim.transaction_id)
 
 
 async def test_head_tells_what_get_would(site: Site) -> None:

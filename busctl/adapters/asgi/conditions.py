@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*")
+_RANGE = re.compile(r"bytes=\s*(\d{0,100})-(\d{0,100})\s*", re.ASCII | re.IGNORECASE)
 _CODING = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?")
 
 
@@ -41,6 +41,12 @@ def accepts(header: str | None, coding: str) -> bool:
         if match is not None:
             weights[match[1].lower()] = float(match[2] or 1)
     return weights.get(coding, weights.get("*", 0.0)) > 0
+
+
+def expects(header: str | None, etag: str) -> bool:
+    """Whether If-Match, where there is one, names that entity tag, compared strongly."""
+    listed = [one.strip() for one in (header or "*").split(",")]
+    return "*" in listed or etag in listed
 
 
 def names(header: str, etag: str) -> bool:

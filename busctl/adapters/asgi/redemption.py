@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from busctl.adapters.asgi.bearer import principal_of
-from busctl.adapters.asgi.conditions import Unsatisfiable, accepts, names, range_of
+from busctl.adapters.asgi.conditions import Unsatisfiable, accepts, expects, names, range_of
 from busctl.adapters.asgi.problems import problem
 from busctl.core.envelope import ClaimCheck, Compression
 from busctl.core.errors import BusctlError
@@ -90,6 +90,12 @@ class Redemption:
     async def _respond(self, request: Request, opened: Readable, reader: str | None) -> Response:
         claim = opened.claim
         shape = _representation(request, opened)
+        if not expects(request.headers.get("if-match"), shape.etag):
+            return problem(
+                412, "PRECONDITION_FAILED", f"The ETag of that message is {shape.etag}.",
+                transaction_id=claim.transaction_id,
+                remedy="Leave If-Match out, or fetch it anew: one message never changes.",
+            )  # fmt: skip
         known = request.headers.get("if-none-match")
         if known is not None and names(known, shape.etag):
             return Response(status_code=304, headers=_validators(shape, claim))
