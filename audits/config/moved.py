@@ -14,7 +14,7 @@ from functools import lru_cache
 from audits.config.literals import hardcoded
 from audits.config.places import Place, last_name
 from audits.config.words import words
-from busctl.audit import Finding, Source, Span
+from busctl.audit import FUNCTIONS, Finding, Source, Span
 
 _SIGNS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul, ast.Add: operator.add, ast.Sub: operator.sub,
@@ -53,10 +53,12 @@ def edits(source: Source, finding: Finding) -> Sequence[tuple[Span, str]]:
     if name is None or place is None or not _is_free(source, place):
         return ()
     replaced = (finding.span, _read(source, place.node, name))
-    if source.imports.get("os") == "os":
+    if _has_os(source, place):
         return (replaced,)
     at = _import_line(source)
-    return () if at is None else (replaced, (Span(at, 1, at, 1), "import os\n"))
+    if at is None or (source.function(place.node) is None and at > place.node.lineno):
+        return ()
+    return replaced, (Span(at, 1, at, 1), "import os\n")
 
 
 def value_at(source: Source, span: Span) -> str:
@@ -109,8 +111,30 @@ def _is_movable(place: Place) -> bool:
     )
 
 
+def _has_os(source: Source, place: Place) -> bool:
+    """Whether the module imports `os`, before the literal where that is no function's."""
+    function = source.function(place.node)
+    return any(
+        isinstance(each, ast.Import) and _brings_os(each)
+        and (function is not None or each.lineno < place.node.lineno)
+        for each in source.tree.body
+    )  # fmt: skip
+
+
+def _brings_os(statement: ast.Import) -> bool:
+    return any(
+        each.asname is None and each.name.partition(".")[0] == "os" for each in statement.names
+    )
+
+
 def _is_free(source: Source, place: Place) -> bool:
-    """Whether `os` and the cast mean what they should around the literal."""
+    """Whether `os` and the cast mean what they should around the literal, also where a function
+    imports `os` for itself, perhaps only further down."""
+    for around in source.parents(place.node):
+        if isinstance(around, FUNCTIONS) and any(
+            isinstance(each, ast.Import) and _brings_os(each) for each in ast.walk(around)
+        ):
+            return False
     needed = {"os", *_CASTS & {_cast(place.node)}}
     taken = {each.id for each in source.nodes(ast.Name) if isinstance(each.ctx, ast.Store)}
     taken |= {each.arg for each in source.nodes(ast.arg)}

@@ -324,3 +324,27 @@ def test_a_secret_is_not_moved_into_a_default() -> None:
 def test_nothing_is_mended_where_os_is_something_else() -> None:
     text = "import requests\n\ndef ask(os):\n    return requests.get(os, timeout=30)\n"
     assert _mended(text) == text
+
+
+def test_an_import_of_os_in_one_function_is_none_for_another() -> None:
+    text = (
+        "import requests\n\n\ndef home():\n    import os\n\n    return os.getcwd()\n\n\n"
+        "def ask(url):\n    return requests.get(url, timeout=30)\n"
+    )
+    mended = _mended(text)
+    assert mended.startswith("import os\nimport requests\n")
+    assert "os.environ.get" in mended
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import requests\n\n\ndef ask(url):\n    answer = requests.get(url, timeout=30)\n"
+        "    import os\n\n    return answer, os.getcwd()\n",
+        "MAX_BODY = 32 * 1024 * 1024\nimport sys\n\n\ndef ask(body):\n"
+        "    if len(body) > MAX_BODY:\n        raise ValueError(sys.argv)\n",
+    ],
+    ids=["local-later", "before-imports"],
+)
+def test_nothing_is_mended_where_os_is_not_there_yet(text: str) -> None:
+    assert _mended(text) == text
