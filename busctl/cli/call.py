@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -149,6 +151,7 @@ def _read_object(name: str) -> dict[str, Any]:
 async def _list(settings: Settings, url: str | None, *, as_json: bool) -> None:
     from busctl.adapters.websocket import BusClient
     from busctl.cli.running import emit_json
+    from busctl.core.text import printable
 
     async with BusClient.connect(url, settings=settings) as client:
         tools = await client.list_tools()
@@ -160,9 +163,9 @@ async def _list(settings: Settings, url: str | None, *, as_json: bool) -> None:
         emit_json({"tools": shapes})
         return
     for each in tools:
-        typer.echo(f"{each.name}({_signature(each.input_schema)})")
+        print(printable(f"{each.name}({_signature(each.input_schema)})"))
         if each.description:
-            typer.echo(f"    {each.description.splitlines()[0]}")
+            print(f"    {printable(each.description.splitlines()[0])}")
 
 
 def _signature(schema: Any) -> str:
@@ -187,6 +190,7 @@ async def _call(
     from busctl.adapters.websocket import BusClient
     from busctl.cli.running import emit_json, say
     from busctl.core.replies import left_out
+    from busctl.core.text import printable
     from busctl.ops.replacing import replacing
 
     async with BusClient.connect(
@@ -195,12 +199,13 @@ async def _call(
         if output is None:
             result = await _result(client, wanted, None)
         else:
-            with replacing(output) as out:
+            with _writing(wanted.tool, output), replacing(output) as out:
                 result = await _result(client, wanted, out)
     if result.incomplete:
         say(
             f"busctl call: {wanted.tool} says that its answer is not whole "
-            f"({result.incomplete}); it is stored as it came, as {result.transaction_id}."
+            f"({printable(result.incomplete)}); it is stored as it came, as "
+            f"{result.transaction_id}."
         )
     if left := left_out(result.conversation):
         say(
@@ -213,10 +218,25 @@ async def _call(
         _print(result.payload)
 
 
+@contextmanager
+def _writing(tool: str, output: Path) -> Iterator[None]:
+    from busctl.core.errors import FileFailed
+
+    try:
+        yield
+    except OSError as error:
+        raise FileFailed(
+            f"The answer of {tool!r} was not written to {output}: {error.strerror or error}.",
+            remedy="Free space or name another file. If the answer came, it is stored: "
+            "`busctl ls --tool NAME` has its id.",
+        ) from error
+
+
 async def _result(client: BusClient, wanted: _Wanted, into: Any) -> CallResult:
     import sys
 
     from busctl.cli.running import say
+    from busctl.core.text import printable
     from busctl.core.tools.call_arguments import read_pairs
 
     schema: Any = {}
@@ -224,7 +244,8 @@ async def _result(client: BusClient, wanted: _Wanted, into: Any) -> CallResult:
         tools = {each.name: each.input_schema for each in await client.list_tools()}
         schema = tools.get(wanted.tool, {})
     arguments = wanted.given | read_pairs(wanted.pairs, schema)
-    tell = (lambda note: say(f"{wanted.tool}: {note}")) if sys.stderr.isatty() else None
+    told = lambda note: say(f"{wanted.tool}: {printable(note)}")  # noqa: E731
+    tell = told if sys.stderr.isatty() else None
     return await client.call(
         wanted.tool, arguments, request_id=wanted.request_id, timeout=wanted.timeout,
         on_progress=tell, into=into, traceparent=wanted.traceparent,

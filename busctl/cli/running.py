@@ -151,7 +151,10 @@ def envelope_shape(envelope: Envelope) -> dict[str, Any]:
 
 
 def report_error(error: BusctlError, *, as_json: bool) -> None:
-    """A named error on stderr: what happened, to which id, what to do."""
+    """A named error on stderr: what happened, to which id, what to do. It may quote anybody: a
+    tool, a server, a file's name."""
+    from busctl.core.text import printable_lines
+
     wait = getattr(error, "retry_after", None)
     if as_json:
         shape: dict[str, Any] = {
@@ -164,9 +167,9 @@ def report_error(error: BusctlError, *, as_json: bool) -> None:
             shape["retry_after"] = wait
         say(json.dumps({"version": SHAPE_VERSION, "error": shape}, ensure_ascii=False))
         return
-    say(f"busctl: {error.message}")
+    say(f"busctl: {printable_lines(error.message)}")
     if error.remedy:
-        say(f"  fix: {error.remedy}")
+        say(f"  fix: {printable_lines(error.remedy)}")
     if wait is not None:
         say(f"  retry: after {wait:g} s")
     if error.transaction_id is not None and str(error.transaction_id) not in str(error):

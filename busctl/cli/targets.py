@@ -11,7 +11,13 @@ def check_target(target: Path) -> None:
 
     if target.is_dir():
         raise ConfigurationError(f"{target} is a folder.", remedy="Name a file in it.")
-    if not target.resolve().parent.is_dir():
+    try:
+        folder = target.resolve().parent
+    except (OSError, RuntimeError) as error:  # Python has had both for it
+        raise ConfigurationError(
+            f"{target} is a link that leads back to itself.", remedy="Name another file."
+        ) from error
+    if not folder.is_dir():
         raise ConfigurationError(
             f"The folder {target.parent} does not exist.", remedy="Make it, or name another file."
         )

@@ -84,6 +84,8 @@ def test_json_tells_where_the_answer_is(
 def test_tools_are_listed(served: Served) -> None:
     text = busctl(served, "call", "--list").stdout.decode()
     assert "generate(size_bytes, [kind], [seed])\n    Answer with exactly size_bytes" in text
+    assert "Be \\x1b[2Jout of order." in text, "a description does not steer the terminal"
+    assert "\x1b" not in text
     shape = json.loads(busctl(served, "call", "--list", "--json").stdout)
     assert {"echo", "slow"} <= {each["name"] for each in shape["tools"]}
 
@@ -104,6 +106,7 @@ def test_an_url_says_where(served: Served) -> None:
     (["echo", "--args-json", "absent.json"], 2, "absent.json: No such file"),
     (["echo", "--args-json", "-"], 2, "standard input is not JSON"),
     (["echo", "text=a", "-o", "absent/answer"], 2, "folder absent does not exist"),
+    (["generate", "size_bytes=100000", "-o", "/dev/full"], 1, "was not written to /dev/full: No"),
     (["echo", "text=a", "--url", "nowhere"], 2, "no WebSocket address"),
     (["echo", "text=a", "--url", "ws://127.0.0.1:1"], 3, "No daemon answered"),
 ])  # fmt: skip

@@ -295,6 +295,9 @@ def test_get_writes_through_links_and_into_devices(database: str, tmp_path: Path
     assert fifo.is_fifo()
     assert busctl(database, "get", one, "-o", "/dev/stdout").out == b"payload"
     assert busctl(database, "get", one, "-o", tmp_path).code == 2
+    (tmp_path / "round").symlink_to("round")
+    done = busctl(database, "get", one, "-o", tmp_path / "round")
+    assert done.code == 2 and "leads back to itself" in done.err
     assert busctl(database, "get", one, "-o", tmp_path / "no" / "f").code == 2
 
 
@@ -307,6 +310,12 @@ def test_a_full_disk_is_told_with_the_id(database: str) -> None:
     done = busctl(database, "get", one, "-o", "/dev/full", "--json")
     assert done.code == 1
     assert json.loads(done.err)["error"]["transaction_id"] == one
+
+
+def test_what_an_error_quotes_does_not_steer_the_terminal(database: str, tmp_path: Path) -> None:
+    done = busctl(database, "put", tmp_path / "no\x1b[2Jsuch")
+    assert "no\\x1b[2Jsuch: No such file or directory" in done.err
+    assert "\x1b" not in done.err
 
 
 def test_a_file_without_a_name_is_told_as_that(database: str) -> None:

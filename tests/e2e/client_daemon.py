@@ -54,6 +54,7 @@ async def dripping(text: str) -> AsyncIterator[str]:
 
 @tools.tool
 def broken() -> None:
+    """Be \x1b[2Jout of order."""
     raise RuntimeError("out of order")
 '''
 
