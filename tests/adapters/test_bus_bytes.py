@@ -326,7 +326,7 @@ async def test_a_file_is_put_again_after_a_failure(
             opened.seconds = 0.04
             if ends == "error":
                 await sql(database, "alter table bus.message_chunk rename to elsewhere")
-                with pytest.raises(SchemaMissing):
+                with pytest.raises(SchemaMissing, match="migrate verify"):
                     await bus.put_file(opened)
                 await sql(database, "alter table bus.elsewhere rename to message_chunk")
             else:

@@ -35,7 +35,12 @@ NOT_GRANTED = (
 )
 FAR = "Set the clock of this machine: ids have its time."
 """What to do where bus.ensure_partitions refuses."""
-MISSING = frozenset({"3F000", "42P01"})
+BROKEN = (
+    "Run `busctl migrate up`; where it finds nothing to do, `busctl migrate verify` names what is "
+    "missing."
+)
+NO_RELATION = "42P01"
+MISSING = frozenset({"3F000", NO_RELATION})
 AWAY_CLASS = "08"
 
 # SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -85,6 +90,8 @@ def mapped(error: psycopg.Error, transaction_id: UUID | None = None) -> BusctlEr
     kind = _kind(error)
     said = first_line(error)
     if kind is SchemaMissing:
+        if error.sqlstate == NO_RELATION and "bus.migration" not in said:
+            return SchemaMissing(f"The bus schema is not whole ({said}).", remedy=BROKEN)
         return SchemaMissing(f"This database has no bus schema ({said}).")
     about = f" (message {transaction_id})" if transaction_id else ""
     code = f" [SQLSTATE {error.sqlstate}]" if error.sqlstate else ""
