@@ -60,6 +60,20 @@ def describe(page):
     )
     BAD = (
         """
+class Reranker:
+    _MAX_CHARS = 4000
+
+    def rank(self, question, documents):
+        for document in documents:
+            text = str(document)
+            yield self.model.complete(prompt=f"{question}: {text[: self._MAX_CHARS]}")
+""",
+        """
+def searched(result, document):
+    result.full_content = document.content[:3500]
+    return result
+""",
+        """
 def run_tool(name, arguments):
     output = str(TOOLS[name](**arguments))
     return {"content": output[:4000], "tool": name}
@@ -113,9 +127,17 @@ def _worst(source: Source, cut: Cut, ends: list[Destination]) -> Destination | N
             if end.kind is kind:
                 return end
     for end in ends:
-        if end.kind is Kind.KEPT and is_payload(end.what) and cut.known:
+        if end.kind is Kind.KEPT and is_payload(end.what) and (cut.known or _is_told_by_name(cut)):
             return end
     return None
+
+
+def _is_told_by_name(cut: Cut) -> bool:
+    """`result.full_content = document.content[:3500]`, longer than an abstract for people."""
+    return is_payload(cut.what) and (cut.constant is None or cut.constant >= _LEAST_KEPT)
+
+
+_LEAST_KEPT = 1000
 
 
 def _confidence(source: Source, cut: Cut, end: Destination, function: Function) -> Confidence:
@@ -146,7 +168,14 @@ def _is_asked_for(cut: Cut, function: Function) -> bool:
 
 def _parameters(cut: Cut, function: Function) -> set[str]:
     """The parameters that the limit is made of."""
-    names = {each.id for each in ast.walk(cut.bound) if isinstance(each, ast.Name)}
+    constants = {
+        id(each.value) for each in ast.walk(cut.bound)
+        if isinstance(each, ast.Attribute) and each.attr.isupper()
+    }  # fmt: skip
+    names = {
+        each.id for each in ast.walk(cut.bound)
+        if isinstance(each, ast.Name) and id(each) not in constants
+    }  # fmt: skip
     arguments = function.args
     every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
     return names & {each.arg for each in every}
