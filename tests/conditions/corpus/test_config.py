@@ -13,7 +13,7 @@ from tests.conditions.corpus.packages import unpack
 CODES = {f"CF00{number}" for number in range(1, 8)}
 # What was reached, less a little: a fall below is a change for the worse.
 TUNED_ON = {"precision": 0.90, "recall": 0.85}
-HELD_OUT = {"precision": 0.76, "recall": 0.78}
+HELD_OUT = {"precision": 0.83, "recall": 0.88}
 Found = set[tuple[str, str, int]]
 
 
