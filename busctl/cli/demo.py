@@ -59,12 +59,13 @@ def _folder() -> Iterator[Path]:
 async def _until_told(work: Coroutine[Any, Any, bool]) -> bool:
     """SIGTERM ends the demonstration as Ctrl-C does: with everything stopped and removed."""
     import asyncio
-    import signal
 
+    from busctl.cli.running import ending_signals
     from busctl.core.errors import BusctlError
 
     task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in ending_signals():
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         return await task
     except asyncio.CancelledError:

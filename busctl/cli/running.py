@@ -58,23 +58,24 @@ def chosen_of(sets: list[str] | None) -> dict[str, object]:
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run one coroutine to its end. SIGTERM ends it as Ctrl-C does: what it was doing is undone
-    (no half-written file stays), then the process leaves with 143, as a shell expects."""
+    """Run one coroutine to its end. SIGTERM, or a terminal that is closed, ends it as Ctrl-C does:
+    what it was doing is undone (no half-written file stays), then the process leaves with 143 or
+    129, as a shell expects."""
     import asyncio
-    import signal
 
-    terminated = False
+    terminated = 0
 
     async def main() -> Result:
         task = asyncio.current_task()
 
-        def end() -> None:
+        def end(number: int) -> None:
             nonlocal terminated
-            terminated = True
+            terminated = number
             if task is not None:
                 task.cancel()
 
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+        for number in ending_signals():
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
         return await work
 
     try:
@@ -82,8 +83,18 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
     except asyncio.CancelledError:
         if not terminated:
             raise
-        say("busctl: terminated.")
-        sys.exit(128 + signal.SIGTERM)
+        with suppress(OSError):  # the terminal may be what has gone
+            say("busctl: terminated.")
+        sys.exit(128 + terminated)
+
+
+def ending_signals() -> list[int]:
+    """The signals that tell a process to end, besides Ctrl-C: SIGHUP too, which a closed terminal
+    sends, unless `nohup` has it ignored."""
+    import signal
+
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
 
 
 def stand_back() -> None:

@@ -49,8 +49,8 @@ def serve(
     """Serve tools over a WebSocket, and their answers over WebSocket and HTTP.
 
     Every answer is stored before it is told. Without DATABASE_URL an embedded PostgreSQL is
-    started. SIGTERM or Ctrl-C lets running calls finish (BUSCTL_DRAIN_TIMEOUT_SECS); a second one
-    ends at once. Logs go to stderr.
+    started. SIGTERM, Ctrl-C or a closed terminal lets running calls finish
+    (BUSCTL_DRAIN_TIMEOUT_SECS); a second signal ends at once. Logs go to stderr.
 
     \b
     Examples:

@@ -8,21 +8,23 @@ import os
 import signal
 import sys
 
+from busctl.cli.running import ending_signals
 from busctl.core.errors import ConfigurationError
 
 log = logging.getLogger("busctl.serve")
 
 
 def stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second ends the process at once."""
+    """Set by the first SIGTERM, SIGHUP or SIGINT; the second ends the process at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def told(number: int) -> None:
-        if stop.is_set():
+        # A closed terminal sends it twice: by the kernel and by its shell.
+        if stop.is_set() and number != signal.SIGHUP:
             os._exit(128 + number)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (*ending_signals(), signal.SIGINT):
         loop.add_signal_handler(number, told, number)
     return stop
 

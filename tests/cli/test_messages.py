@@ -373,7 +373,9 @@ def test_interrupting_a_get_that_nobody_reads_ends_it(database: str) -> None:
     child.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_interrupting_a_get_leaves_no_half_file(
     database: str, tmp_path: Path, number: int, code: int
 ) -> None:

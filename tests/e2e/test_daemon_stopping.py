@@ -41,14 +41,17 @@ def appear(path: Path, text: str) -> None:
     aside.rename(path)
 
 
-async def test_sigterm_lets_running_calls_finish(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_lets_running_calls_finish(
+    database: str, tmp_path: Path, number: int
+) -> None:
     gate = tmp_path / "gate"
     with daemon(database) as running:
         async with session(running) as client:
             call = {"name": "wait_for", "arguments": {"path": str(gate)}, "request_id": "r"}
             await client.say("call_tool", **call)
             await client.hear_op("call_tool_ack")
-            running.process.send_signal(signal.SIGTERM)
+            running.process.send_signal(number)
             await until(lambda: "draining" in running.log)
             refused = await client.call("text", {"value": "late"}, request_id="late")
             assert refused["error"]["code"] == "OVER_CAPACITY"
