@@ -106,7 +106,7 @@ class Guard:
                 "The token comes from BUSCTL_TOKEN, which the daemon cannot change.",
                 remedy="Change BUSCTL_TOKEN and start the daemon again.",
             )
-        if len(new) < MIN_CHARS or not (new.isascii() and new.isprintable()) or " " in new:
+        if len(new) < MIN_CHARS or not _is_token(new):
             raise ConfigurationError(
                 f"The new token must be {MIN_CHARS} or more printable ASCII characters, no spaces."
             )
@@ -127,10 +127,21 @@ def _same(shown: str, token: str) -> bool:
 
 
 def _load(path: Path) -> str:
-    token = path.read_text(encoding="utf-8").strip()
+    remedy = "Delete it and start again."
+    token = path.read_text(encoding="utf-8", errors="replace").strip()
     if not token:
-        raise Unauthorized(f"The token file {path} is empty.", remedy="Delete it and start again.")
+        raise Unauthorized(f"The token file {path} is empty.", remedy=remedy)
+    if not _is_token(token):
+        raise Unauthorized(
+            f"The token file {path} holds spaces or characters outside printable ASCII, so nobody "
+            "can show what is in it.",
+            remedy=remedy,
+        )
     return token
+
+
+def _is_token(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _make(path: Path) -> None:

@@ -385,6 +385,18 @@ def test_a_token_file_open_to_others_is_refused(tmp_path: Path) -> None:
     assert "chmod 600" in said
 
 
+@pytest.mark.parametrize("held", [b"", b"two words\n", "schlüssel".encode(), b"\xff\xfe\x00"])
+def test_a_token_file_that_holds_no_token_is_refused(tmp_path: Path, held: bytes) -> None:
+    (tmp_path / "token").write_bytes(held)
+    (tmp_path / "token").chmod(0o600)
+    code, said = refused(
+        tmp_path, "postgresql://127.0.0.1:1/x",
+        BUSCTL_TOKEN="", BUSCTL_STATE_DIR=str(tmp_path),
+    )  # fmt: skip
+    assert code == 2
+    assert "Delete it and start again." in said
+
+
 async def test_log_lines_are_json_and_name_what_they_are_about(database: str) -> None:
     with daemon(database, MESSAGE_BUS_LOG_ALL_OPERATIONS="true") as running:
         async with session(running, session_id="s") as client:
