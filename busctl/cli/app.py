@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from busctl import __version__
 from busctl.cli.commands import TABLE, Commands
-from busctl.cli.standard import drop_output, open_closed
+from busctl.cli.standard import drop_output, escape_what_has_no_code, open_closed
 from busctl.core.errors import BusctlError, FileFailed, Unforeseen
 
 
@@ -118,6 +118,7 @@ def root(
 def main() -> None:
     """Run the command line; named errors become their exit codes, never a traceback."""
     open_closed()
+    escape_what_has_no_code()
     try:
         try:
             app()

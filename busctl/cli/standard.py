@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 
+ESCAPE = "busctl.escape"
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -22,6 +25,23 @@ def open_closed() -> None:
             number = os.open(os.devnull, flags)
             os.set_inheritable(number, True)  # as the other two: children get all three
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+def escape_what_has_no_code() -> None:
+    """What a terminal's encoding lacks (a locale that is not UTF-8), and bytes of a file's name
+    that are no text, are printed as JSON writes them: legible, and JSON stays JSON."""
+    codecs.register_error(ESCAPE, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPE)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    import json
+
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def drop_output() -> None:

@@ -7,6 +7,7 @@ that a command imports what it needs, and its exit code through the script.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -173,3 +174,27 @@ def test_a_reader_that_has_gone_is_no_failure(folder: Path, words: str) -> None:
         )  # fmt: skip
     assert done.returncode == 141
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("ascii", r"t\u00e4l \ud83c\udf89"),
+        ("latin-1", r"täl \ud83c\udf89"),
+        ("utf-8", "täl \U0001f389"),
+    ],
+)
+def test_a_locale_without_all_letters(folder: Path, encoding: str, shown: str) -> None:
+    """Set as a variable, for a machine may have no locale but UTF-8."""
+    label = "täl \U0001f389"
+    made = subprocess.run(
+        [SCRIPT, "put", "payload", "--session", label], cwd=folder, env=environment(folder, "put"),
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    one = made.stdout.decode().strip()
+    for words in (f"show {one}", f"show {one} --json", "ls", "ls --json"):
+        done = start(folder, words, PYTHONIOENCODING=encoding)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert shown in done.stdout.decode(encoding)
+        if "--json" in words:
+            assert label in str(json.loads(done.stdout.decode(encoding)))
