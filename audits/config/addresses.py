@@ -207,6 +207,16 @@ def _asks_any_port(call: ast.AST) -> bool:
     return any(isinstance(each, ast.Constant) and each.value == 0 for each in given)
 
 
+def _is_own_process(call: ast.Call, place: Place, host: str) -> bool:
+    """Whether a port that is told is asked on this machine: the other end was started from here."""
+    port = call.args[place.position + 1 : place.position + 2]
+    return (
+        host in ("127.0.0.1", "localhost", "::1") and bool(port)
+        and not isinstance(port[0], (ast.Constant, ast.Name))
+        and last_name(call) in ("open_connection", "create_connection", "connect")
+    )  # fmt: skip
+
+
 def judged_host(source: Source, place: Place, text: str) -> Verdict | None:
     """A verdict on a host name or address."""
     if not is_address(text) or _asks_any_port(place.holder):
@@ -220,6 +230,8 @@ def judged_host(source: Source, place: Place, text: str) -> Verdict | None:
     if place.form == "argument":
         call = place.holder
         if not isinstance(call, ast.Call) or last_name(call) not in BINDS or place.position > 1:
+            return None
+        if _is_own_process(call, place, text):
             return None
         if len(call.args) > place.position + 1 and isinstance(call.func, ast.Attribute):
             return Verdict(Kind.ADDRESS, Confidence.MEDIUM, (f"the host of {last_name(call)}",))
@@ -246,6 +258,8 @@ def judged_path(source: Source, place: Place, text: str) -> Verdict | None:
     """A verdict on a path that depends on how the machine was set up."""
     if not is_deployed_path(text) or is_shown(place):
         return None
+    if isinstance(place.node, ast.JoinedStr) and text.startswith("/tmp/"):  # noqa: S108
+        return None  # made for one use, under a name of its own
     match place.form:
         case "keyword" | "argument":
             call = place.holder

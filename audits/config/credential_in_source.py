@@ -51,6 +51,9 @@ def client(connect, password: str):
     return connect(password=password, api_key=API_KEY, token="<your token>")
 """,
         """
+START_TOKEN = "│BEGIN-1│"
+""",
+        """
 def base_placeholders(link):
     return {"url": link, "secret": "6zzjnumtsx136ddy"}
 """,

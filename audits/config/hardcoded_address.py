@@ -56,6 +56,12 @@ def own_private_address(host: str) -> str:
         return probe.getsockname()[0]
 """,
         """
+import asyncio
+
+async def asked(started):
+    return await asyncio.open_connection("127.0.0.1", started["port"])
+""",
+        """
 connection_args_example = dict(host="127.0.0.1", port=1433, user="reader")
 """,
         """

@@ -37,6 +37,16 @@ def complete(client, messages):
     return client.chat.completions.create(model=MODEL, messages=messages)
 """,
         """
+class Chunker:
+    def __init__(self, embedder=None):
+        self.embedder = embedder or OpenAIEmbedder(model="text-embedding-3-small")
+
+class DriversConfig:
+    @lazy_property
+    def driver(self):
+        return PromptDriver(model="gpt-4.1")
+""",
+        """
 def route(router, Body):
     @router.post("/completion")
     def complete(body=Body(example={"model": "gpt-4o-mini", "messages": [], "temperature": 0})):

@@ -29,6 +29,13 @@ class HardcodedPath(HardcodedRule):
 
     GOOD = (
         """
+def packed(archive, number):
+    path = f"/tmp/skill-{number}.tar"
+    with open(path, "wb") as file:
+        file.write(archive)
+    return path
+""",
+        """
 import os
 from pathlib import Path
 

@@ -10,7 +10,7 @@ from audits.config.places import Place, last_name
 from audits.config.uses import DEFAULT, is_global, is_guarded, names_of, use_of
 from audits.config.values import number
 from audits.config.words import is_constant, listed, words
-from busctl.audit import FUNCTIONS, Source
+from busctl.audit import FUNCTIONS, Function, Source
 
 Scope = Either["module", "class", "attribute", "local"]
 
@@ -22,7 +22,7 @@ _FIELDS = re.compile(
 _OTHER_FILES = re.compile(
     r"(?:^|/)(?:setup|conftest|pytest_\w+|noxfile|fabfile|tasks|settings|conf|gunicorn\.conf|gunicorn_conf"
     r"|[\w.]*_pb2(?:_grpc)?)\.py$|/examples?\.py$|(?:^|/)(?:migrations|alembic|locustfiles|fixtures|tutorials?"
-    r"|_vendor|vendor|vendored|third_party|samples?|examples?[_-]\w*"
+    r"|_vendor|vendor|vendored|third_?party|evals|samples?|examples?[_-]\w*"
     r"|cookbooks?|playground)/"
 )
 _EXAMPLES = listed("example examples sample samples placeholder demo")
@@ -47,8 +47,10 @@ def is_operated(source: Source, place: Place) -> bool:
             return False
         if _EXAMPLES & set(words(target_name(around))):
             return False
+        if isinstance(around, ast.BoolOp) and _stands_in(around, inner):
+            return False
         if isinstance(around, ast.ClassDef) and inner in around.body and _holds_fields(around):
-            return isinstance(inner, FUNCTIONS)
+            return isinstance(inner, FUNCTIONS) and not _is_property(inner)
         if isinstance(around, FUNCTIONS) and _shows(around):
             return False
         inner = around
@@ -67,6 +69,19 @@ def _fills_in_parameter(source: Source, place: Place) -> bool:
         isinstance(target, ast.Name) and target.id in taken
         and is_guarded(source, statement, target.id)
     )  # fmt: skip
+
+
+def _stands_in(choice: ast.BoolOp, inner: ast.AST) -> bool:
+    """Whether an object is what holds when none was given: `given or Client(timeout=30)`."""
+    return (
+        isinstance(choice.op, ast.Or) and isinstance(inner, ast.Call)
+        and inner is not choice.values[0] and last_name(inner)[:1].isupper()
+    )  # fmt: skip
+
+
+def _is_property(function: Function) -> bool:
+    """Whether a method of settings is a field that is made when it is asked for."""
+    return any("property" in last_name(each) for each in function.decorator_list)
 
 
 def _is_tabled(source: Source, place: Place) -> bool:

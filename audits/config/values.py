@@ -144,7 +144,7 @@ def is_authorization(text: str) -> bool:
 
 def is_secret_value(text: str) -> bool:
     """Whether a value under a secret's name is a secret: no placeholder, no word, no name."""
-    if not 6 <= len(text) <= 500 or any(each.isspace() for each in text):
+    if not 6 <= len(text) <= 500 or not text.isascii() or any(each.isspace() for each in text):
         return False
     if _PLACEHOLDER.search(text) or "://" in text or text[0] in "/.#@%-_" or _PUBLIC.match(text):
         return False
