@@ -119,7 +119,7 @@ def import_(
     from busctl.cli.running import emit_json, report_error, run, settings_for
     from busctl.core.durations import parse_duration
 
-    duration = parse_duration(ttl, "--ttl") if ttl else None
+    duration = parse_duration(ttl, "--ttl") if ttl is not None else None
     settings = None if dry_run else settings_for(env_file, sets)
     problems: list[Problem] = []
     done, fault = run(_imported(settings, file, duration, _teller(problems, as_json)))

@@ -70,9 +70,9 @@ def put(
 
     settings = settings_for(env_file, sets, compression=compression)
     chosen: dict[str, Any] = {
-        "transaction_id": parse_id(transaction_id) if transaction_id else None,
-        "ttl": parse_duration(ttl, "--ttl") if ttl else None,
-        "checksum": _digest(checksum) if checksum else None,
+        "transaction_id": parse_id(transaction_id) if transaction_id is not None else None,
+        "ttl": parse_duration(ttl, "--ttl") if ttl is not None else None,
+        "checksum": _digest(checksum) if checksum is not None else None,
     }
     labels = _labels(
         message_type=message_type, tool_name=tool, session_id=session, request_id=request,

@@ -63,7 +63,7 @@ def wanted(
     return Filter(
         message_type=message_type, tool_name=tool, session_id=session, request_id=request,
         owner=owner, status=status, limit=limit, oldest_first=oldest_first,
-        since=parse_moment(since, now, "--since") if since else None,
-        until=parse_moment(until, now, "--until") if until else None,
+        since=parse_moment(since, now, "--since") if since is not None else None,
+        until=parse_moment(until, now, "--until") if until is not None else None,
         after=parse_id(after) if after else None,
     )  # fmt: skip

@@ -318,6 +318,18 @@ def test_what_an_error_quotes_does_not_steer_the_terminal(database: str, tmp_pat
     assert "\x1b" not in done.err
 
 
+@pytest.mark.parametrize(
+    "args",
+    [["put", "f", "--id", ""], ["put", "f", "--ttl", ""], ["put", "f", "--checksum", ""],
+     ["ls", "--since", ""], ["ls", "--until", ""], ["import", "f", "--ttl", ""]],
+)  # fmt: skip
+def test_a_variable_that_was_not_set_is_no_default(database: str, args: list[str]) -> None:
+    """`rm $(busctl ls --until "$THEN" | cut -f1)` must not come to mean all messages."""
+    done = busctl(database, *args)
+    assert done.code == 2
+    assert "''" in done.err
+
+
 def test_a_file_without_a_name_is_told_as_that(database: str) -> None:
     done = busctl(database, "put", "")
     assert done.code == 2
