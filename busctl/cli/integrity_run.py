@@ -43,12 +43,12 @@ class Wanted:
 
 
 def wanted_of(
-    settings: Settings, *, sizes: str, contents: str, paths: str, concurrency: int, keep: bool,
-    url: str | None, find_max: bool, max_bytes: str | None,
+    settings: Settings, *, sizes: str | None, default_sizes: str, contents: str, paths: str,
+    concurrency: int, keep: bool, url: str | None, find_max: bool, max_bytes: str | None,
 ) -> Wanted:  # fmt: skip
     """Raises ConfigurationError for what it cannot read, or a size over the configured maximum."""
-    chosen = sizes_of(sizes)
     most = settings.max_payload_bytes
+    chosen = _defaults(default_sizes, most) if sizes is None else sizes_of(sizes)
     if chosen[-1] > most:
         raise ConfigurationError(
             f"--sizes: {show_size(chosen[-1])} is over the largest payload, {show_size(most)}.",
@@ -60,6 +60,12 @@ def wanted_of(
                    first_seed=secrets.randbelow(1 << 40))  # fmt: skip
     bound, why = _bound(settings, max_bytes)
     return Wanted(plan, names_of(paths, PATHS, "--paths"), url, bound if find_max else None, why)
+
+
+def _defaults(sizes: str, most: int) -> list[int]:
+    """Those that the bus takes here, and the largest it takes in place of the others."""
+    taken = [one for one in sizes_of(sizes) if one <= most]
+    return taken if len(taken) == len(sizes_of(sizes)) else sorted({*taken, most})
 
 
 def _bound(settings: Settings, max_bytes: str | None) -> tuple[int, str]:

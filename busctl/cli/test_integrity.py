@@ -15,8 +15,14 @@ DEFAULT_PATHS = "store,websocket,claim,http"
 
 def integrity(
     sizes: Annotated[
-        str, typer.Option(metavar="LIST", help="Sizes; KB is 1,000 bytes, KiB 1,024.")
-    ] = DEFAULT_SIZES,
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Sizes; KB is 1,000 bytes, KiB 1,024. Those of the default that are over the "
+            "largest payload are left out.",
+            show_default=DEFAULT_SIZES,
+        ),
+    ] = None,
     contents: Annotated[
         str, typer.Option(metavar="LIST", help="Kinds of payload; text is known too.")
     ] = DEFAULT_CONTENTS,
@@ -80,13 +86,17 @@ def integrity(
     from busctl.cli import integrity_run
     from busctl.cli.reporting import check_report, write_report
     from busctl.cli.running import emit_json, run, say, settings_for, versioned
+    from busctl.core.sizes import show_size
     from busctl.ops.integrity.page import page_of
 
     settings = settings_for(env_file, sets)
     wanted = integrity_run.wanted_of(
-        settings, sizes=sizes, contents=contents, paths=paths, concurrency=concurrency,
-        keep=keep, url=url, find_max=find_max, max_bytes=max_bytes,
+        settings, sizes=sizes, default_sizes=DEFAULT_SIZES, contents=contents, paths=paths,
+        concurrency=concurrency, keep=keep, url=url, find_max=find_max, max_bytes=max_bytes,
     )  # fmt: skip
+    largest = wanted.plan.sizes[-1]
+    if sizes is None and largest == settings.max_payload_bytes and not (quiet or as_json):
+        say(f"Up to {show_size(largest)}, the largest payload here (MESSAGE_BUS_MAX_PAYLOAD_MB).")
     check_report(report)
     found, left_behind = run(integrity_run.measure(settings, wanted, quiet=quiet or as_json))
     if report is not None:

@@ -147,3 +147,14 @@ async def test_a_command_line_that_is_wrong(database: str, tmp_path: Path) -> No
         assert (done.returncode, done.stdout) == (2, "")
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_sizes_that_are_not_taken_here_are_not_asked_for(database: str, tmp_path: Path) -> None:
+    some = ("--contents", "json", "--paths", "store", "--concurrency", "1", "--json")
+    done = integrity(database, tmp_path, *some, MESSAGE_BUS_MAX_PAYLOAD_MB="0.0123")
+    assert done.returncode == 0
+    assert [row["size_bytes"] for row in shape(done)["comparisons"]] == [1_000, 10_000, 12_300]
+    done = integrity(database, tmp_path, *some[:-1], MESSAGE_BUS_MAX_PAYLOAD_MB="0.0123")
+    assert done.stderr.startswith("Up to 12,300 bytes, the largest payload here")
+    done = integrity(database, tmp_path, *some, "--sizes", "1MB", MESSAGE_BUS_MAX_PAYLOAD_MB="0.01")
+    assert done.returncode == 2
