@@ -501,6 +501,31 @@ def test_a_dsn_is_shown_without_its_password(dsn: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("dsn", "said"),
+    [
+        ("postgresql://h:99999/db", "names a port"), ("postgresql://h:0/db", "names a port"),
+        ("postgresql://h1:1,h2:70000/db", "names a port"),
+        ("postgresql://h/db?port=abc", "names a port"), ("host=h port='x'", "names a port"),
+        ("postgresql://h/db?sslmode=full", "names an sslmode"),
+        ("host=h sslmode=verify", "names an sslmode"),
+    ],
+)  # fmt: skip
+def test_what_libpq_would_not_take_is_a_fault_before_it_is_asked(dsn: str, said: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=said):
+        from_environ(DATABASE_URL=dsn)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    ["postgresql://h1:5432,h2,[::1]:1/db?sslmode=verify-full", "host=h port=1,2 sslmode='prefer'",
+     "postgresql://[::1]/db", "postgresql:///db?port=6543", "postgresql://h:/db",
+     "host=h passport=x password='a port=b'"],
+)  # fmt: skip
+def test_what_it_would_take_is_none(dsn: str) -> None:
+    assert from_environ(DATABASE_URL=dsn).settings.database_dsn() == dsn
+
+
+@pytest.mark.parametrize(
     "dsn", ["postgresql://me@host/db?sslmode=require", "postgresql:///db", "host=h dbname=d"]
 )
 def test_a_dsn_without_a_password_is_shown_as_it_is(dsn: str) -> None:

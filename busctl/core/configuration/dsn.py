@@ -9,12 +9,16 @@ from urllib.parse import parse_qsl, urlsplit
 MASK = "***"
 SCHEMES = ("postgresql", "postgres")
 
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+_ENDS_IN_PORT = re.compile(r":\d*$")
 _HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(?::\d{0,5})?")
 _MASKED_KEYS = r"(?:password|sslpassword|oauth_client_secret)"
 _URI_SECRET = re.compile(rf"(?i)([?&]{_MASKED_KEYS}=)[^&#]*")
 _NOT_ENCODED = re.compile(r"\s|%(?![0-9A-Fa-f]{2})|%00")
 _PAIR = r"(?:'(?:\\.|[^'\\])*'|(?:\\.|[^\s'\\])*)"
 _PAIRS = re.compile(rf"(?s)\s*(?:[a-z_]+\s*=\s*{_PAIR}(?:\s+|$))+")
+_EACH_PAIR = re.compile(rf"(?s)([a-z_]+)\s*=\s*({_PAIR})")
 _PAIR_SECRET = re.compile(rf"(?s)\b({_MASKED_KEYS}\s*=\s*){_PAIR}")
 
 
@@ -24,7 +28,7 @@ def dsn_fault(dsn: str) -> str | None:
         return "still holds the placeholder [YOUR-PASSWORD]; put the password in its place"
     if "://" not in dsn:
         if _PAIRS.fullmatch(dsn):
-            return None
+            return _value_fault(_EACH_PAIR.findall(dsn))
         return "is neither postgresql://user:password@host:port/database nor key=value pairs"
     if dsn.partition("://")[0] not in SCHEMES:
         return "does not start with postgresql://"
@@ -33,7 +37,25 @@ def dsn_fault(dsn: str) -> str | None:
             "cannot be read; percent-encode / ? # [ ] @ : % and spaces in the password "
             "(/ is %2F, @ is %40, % is %25)"
         )
+    parts = urlsplit(dsn)
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    ports = [("port", host.rpartition(":")[2]) for host in hosts if _ENDS_IN_PORT.search(host)]
+    return _value_fault([*ports, *parse_qsl(parts.query)])
+
+
+def _value_fault(pairs: list[tuple[str, str]]) -> str | None:
+    """What libpq would find only when it connects, as if the server were away."""
+    for name, value in pairs:
+        held = value.strip("'")
+        if name == "port" and not all(_is_port(one) for one in held.split(",")):
+            return "names a port that is not a number from 1 to 65535"
+        if name == "sslmode" and held not in SSL_MODES:
+            return f"names an sslmode that is none of {', '.join(SSL_MODES)}"
     return None
+
+
+def _is_port(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535)
 
 
 def _is_uri(dsn: str) -> bool:
