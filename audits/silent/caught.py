@@ -8,7 +8,7 @@ from audits.silent.case import Case
 from audits.silent.done import is_real
 from audits.silent.exceptions import Kind
 from audits.silent.guarded import inside
-from audits.silent.sinks import message_of
+from audits.silent.sinks import Loudness, message_of
 from audits.silent.words import FAILURE, KEEP, all_words, group, verb
 from audits.silent.work import joined
 
@@ -20,7 +20,7 @@ _ASKED = group(
     "iscoroutinefunction getmro mro fields get_args get_origin unwrap version ip_address "
     "ip_network inet_pton fileno isatty get_terminal_size getpwuid getuser gethostname deepcopy "
     "copy Version urlparse urlsplit fromhex issubclass getattr setattr setlocale tcgetattr "
-    "getrlimit sysconf"
+    "getrlimit sysconf relative_to"
 )
 _DATABASE = group(
     "sqlite sql psycopg asyncpg sqlalchemy pymongo redis database operational integrity postgres"
@@ -42,6 +42,10 @@ def of_database(case: Case) -> str:
 
 def shape(case: Case) -> str:
     return f"{case.caught}: a value of another form" if case.kind is Kind.SHAPE else ""
+
+
+def absent(case: Case) -> str:
+    return f"{case.caught}: what was looked for is not there" if case.kind is Kind.ABSENCE else ""
 
 
 def one_case(case: Case) -> str:
@@ -80,7 +84,7 @@ def about_error(case: Case) -> str:
 
 
 def awaits(case: Case) -> str:
-    broad = case.kind is Kind.EVERYTHING and case.work.awaits
+    broad = case.kind is Kind.EVERYTHING and case.work.awaits and case.reaction.effect != "pass"
     return "whatever goes wrong with others it waits for" if broad else ""
 
 
@@ -108,8 +112,33 @@ def malformed(case: Case) -> str:
         return ""
     effect, value = case.reaction.effect, case.reaction.value
     nothing = value is None or (isinstance(value, ast.Constant) and value.value is None)
-    lost = is_real(value) or effect in ("continue", "pass") or (effect == "assign" and nothing)
+    # `text = loads(text)` and `pass` leaves the text as it came.
+    lost = is_real(value) or effect == "continue" or (effect == "assign" and nothing)
     return "malformed data become nothing" if lost else ""
+
+
+def hardly_fails(case: Case) -> str:
+    """No call that could fail: at most a key or an attribute that is not there."""
+    return "next to nothing in it can fail" if case.work.cannot_fail else ""
+
+
+def at_hand(case: Case) -> str:
+    """`except OSError as error:` and no more than a debug line, or a question on its type."""
+    quiet = case.reaction.level is not Loudness.INFO
+    bound = case.kind is Kind.OUTSIDE and quiet and case.one.bound
+    return f"{case.one.bound} is at hand, and nobody is told" if bound else ""
+
+
+def suppressed(case: Case) -> str:
+    """`suppress()` is written by who has thought of it."""
+    return "it is suppressed by name" if case.one.suppressed else ""
+
+
+def removes(case: Case) -> str:
+    """What is to go may be gone already."""
+    done = case.work
+    gone = any(verb(name) == "remove" for name in (*done.writes, *done.others, *done.reads))
+    return "what is to be removed may be gone" if gone else ""
 
 
 def _last_names(calls: list[str]) -> list[str]:

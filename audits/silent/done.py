@@ -9,6 +9,7 @@ from audits.silent.case import Case
 from audits.silent.category import fails_open, retries
 from audits.silent.exceptions import Kind
 from audits.silent.guarded import inside
+from audits.silent.sinks import Loudness
 from audits.silent.words import EXPECTED, FAILURE
 from busctl.audit import walk
 
@@ -32,15 +33,31 @@ def quiet_alone(case: Case) -> str:
     return "only a debug line tells of it" if alone else ""
 
 
-def quiet_outside(case: Case) -> str:
-    """What failed lies outside of the program, where somebody could mend it if he knew."""
-    told = called_failure(case) and case.kind is Kind.OUTSIDE
-    return "a failure of something outside is told to a debug log" if told else ""
+def told_what(case: Case) -> str:
+    """Whoever writes what failed into a line wants to find it; a debug line is not looked for."""
+    detailed = any(
+        len(call.args) > 1 or any(isinstance(each, ast.JoinedStr) for each in call.args)
+        for call in case.reaction.quiet
+    )
+    alone = detailed and case.reaction.level is not Loudness.INFO
+    return "what failed is told to a debug log alone" if alone else ""
 
 
 def looks_real(case: Case) -> str:
     real = is_real(case.reaction.value)
     return f"{case.default} looks like a real answer" if real else ""
+
+
+def odd_one(case: Case) -> str:
+    """An empty value for one of several, among real ones."""
+    among = _of_several(case) and looks_real(case)
+    return f"{case.default} stands among real answers" if among else ""
+
+
+def misread(case: Case) -> str:
+    """`rows = []`, `cost = 0.0`: what could not be read is taken for an answer."""
+    misread = is_real(case.reaction.value) and case.work.parses
+    return f"what cannot be read is taken for {case.default}" if misread else ""
 
 
 def flags(case: Case) -> str:
@@ -114,15 +131,6 @@ def next_follows(case: Case) -> str:
     return "the first that works ends the loop" if ends else ""
 
 
-def sets_nothing(case: Case) -> str:
-    """A side effect alone: nothing that comes after reads what it sets."""
-    if case.reaction.effect != "pass" or case.work.sets:
-        return ""
-    if any(isinstance(node, ast.Return) for node in inside(case.one.body)):
-        return ""
-    return "nothing after it reads what it sets"
-
-
 def fast_path(case: Case) -> str:
     """Where it works the function ends; where it does not, another way follows."""
     if case.reaction.effect not in ("pass", "act", "continue", "assign") or retries(case):
@@ -149,6 +157,16 @@ def drops_item(case: Case) -> str:
         for node in inside([*case.one.body, *getattr(case.one.statement, "orelse", ())])
     )
     return "an item that fails is left out of what is gathered" if gathers else ""
+
+
+def not_whole(case: Case) -> str:
+    """One of several fails, and what comes of the others looks like the whole."""
+    alone = _of_several(case) and not (retries(case) or next_follows(case) or drops_item(case))
+    return "one of several fails, and the rest looks whole" if alone else ""
+
+
+def _of_several(case: Case) -> bool:
+    return isinstance(case.setting.in_loop, (ast.For, ast.AsyncFor))
 
 
 def _does_more(statement: ast.stmt) -> bool:

@@ -26,7 +26,7 @@ class FailureAsAnswer(HandlerRule):
         """\
 def total(rows):
     try:
-        return sum(row.amount for row in rows)
+        return sum(float(row["amount"]) for row in rows)
     except Exception:
         return 0
 """,

@@ -8,7 +8,7 @@ import re
 from audits.silent.case import Case
 from audits.silent.category import reads_environment
 from audits.silent.done import is_real
-from audits.silent.words import BESIDE, words
+from audits.silent.words import CACHE
 
 _MEANT = re.compile(
     r"best[- ]effort|never (?:raise|fail|break|block)|(?:must|should) not (?:fail|break|raise|"
@@ -21,26 +21,39 @@ _MEANT = re.compile(
 
 _NAMED = {
     "none": re.compile(r"\bnone\b"), "false": re.compile(r"\bfalse\b"),
-    "empty": re.compile(r"\bempty\b|\bzero\b|\b0\b|\[\]|\{\}|\bnothing\b"),
+    "empty": re.compile(r"\bempty\b|\bnone\b|\bzero\b|\b0\b|\[\]|\{\}|\bnothing\b"),
     "other": re.compile(r"default|fall"),
 }  # fmt: skip
 
 
-def commented(case: Case) -> str:
-    return "a comment speaks of it" if case.comment else ""
+_OTHER_WAY = re.compile(
+    r"\bfall(?:s|ing)?[- ]?backs?\b|\bback to\b|\bmissing\b|\babsent\b", re.IGNORECASE
+)
+_OF_USERS = re.compile(r"\b(?:users?|custom|explicit(?:ly)?|supplied|configured)\b", re.IGNORECASE)
+
+
+_REASONED = re.compile(r"\b(?:not|may|can)\b", re.IGNORECASE)
+
+
+def explained(case: Case) -> str:
+    """A comment that says what is not, may or can be: its author has thought of the case."""
+    return "a comment says why" if _REASONED.search(case.comment) else ""
 
 
 def meant(case: Case) -> str:
-    """The docstring or comment says that a failure is meant to be harmless."""
-    if reads_environment(case):  # what a docstring says of other failures is not about settings
+    """The docstring says that a failure is meant to be harmless.
+
+    It is not believed where a value is returned, which has a contract of its own, nor for settings.
+    """
+    if reads_environment(case) or case.reaction.effect == "return":
         return ""
     return "the docstring says it may fail" if _MEANT.search(case.setting.docstring) else ""
 
 
 def contract(case: Case) -> str:
-    """The docstring names the very value that stands in."""
+    """The docstring names the very value that stands in, and no log is told of it."""
     told = case.setting.docstring.lower()
-    if not told or case.reaction.effect != "return":
+    if not told or case.reaction.effect != "return" or case.debugged:
         return ""
     value = case.reaction.value
     kept = _NAMED[
@@ -52,10 +65,26 @@ def contract(case: Case) -> str:
     return f"the docstring speaks of {kept.group()}" if kept else ""
 
 
-def beside(case: Case) -> str:
-    """Receipts, indicators, housekeeping: the call or the function is beside the work."""
-    said = words(case.work.main) | case.setting.said
-    return "what is tried is beside the work" if said & BESIDE else ""
+def other_way(case: Case) -> str:
+    """The docstring knows of the case: what is missing, and where it falls back to."""
+    told = _OTHER_WAY.search(case.setting.docstring)
+    return f"the docstring knows of it ({told.group().lower()})" if told else ""
+
+
+def for_users(case: Case) -> str:
+    """What somebody chose is at work here, by the docstring."""
+    told = _OF_USERS.search(case.setting.docstring)
+    return f"it is about what somebody chose ({told.group().lower()})" if told else ""
+
+
+def asks(case: Case) -> str:
+    probes = case.setting.probes and case.work.returns
+    return f"{case.setting.name} by its name asks or tries" if probes else ""
+
+
+def caches(case: Case) -> str:
+    cached = (case.setting.said | case.setting.holder) & CACHE
+    return "what a cache has not is made again" if cached else ""
 
 
 def in_handler(case: Case) -> str:

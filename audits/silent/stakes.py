@@ -55,7 +55,7 @@ def named(case: Case) -> str:
 
 
 def storage(case: Case) -> str:
-    kept = case.setting.holder & (STORAGE | {"models", "vector", "memory"})
+    kept = case.setting.holder & (STORAGE | {"models", "vector", "memory", "registry"})
     return "this part of the program keeps data" if kept else ""
 
 

@@ -15,7 +15,6 @@ _ASIDE = group(
     "scripts dev contrib commands command platform observability metrics"
 )
 _USAGE = group("telemetry analytics otel opentelemetry observability monitoring")
-_CODES = group("decode encode b64decode b64encode")
 _TELLS = group("send write emit notify")
 
 
@@ -52,12 +51,6 @@ def phones_home(case: Case) -> str:
     return f"it is about {found}" if found else ""
 
 
-def codes(case: Case) -> str:
-    """Bytes or text of another encoding: a question on the value, most of the time."""
-    coded = any(holder and last in _CODES for holder, _, last in _parted(case.work.calls))
-    return "it decodes or encodes a value" if coded else ""
-
-
 def tells_others(case: Case) -> str:
     """Unlike a database, who is written to may be gone, and asks again if it is not."""
     sent = any(words(name) & _TELLS for name in case.work.writes)
@@ -65,13 +58,8 @@ def tells_others(case: Case) -> str:
 
 
 def may_be_none(case: Case) -> str:
-    declared = case.setting.optional and not procedure(case)
+    declared = case.setting.optional and case.setting.returns != "None"
     return "its type says that it may give None" if declared else ""
-
-
-def procedure(case: Case) -> str:
-    """Nobody reads its answer, for there is none."""
-    return "its type says that it gives nothing" if case.setting.returns == "None" else ""
 
 
 def parses(case: Case) -> str:

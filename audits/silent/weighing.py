@@ -7,10 +7,9 @@ from audits.silent.done import called_failure
 from audits.silent.evidence import BIAS, GRAVE, WEIGHED
 from audits.silent.exceptions import Kind
 
-_ALONE = "sets_nothing"
-REPORTED = -1.2
-LIKELY = -0.4
-SURE = 0.48
+REPORTED = -1.4
+LIKELY = -0.7
+SURE = 0.0
 
 
 def weigh(case: Case) -> None:
@@ -20,7 +19,7 @@ def weigh(case: Case) -> None:
         said = one.say(case)
         if said:
             case.weigh(one.weight, said)
-            case.excused = case.excused or (one.weight < 0 and one.key != _ALONE)
+            case.excused = case.excused or one.weight < 0
 
 
 def is_plain(case: Case) -> bool:

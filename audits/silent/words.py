@@ -149,16 +149,6 @@ EXPECTED = re.compile(
     re.IGNORECASE,
 )
 
-# Beside the work: what is tried here helps, and the work is done without it.
-BESIDE = group(
-    "reaction reactions receipt receipts typing emoji indicator photo avatar picture favicon "
-    "thumbnail title caption progress spinner display banner compaction compact optimize vacuum gc "
-    "prune sweep housekeeping index etag mtime utime fsync chmod touch prefetch preload warm "
-    "warmup hint hints suggest suggestion heartbeat keepalive notification notifications telemetry "
-    "metric metrics trace tracing span analytics stats statistics profiling screenshot highlight "
-    "preview observability highlighted ack acknowledge examples sample autodetect enhance enrich "
-    "greeting changelog news"
-)
 # Verbs that keep or send something: when they fail, it is gone.
 KEEP = group(
     "save store commit persist write insert update upsert delete remove register publish send "
@@ -171,8 +161,8 @@ RELIED = group(
     "policy policies guardrail guardrails budget cost costs price pricing spend billing payment "
     "payments orders invoice tenant tenants team teams organization org project projects "
     "schedule schedules job jobs queue delivery webhook webhooks document documents chunk chunks "
-    "embedding embeddings vector vectors knowledge memory memories migration migrations config "
-    "configs settings tool tools provider providers deployment deployments router certificate "
+    "embedding embeddings vector vectors knowledge memory memories migration migrations "
+    "tool tools provider providers deployment deployments router certificate "
     "certificates rotation lease grant role roles limits rule rules customer customers "
     "subscription subscriptions ledger transaction checkpoint checkpoints backup dataset datasets "
     "entity entities artifact artifacts upstream tracker usage usages schema schemas"

@@ -62,7 +62,7 @@ class Cache:
                 ).fetchall()
                 found |= {key: unpacked(value) for key, value in rows}
             except (sqlite3.Error, ValueError, KeyError, TypeError):
-                return found  # a damaged cache is an empty one; the files are looked at again
+                return found  # a damaged cache is not trusted: the files are looked at again
         return found
 
     def keep(self, results: Iterable[tuple[bytes, Examined]]) -> None:

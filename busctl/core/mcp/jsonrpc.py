@@ -91,7 +91,7 @@ def batch_in(line: bytearray) -> list[bytearray]:
                 return []
             at = _blank_to(text, at + (text[at] == ","))
     except (ValueError, IndexError, RecursionError):
-        return []
+        return []  # it may be a single message, or no JSON at all: whoever reads it next finds out
     return found
 
 

@@ -129,7 +129,7 @@ class Keeper:
             async with asyncio.timeout(ASK_SECS):
                 envelope = await self.bus.store.stat(transaction_id)
         except (BusctlError, TimeoutError) as unknown:
-            # The spool takes it under the same id: should it be stored, reconciling finds it.
+            # It may be stored or not: the spool takes it under the same id, reconciling finds it.
             log.debug("not known whether stored", extra={"error": str(unknown)})
             return None
         return None if envelope is None else envelope.claim()

@@ -1,6 +1,6 @@
 """How well the rules on silent failures agree with handlers labelled by hand.
 
-The labels in silent.tsv come from nearly eighty published packages. Only the labelled files are
+The labels in silent.tsv come from 164 published packages. Only the labelled files are
 audited, not the whole packages, so that this stays short: what callers in other files do with a
 result is not seen here. Two figures: on packages the weights were fitted to, and by weights fitted
 without the package that is judged (`crossed`), which is the one that counts. Every package has been
@@ -8,7 +8,7 @@ looked at when evidence was chosen, so that `crossed` is still kinder than code 
 
 heldout.tsv holds labels of nine more packages. Nothing is fitted to them, and no rule may be
 changed after a look at one of them: they are scored by hand at the beginning and at the end of a
-tuning (docs/decisions/0029-what-a-failure-is-about.md has the figures).
+tuning (docs/decisions/0029-what-a-failure-is-about.md and 0030 have the figures).
 """
 
 from __future__ import annotations
@@ -39,16 +39,21 @@ SOURCES = sorted({row.source for row in LABELS})
 _MANY = 60
 _COUNTED = Counter(row.source for row in LABELS)
 _ALSO = {row.source for row in literals.labels()}
-PART = [each for each in SOURCES if each in _ALSO or _COUNTED[each] >= _MANY]
+# Hundreds of megabytes a wheel.
+_LARGE = ("homeassistant==", "ray==", "sglang==", "vllm==")
+PART = [
+    each for each in SOURCES
+    if each in _ALSO or (_COUNTED[each] >= _MANY and not each.startswith(_LARGE))
+]  # fmt: skip
 """What is fetched and judged without --whole-corpus: packages with many labels, or with labelled
 literals, which are fetched anyway."""
 RULES = [rule for rule in rules() if rule.family == "silent" and rule.default]
 # What was reached on the part and on the whole, less a little for labels that lie on the edge.
 FLOORS = {
-    "fitted": (0.59, 0.80),
-    "fitted, high": (0.88, 0.50),
-    "crossed": (0.55, 0.78),
-    "crossed, high": (0.82, 0.48),
+    "fitted": (0.44, 0.67),
+    "fitted, high": (0.74, 0.34),
+    "crossed": (0.41, 0.65),
+    "crossed, high": (0.67, 0.31),
 }
 
 
@@ -139,8 +144,8 @@ def examples() -> list[Row]:
 @pytest.mark.timeout(900)
 def test_every_label_is_of_a_file_that_was_looked_at(looked: dict[str, Looked]) -> None:
     assert [path for each in looked.values() for path in each.unread] == []
-    assert len(LABELS) >= 2300
-    assert len(_labelled(PART)) >= 1500
+    assert len(LABELS) >= 5600
+    assert len(_labelled(PART)) >= 2000
 
 
 def test_no_package_that_is_held_out_is_fitted_to() -> None:
