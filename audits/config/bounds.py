@@ -44,6 +44,7 @@ _DRAWN = re.compile(
     r"(?:^|/)(?:\w+_)?(?:visuali[sz]ations?|render(?:er|ers|ing)?|plot(?:s|ting)?|charts?|tui"
     r"|widgets?)(?:_\w+)?(?:/|\.py$)"
 )
+_LOGGED = frozenset({"handler", "handlers", "log", "logging"})  # how a log is rotated
 _PING = 16
 _LEAST_BYTES, _LEAST_SIZE, _LEAST_LEFT_OUT = 1024.0, 10_000.0, 1_000_000.0
 _DROPPED = listed("queue upload attachment payload body inject")
@@ -82,7 +83,7 @@ def _passed(source: Source, place: Place, value: float) -> Verdict | None:
     call = place.holder
     if not isinstance(call, ast.Call) or last_name(call) in DEFAULTING:
         return None
-    if value < 2 and is_retry(place.name):
+    if (value < 2 and is_retry(place.name)) or _LOGGED & set(words(last_name(call))):
         return None
     peer = peer_of(source, call)
     if place.name == "max_size" and last_name(call) in FRAMED:

@@ -69,6 +69,16 @@ MODELS = {"small": Model(context=128_000, max_output_tokens=8192, price=0.1)}
 CHAT = ModelConfig(max_tokens=4096)
 """,
         """
+from logging.handlers import RotatingFileHandler
+
+MIN_MAX_ROUNDS = 20_000
+
+def logged(path, rounds):
+    if rounds < MIN_MAX_ROUNDS:
+        raise ValueError("too few rounds to exceed")
+    return RotatingFileHandler(path, maxBytes=1_000_000)
+""",
+        """
 MAX_BINS = 100_000
 
 def binned(bins):

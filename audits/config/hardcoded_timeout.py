@@ -112,6 +112,18 @@ def flushing(flush):
     threading.Timer(FLUSH_INTERVAL_SECONDS, flush).start()
 """,
         """
+import threading
+
+STATS_INTERVAL = 30
+RETRY_DELAY = 2
+
+def run(stop: threading.Event, settings, report):
+    settings.register_global(answer_timeout=30)
+    while not stop.wait(STATS_INTERVAL):
+        report()
+        stop.wait(RETRY_DELAY)
+""",
+        """
 import httpx
 
 def documents(client: httpx.Client | None = None):

@@ -22,7 +22,7 @@ _FIELDS = re.compile(
 _OTHER_FILES = re.compile(
     r"(?:^|/)(?:setup|conftest|pytest_\w+|noxfile|fabfile|tasks|settings|conf|gunicorn\.conf|gunicorn_conf"
     r"|[\w.]*_pb2(?:_grpc)?)\.py$|/examples?\.py$|(?:^|/)(?:migrations|alembic|locustfiles|fixtures|tutorials?"
-    r"|_vendor|vendor|vendored|third_?party|evals|samples?|examples?[_-]\w*"
+    r"|_vendor|vendor|vendored|third_?party|dist|bundled|evals|samples?|examples?[_-]\w*"
     r"|cookbooks?|playground)/"
 )
 _EXAMPLES = listed("example examples sample samples placeholder demo")
@@ -79,6 +79,16 @@ def _stands_in(choice: ast.BoolOp, inner: ast.AST) -> bool:
     )  # fmt: skip
 
 
+def _registers(call: ast.Call) -> bool:
+    """`config.register_global(timeout=30)`: the values that settings have until they are set."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    said = words(call.func.attr)
+    return bool(said) and (said[0] == "register" or "defaults" in said) and bool(
+        {"config", "conf", "settings", "options"} & set(words(last_name(call.func.value)))
+    )  # fmt: skip
+
+
 def _is_property(function: Function) -> bool:
     """Whether a method of settings is a field that is made when it is asked for."""
     return any("property" in last_name(each) for each in function.decorator_list)
@@ -88,7 +98,11 @@ def _is_tabled(source: Source, place: Place) -> bool:
     """Whether a literal describes one of many in a table of the module, or is part of settings
     that hold unless others are given: `CHAT = ModelConfig(max_tokens=4096)`."""
     call = place.holder
-    if not isinstance(call, ast.Call) or source.function(call) is not None:
+    if not isinstance(call, ast.Call):
+        return False
+    if _registers(call):
+        return True
+    if source.function(call) is not None:
         return False
     return _FIELDS.search(last_name(call)) is not None or isinstance(
         source.parent(call), (ast.Dict, ast.List, ast.Tuple)

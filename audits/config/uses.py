@@ -47,6 +47,7 @@ _SHOWING = listed(
 )
 _THROUGH = listed("Timeout ClientTimeout timedelta int float str Path len round abs")
 _SLEEPS = frozenset({"sleep"})
+_ENDINGS = listed("stop stopped stopping exit quit shutdown cancel cancelled closing terminate")
 # Arguments whose excess is refused, cut or never sent.
 ENFORCING = listed(
     "ws_max_size max_message_size max_msg_size max_body_size max_content_length "
@@ -238,7 +239,7 @@ def _as_argument(call: ast.Call, node: ast.expr) -> str:
     callee = last_name(call)
     if callee in _CLAMPS:
         return CLAMPED
-    if callee in _SLEEPS:
+    if callee in _SLEEPS or (callee == "wait" and _is_ending(call.func)):
         return SLEPT
     if callee == "range":
         return COUNTED
@@ -249,6 +250,12 @@ def _as_argument(call: ast.Call, node: ast.expr) -> str:
     if call.args and call.args[0] is not node and "default" in words(last_name(node)):
         return DEFAULT  # converted(given, DEFAULT_TIMEOUT)
     return BOUND if callee in BINDS else PASSED
+
+
+def _is_ending(function: ast.expr) -> bool:
+    """`stop_event.wait(INTERVAL)`: a pause that the end of the program cuts short."""
+    receiver = function.value if isinstance(function, ast.Attribute) else function
+    return bool(_ENDINGS & set(words(last_name(receiver))))
 
 
 def _as_value(source: Source, target: ast.expr, statement: ast.AST) -> str:

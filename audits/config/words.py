@@ -34,7 +34,8 @@ _UNITS = frozenset(["seconds", "secs", "minutes", "hours"])
 _NOT_TIMES = listed(
     "poll polling refresh animation blink debounce spinner display render redraw tick frame ui "
     "hover scroll log logging print progress test default connections count jitter warn warning "
-    "monitor jwt flush buffer slack skew leeway margin safety grace idle drain factor multiplier"
+    "monitor stats statistics jwt flush shutdown buffer slack skew leeway margin safety grace idle "
+    "drain factor multiplier"
 )
 # TIMEOUT_ENV names a variable, USER_NAME_TIMEOUT is a time.
 _NAMING = frozenset(["env", "key", "name", "format", "field", "param", "header"])
@@ -53,7 +54,8 @@ _NOT_BOUNDS = listed(
     "title display line lines indent window frame worker workers thread threads batch page scan "
     "excerpt snippet name names key keys header digits precision score iterations dimension "
     "dimensions dim recursion nesting error errors log test value enum code status id index "
-    "pixel pixels redirects env level levels ratio delta percent growth bin bins bucket buckets"
+    "pixel pixels redirects env level levels ratio delta percent growth bin bins bucket buckets "
+    "skew clock"
 )
 _ADDRESSES = frozenset(["port", "host", "hostname"])
 # Agreed with somebody beforehand: the address that an authorization server sends back to.
@@ -89,7 +91,7 @@ def kind_of(name: str) -> Kind | None:
     lasts = said >= {"max", "wait"} or (said & {"limit", "lockout"} and said & _UNITS)
     if (said & _TIMES or lasts) and not (said & _NOT_TIMES or parts[-1] in _NAMING):
         return Kind.TIMEOUT
-    if _is_limit(said):
+    if _is_limit(parts, said):
         return Kind.LIMIT
     return _by_last(parts, said)
 
@@ -99,8 +101,8 @@ def _secret(parts: tuple[str, ...], said: frozenset[str]) -> bool:
     return bool(parts and (parts[-1] in _SECRETS or tail in _SECRETS) and not said & _NOT_SECRETS)
 
 
-def _is_limit(said: frozenset[str]) -> bool:
-    if said & _NOT_BOUNDS:
+def _is_limit(parts: tuple[str, ...], said: frozenset[str]) -> bool:
+    if said & _NOT_BOUNDS or parts[:1] == ("min",):
         return False
     return bool(said & _RETRIES and not said & _TOLD) or bool(
         said & _BOUNDS and (said & _COUNTED or len(said) > 1)
