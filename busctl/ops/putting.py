@@ -18,7 +18,7 @@ from uuid import UUID
 from busctl.core import codec
 from busctl.core.durations import check_ttl
 from busctl.core.envelope import CHUNK_BYTES, ClaimCheck, Compression, Labels, preview_of
-from busctl.core.errors import DigestMismatch, InvalidId, OutsideHorizon
+from busctl.core.errors import DigestMismatch, FileFailed, InvalidId, OutsideHorizon
 from busctl.core.ids import UUID_VERSION, unix_ms_of
 from busctl.core.labels import as_text, checked
 from busctl.ops.access import Access, naming
@@ -305,16 +305,27 @@ async def collected(
     source: AsyncIterator[codec.Buffer], max_bytes: int
 ) -> AsyncIterator[tuple[IO[bytes], int]]:
     """All that an async iterator gives, in a temporary file at its beginning, and its size: over
-    4 MiB it is on the disk. Raises PayloadTooLarge."""
+    4 MiB it is on the disk. Raises PayloadTooLarge and FileFailed."""
     size = 0
     with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES) as waiting:
         async for piece in source:
             size += memoryview(piece).nbytes
             if size > max_bytes:
                 raise too_large(size, max_bytes)
-            await asyncio.to_thread(waiting.write, piece)
+            await asyncio.to_thread(_wait_in, waiting, piece)
         waiting.seek(0)
         yield waiting, size
+
+
+def _wait_in(waiting: IO[bytes], piece: codec.Buffer) -> None:
+    try:
+        waiting.write(piece)
+    except OSError as error:
+        raise FileFailed(
+            f"The folder for temporary files ({tempfile.tempdir or 'none can be used'}) took no "
+            f"more of the payload: {error.strerror or error}.",
+            remedy="Free space there, or set TMPDIR to a folder that has some; nothing was stored.",
+        ) from error
 
 
 def _outgoing(given: Outgoing | codec.Buffer) -> Outgoing:

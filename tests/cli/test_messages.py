@@ -16,7 +16,16 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.cli.commands import busctl, on_terminal, peak_kib, put, start, wait_for
+from tests.cli.commands import (
+    busctl,
+    environment,
+    on_terminal,
+    peak_kib,
+    put,
+    start,
+    wait_for,
+)
+from tests.forks.client import SCRIPT
 
 pytestmark = pytest.mark.one_database
 
@@ -310,6 +319,18 @@ def test_a_full_disk_is_told_with_the_id(database: str) -> None:
     done = busctl(database, "get", one, "-o", "/dev/full", "--json")
     assert done.code == 1
     assert json.loads(done.err)["error"]["transaction_id"] == one
+
+
+def test_a_temporary_folder_that_is_full_is_named(database: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f 2048; exec {SCRIPT} put -"], input=noise(8 * MIB),
+        env=environment(database) | {"TMPDIR": str(tmp_path)}, capture_output=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"temporary files ({tmp_path}) took no more of the payload" in done.stderr.decode()
+    assert b"TMPDIR" in done.stderr
+    assert busctl(database, "ls").out == b""
 
 
 def test_what_an_error_quotes_does_not_steer_the_terminal(database: str, tmp_path: Path) -> None:
