@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from busctl.audit import Project
-from busctl.audit.hierarchy import Hierarchy, InconsistentOrder, may_define
+from busctl.audit.classes import generates_fields
+from busctl.audit.hierarchy import Hierarchy, InconsistentOrder, may_define, may_enforce
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def hidden_reals(classes: Hierarchy, identity: str, order: Sequence[str]) -> Ite
         if _not_in_vain(classes, order, name):
             continue
         before = order_of(classes, first) or ()
+        if _is_generated(classes, order[: order.index(first)], name):
+            continue
         real = _real_after(classes, order, first, before, name)
         if real and _always_overridden(classes, identity, name):
             continue
@@ -127,12 +130,17 @@ def _is_stub(classes: Hierarchy, order: Sequence[str], identity: str, name: str)
 def _is_enforced(classes: Hierarchy, order: Sequence[str]) -> bool:
     """Whether the metaclass checks abstract methods, or could, for all that is known."""
     return any(
-        each not in classes.classes
-        or any(classes.classes[each][flag] for flag in ("abc", "protocol", "dynamic"))
+        may_enforce(each)
+        if each not in classes.classes
+        else any(classes.classes[each][flag] for flag in ("abc", "protocol", "dynamic"))
         for each in order
     )
 
 
+_GENERATED = {
+    "__init__", "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__setattr__",
+    "__delattr__",
+}  # fmt: skip
 _ANSWERS = {"__slots__", "__hash__", "__class_getitem__", "__init_subclass__"}
 
 
@@ -144,10 +152,23 @@ def _is_real(classes: Hierarchy, identity: str, name: str) -> bool:
 def _real_after(
     classes: Hierarchy, order: Sequence[str], first: str, before: Sequence[str], name: str
 ) -> str:
+    wanted = "value" if _member(classes, first, name)["property"] else "function"
     for later in order[order.index(first) + 1 :]:
-        if later not in before and _is_real(classes, later, name):
+        if later in before:
+            continue
+        gives = _member(classes, later, name).get("gives")
+        if _is_real(classes, later, name) or gives in {wanted, "function"}:
             return later
     return ""
+
+
+def _is_generated(classes: Hierarchy, before: Sequence[str], name: str) -> bool:
+    """Whether a class in front of the stub has the method from its decorator."""
+    return name in _GENERATED and any(
+        generates_fields(decorator)
+        for each in before
+        for decorator in classes.classes.get(each, {}).get("decorators", ())
+    )
 
 
 def _not_in_vain(classes: Hierarchy, order: Sequence[str], name: str) -> bool:

@@ -100,6 +100,10 @@ class NoAuditMixin:
     def audit(self, entry):
         pass
 
+class Expires:
+    def clean_up(self):
+        '''No-op: what is kept here ends by itself.'''
+
 class Server:
     def is_large(self):
         return self.size > 10
@@ -107,11 +111,28 @@ class Server:
     def audit(self, entry):
         self.log.write(entry)
 
-class Quiet(Small, NoAuditMixin, Server):
+    def clean_up(self):
+        self.log.truncate()
+
+class Quiet(Small, NoAuditMixin, Expires, Server):
     pass
 """,
     )
     BAD = (
+        # A property that asks for a value, in front of the class that has it.
+        """
+class Named:
+    @property
+    def name(self):
+        msg = "Subclasses must give a name"
+        raise NotImplementedError(msg)
+
+class Tool:
+    name = "search"
+
+class Search(Named, Tool):
+    pass
+""",
         """
 class ToolsMixin:
     def run_tool(self, name):
@@ -200,6 +221,10 @@ class FileStore(Store, Files):
 def _for_callers(kind: str) -> str:
     if kind == "NotImplementedError":
         return "callers get NotImplementedError from a class that has the method."
+    if kind == "return NotImplemented":
+        return "callers get NotImplemented, which counts as true."
+    if kind == "asks for an override":
+        return "callers get an error from a class that has the method."
     return "callers get None and cannot learn that nothing was done."
 
 

@@ -171,7 +171,7 @@ def _class(
         "decorators": [source.dotted(_undecorated(each)) for each in node.decorator_list],
         "on_purpose": is_no_op_on_purpose(node.name, ast.get_docstring(node, clean=False)),
         "members": _members(source, node, seen),
-        "assigned": sorted(seen.assigned.get(id(node), ())),
+        "assigned": sorted(seen.assigned.get(id(node), set()) | _fields(source, node)),
         "test": source.is_test,
     }  # fmt: skip
 
@@ -246,6 +246,33 @@ def _qualified(source: Source, scope: ast.AST, name: str) -> str:
     return f"{source.module}.{source.symbol(scope)}.{name}".lstrip(".")
 
 
+def _generates(source: Source, node: ast.ClassDef) -> bool:
+    """Whether a decorator or base writes an `__init__` that sets the annotated fields."""
+    decorators = (source.dotted(_undecorated(each)) for each in node.decorator_list)
+    return any(generates_fields(each) for each in decorators) or any(
+        source.dotted(each).rpartition(".")[2] == "BaseModel" for each in node.bases
+    )
+
+
+def generates_fields(decorator: str) -> bool:
+    """Whether a decorator writes `__init__`, `__repr__` and their like, as `dataclass` does."""
+    return decorator.rpartition(".")[2] == "dataclass" or decorator in {
+        "attr.s", "attr.attrs", "attr.define", "attr.frozen", "attr.mutable",
+        "attrs.define", "attrs.frozen", "attrs.mutable",
+    }  # fmt: skip
+
+
+def _fields(source: Source, node: ast.ClassDef) -> set[str]:
+    """The annotated names of a class that every instance is given."""
+    if not _generates(source, node):
+        return set()
+    return {
+        each.target.id
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
+
+
 def _members(source: Source, node: ast.ClassDef, seen: _Seen) -> dict[str, dict[str, Any]]:
     members: dict[str, dict[str, Any]] = {}
     plainly = {id(each) for each in _unconditional(node.body)}
@@ -278,14 +305,30 @@ def _member(
         yield statement.name, {"kind": "value", "line": statement.lineno}
     elif isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        empty = isinstance(statement.value, ast.Constant) and statement.value.value is None
+        gives = _gives(source, source.parent(statement), statement.value)
         for target in targets:
             for each in ast.walk(target):
                 if isinstance(each, ast.Name):
-                    yield each.id, {"kind": "value", "line": statement.lineno, "empty": empty}
+                    yield each.id, {"kind": "value", "line": statement.lineno, "gives": gives}
     elif isinstance(statement, (ast.Import, ast.ImportFrom)):
         for name, _ in _bound(source, statement):
             yield name, {"kind": "value", "line": statement.lineno}
+
+
+def _gives(source: Source, around: ast.AST | None, value: ast.expr) -> str:
+    """`function` for what can stand for a method, `value` for anything else, "" for none."""
+    match value:
+        case ast.Constant(value=inner):
+            return "" if inner is None or inner is ... else "value"
+        case ast.Lambda():
+            return "function"
+        case ast.Call(func=ast.Name(id="property")):
+            return "function"
+        case ast.Name(id=name):
+            near = (*getattr(around, "body", ()), *source.tree.body)
+            here = any(isinstance(each, FUNCTIONS) and each.name == name for each in near)
+            return "function" if here else "value"
+    return "value"
 
 
 def _method(source: Source, node: Function, seen: _Seen) -> dict[str, Any]:

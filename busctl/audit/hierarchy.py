@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+from abc import ABCMeta
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -72,18 +73,20 @@ class Hierarchy:
         self._resolved: dict[str, str] = {}
         self._below: defaultdict[str, list[str]] | None = None
         self._orders: dict[str, tuple[str, ...] | InconsistentOrder | None] = {}
-        twice: set[str] = set()
+        twice: set[str] = set()  # in two files: which is meant depends on the run
         for path, facts in project.facts(ClassFacts).items():
             self._facts[facts["module"]] = facts
             self.patched.update(facts["patched"])
             for each in facts["classes"]:
                 identity = f"{facts['module']}.{each['name']}".lstrip(".")
-                if identity in self.classes:
+                before = self.classes.get(identity)
+                both = each if before is None else _either(before, each)
+                if both is None or self._path.get(identity, path) != path:
                     twice.add(identity)
-                self.classes[identity] = each
+                else:
+                    self.classes[identity] = both
                 self._path[identity] = path
         for identity in twice:
-            # Which of two definitions is meant depends on the run.
             del self.classes[identity]
         self.modules = Modules(dict.fromkeys(self._facts, ""))
 
@@ -198,6 +201,32 @@ class Hierarchy:
         return InconsistentOrder(identity) if merged is None else (identity, *merged)
 
 
+def _either(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What holds of two definitions of one name, of which the run chooses one; None where their
+    bases differ."""
+    if one["bases"] != other["bases"] or one["decorators"] != other["decorators"]:
+        return None
+    members = {}
+    for name in {**one["members"], **other["members"]}:
+        first, second = one["members"].get(name), other["members"].get(name)
+        same = (
+            first
+            and second
+            and all(
+                bool(first.get(key)) == bool(second.get(key))
+                for key in ("stub", "abstract", "super")
+            )
+            and first["kind"] == second["kind"]
+        )
+        given = first or second
+        members[name] = first if same else {"kind": "unsure", "line": given["line"]}
+    flags = ("abc", "protocol", "dynamic", "on_purpose", "test")
+    return {
+        **one, "members": members, **{flag: one[flag] or other[flag] for flag in flags},
+        "assigned": sorted({*one["assigned"], *other["assigned"]}),
+    }  # fmt: skip
+
+
 def _merge(lists: list[list[str]]) -> list[str] | None:
     """C3: always the first head that is in no other list's tail; None when there is none."""
     merged: list[str] = []
@@ -253,6 +282,13 @@ def _outside(identity: str) -> tuple[str, ...]:
     )
     found = tuple(f"!{name}" for name in names if name not in _WEIGHTLESS)
     return found if found and found[0] == identity else (identity,)
+
+
+def may_enforce(identity: str) -> bool:
+    """Whether a class from outside the project could refuse to be made while a method of it is
+    abstract, for all that is known."""
+    standard = _standard(identity)
+    return standard is None or isinstance(standard, ABCMeta)
 
 
 def may_define(identity: str, name: str) -> bool:

@@ -42,6 +42,30 @@ LOST = {
     "unenforced": (
         "from abc import abstractmethod\nclass Stub:\n    @abstractmethod\n    def work(self): ..."
     ),
+    "message before": (
+        "class Stub:\n    def work(self):\n        msg = _('Subclasses implement this.')\n"
+        "        raise NotImplementedError(msg)"
+    ),
+    "log before": (
+        "class Stub:\n    def work(self):\n        log.debug('not here')\n"
+        "        raise NotImplementedError"
+    ),
+    "another error": (
+        "class Stub:\n    def work(self):\n"
+        "        raise RuntimeError('work() must be overridden in a subclass')"
+    ),
+    "assertion": "class Stub:\n    def work(self): assert False, 'subclasses must implement work'",
+    "NotImplemented": "class Stub:\n    def work(self): return NotImplemented",
+    "empty generator": "class Stub:\n    def work(self):\n        if False:\n            yield",
+    "either stub": (
+        "import sys\n"
+        "if sys.version_info >= (3, 12):\n    class Stub:\n        def work(self): pass\n"
+        "else:\n    class Stub:\n        def work(self): ..."
+    ),
+    "thread, unenforced": (
+        "import threading\nfrom abc import abstractmethod\n"
+        "class Stub(threading.Thread):\n    @abstractmethod\n    def work(self): ..."
+    ),
     "else": (
         "from typing import TYPE_CHECKING\n"
         "class Stub:\n"
@@ -72,6 +96,13 @@ KEPT = {
     "mangled": "class Stub:\n    def __work(self): pass",
     "on purpose": "class Stub:\n    def work(self):\n        '''Disabled by design.'''",
     "said": "class Stub:\n    def work(self):\n        pass  # intentionally nothing",
+    "no-op": "class Stub:\n    def work(self):\n        '''A no-op: the server does it.'''",
+    "refuses otherwise": "class Stub:\n    def work(self): raise RuntimeError('closed')",
+    "real or stub": (
+        "import sys\n"
+        "if sys.version_info >= (3, 12):\n    class Stub:\n        def work(self): pass\n"
+        "else:\n    class Stub:\n        def work(self): return self.slowly()"
+    ),
     "unknown base": "from somewhere import Base\nclass Stub(Base):\n    pass",
     "dynamic base": "class Stub(make_base()):\n    pass",
     "assigned": (
@@ -111,6 +142,42 @@ def test_a_subclass_that_overrides_both_is_quiet() -> None:
         + "\nclass Both(Stub, Real):\n    def work(self): return Real.work(self)\n"
     )
     assert audited({"a.py": text}, RULES) == []
+
+
+@pytest.mark.parametrize(
+    ("stub", "real", "lost"),
+    [
+        ("def work(self): pass", "work = lambda self: 1", True),
+        ("def work(self): pass", "def _work(self): return 1\n    work = _work", True),
+        ("def work(self): pass", "work = None", False),
+        ("def work(self): pass", "work = 'a name'", False),
+        ("@property\n    def work(self): ...", "work = 'a name'", True),
+        ("@property\n    def work(self): ...", "work = None", False),
+    ],
+)
+def test_an_attribute_is_lost_where_the_stub_stands_for_its_like(
+    stub: str, real: str, *, lost: bool
+) -> None:
+    text = f"class Stub:\n    {stub}\nclass Real:\n    {real}\nclass Both(Stub, Real): pass\n"
+    assert [one.code for one in audited({"a.py": text}, RULES)] == ["IN001"] * lost
+
+
+@pytest.mark.parametrize(
+    ("stub", "body", "lost"),
+    [
+        ("__repr__", "other: int", False),
+        ("work", "other: int", True),
+        ("work", "work: object", False),
+    ],
+)
+def test_what_a_dataclass_writes_itself_is_not_lost(stub: str, body: str, *, lost: bool) -> None:
+    text = (
+        "from dataclasses import dataclass\n"
+        f"class Stub:\n    def {stub}(self): pass\n"
+        f"class Real:\n    def {stub}(self): return 'real'\n"
+        f"@dataclass\nclass Both(Stub, Real):\n    {body}\n"
+    )
+    assert [one.code for one in audited({"a.py": text}, RULES)] == ["IN001"] * lost
 
 
 def test_a_diamond_is_judged_by_c3() -> None:
