@@ -98,15 +98,19 @@ def _opened(file: Path) -> sqlite3.Connection | None:
 
 
 def _digest_of(rules: Sequence[Rule]) -> bytes:
-    """The engine, the rules' own modules and their packages (shared code lies beside them)."""
+    """The engine, the rules, and all else that is loaded of their packages: what rules share lies
+    beside them, above them or in a folder of its own."""
+    packs = {type(rule).__module__.partition(".")[0] for rule in rules}
     files: set[Path] = set(Path(__file__).parent.rglob("*.py"))
-    for rule in rules:
-        module = sys.modules[type(rule).__module__]
-        if module.__file__:
-            files |= set(Path(module.__file__).parent.glob("*.py"))
-    digest = sha256(f"{version('busctl')} {sys.version}".encode())
+    for name, module in sys.modules.copy().items():
+        file = getattr(module, "__file__", None)
+        if file and name.partition(".")[0] in packs:
+            files.add(Path(file))
+    digest = sha256(f"{version('busctl')} {version('libcst')} {sys.version}".encode())
     for file in sorted(files):
-        digest.update(file.as_posix().encode() + sha256(file.read_bytes()).digest())
+        digest.update(file.as_posix().encode())
+        if file.is_file():  # not one in an archive, which has the version of its package
+            digest.update(sha256(file.read_bytes()).digest())
     for rule in rules:
         digest.update(rule.code.encode())
     return digest.digest()

@@ -9,16 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pathspec import GitIgnoreSpec
-
+from busctl.audit.engine import RULES as ENGINE
 from busctl.audit.model import Confidence, Finding
+from busctl.audit.patterns import is_pattern, matchable, spec_of
 from busctl.audit.rule import Rule
-
-ENGINE = {
-    "AU001": "unreadable-file", "AU002": "unused-allowance", "AU003": "reasonless-allowance",
-    "AU004": "broken-fix",
-}  # fmt: skip
-"""What the engine itself finds, by code."""
 
 
 class OptionsError(Exception):
@@ -46,6 +40,7 @@ class Options:
     per_path: tuple[PathOptions, ...] = ()
 
 
+_TABLE = ("tool", "busctl", "audit")
 _KEYS = ("select", "ignore", "exclude", "min-confidence", "baseline", "per-path")
 
 
@@ -58,9 +53,13 @@ def options_in(root: Path) -> Options:
         return Options()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionsError(f"{file}: {error}") from error
-    found: Any = table.get("tool", {}).get("busctl", {}).get("audit", {})
-    if not isinstance(found, dict):
-        raise OptionsError(f"{file}: tool.busctl.audit is no table")
+    except OSError as error:
+        raise OptionsError(f"{file} cannot be read: {error.strerror or error}") from error
+    found: Any = table
+    for at, key in enumerate(_TABLE, 1):
+        found = found.get(key, {})
+        if not isinstance(found, dict):
+            raise OptionsError(f"{file}: {'.'.join(_TABLE[:at])} is no table")
     return _options(found, file)
 
 
@@ -76,7 +75,7 @@ def _options(table: Mapping[str, Any], file: Path) -> Options:
         raise OptionsError(f"{file}: per-path is a table of patterns")
     return Options(
         select=_texts(table, "select", file), ignore=_texts(table, "ignore", file),
-        exclude=_texts(table, "exclude", file),
+        exclude=_patterns(_texts(table, "exclude", file), file),
         min_confidence=_confidence(table.get("min-confidence"), file), baseline=baseline,
         per_path=tuple(_path_options(pattern, one, file) for pattern, one in per_path.items()),
     )  # fmt: skip
@@ -88,7 +87,15 @@ def _path_options(pattern: str, table: Any, file: Path) -> PathOptions:
             f"{file}: per-path {pattern!r} takes a table with ignore and min-confidence"
         )
     least = _confidence(table.get("min-confidence"), file)
+    _patterns([pattern], file)
     return PathOptions(pattern, _texts(table, "ignore", file), least)
+
+
+def _patterns(patterns: Sequence[str], file: Path) -> tuple[str, ...]:
+    for one in patterns:
+        if not is_pattern(one):
+            raise OptionsError(f"{file}: {one!r} is no pattern as in .gitignore")
+    return tuple(patterns)
 
 
 def _texts(table: Mapping[str, Any], key: str, file: Path) -> tuple[str, ...]:
@@ -113,7 +120,8 @@ def choose(
     rules: Sequence[Rule], select: Iterable[str], ignore: Iterable[str], family: str | None = None
 ) -> list[Rule]:
     """The rules to run. A selector is a code, the beginning of one, a name or a family. Raises
-    OptionsError for one that means no rule."""
+    OptionsError for one that means no rule, and when no rule is left: what runs none looks clean.
+    """
     wanted = [rule for rule in rules if family is None or rule.family == family]
     chosen = list(select)
     if chosen:
@@ -122,15 +130,23 @@ def choose(
     else:
         wanted = [rule for rule in wanted if rule.default]
     left_out = {rule.code for one in ignore for rule in _meant(rules, one)}
-    return [rule for rule in wanted if rule.code not in left_out]
+    run = [rule for rule in wanted if rule.code not in left_out]
+    if not run and not (chosen and any(_is_of_engine(one) for one in chosen)):
+        of = f" of the family {family}" if family else ""
+        raise OptionsError(f"no rule{of} is left by what is selected and ignored")
+    return run
 
 
 def _meant(rules: Sequence[Rule], selector: str) -> list[Rule]:
     found = [rule for rule in rules if _means(selector, rule.code, rule.name, rule.family)]
-    if found or any(_means(selector, code, name, "engine") for code, name in ENGINE.items()):
+    if found or _is_of_engine(selector):
         return found
     known = {each for rule in rules for each in (rule.code, rule.name, rule.family)}
     raise OptionsError(f"no rule is called {selector!r}{_near(selector, sorted(known))}")
+
+
+def _is_of_engine(selector: str) -> bool:
+    return any(_means(selector, one.code, one.name, one.family) for one in ENGINE)
 
 
 def _means(selector: str, code: str, name: str, family: str) -> bool:
@@ -144,15 +160,22 @@ def _near(text: str, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def kept(findings: Iterable[Finding], options: Options) -> list[Finding]:
-    """Those that are sure enough, and not ignored for their path or by their code."""
-    specs = [(GitIgnoreSpec.from_lines([one.pattern]), one) for one in options.per_path]
+def kept(
+    findings: Iterable[Finding], options: Options, rules: Sequence[Rule]
+) -> list[Finding]:  # fmt: skip
+    """Those that are sure enough, and not ignored for their path or by their code. `rules` are all
+    that are installed. Raises OptionsError for an ignored rule that is none."""
+    families = {rule.code: rule.family for rule in rules}
+    for each in (each for one in options.per_path for each in one.ignore):
+        _meant(rules, each)
+    specs = [(spec_of([one.pattern]), one) for one in options.per_path]
     result = []
     for finding in findings:
-        here = [one for spec, one in specs if spec.match_file(finding.path)]
+        here = [one for spec, one in specs if spec.match_file(matchable(finding.path))]
         least = max([options.min_confidence, *(one.min_confidence for one in here)], key=_rank)
         ignored = [*options.ignore, *(each for one in here for each in one.ignore)]
-        is_ignored = any(_means(one, finding.code, finding.name, "") for one in ignored)
+        family = families.get(finding.code, "engine")
+        is_ignored = any(_means(one, finding.code, finding.name, family) for one in ignored)
         if not is_ignored and finding.confidence.rank >= least.rank:
             result.append(finding)
     return result

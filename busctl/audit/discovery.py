@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from busctl.audit.patterns import matchable, spec_of
+
 NEVER = frozenset({
     ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".nox", "node_modules", "__pycache__",
     ".mypy_cache", ".ruff_cache", ".pytest_cache", ".eggs", "site-packages", ".hypothesis",
@@ -26,12 +28,13 @@ TEXT_BYTES = 500_000
 @dataclass(frozen=True, slots=True)
 class Found:
     """Paths below `root`, relative to it, with slashes: the code, and the texts beside it. `whole`:
-    the root itself was asked for."""
+    the root itself was asked for. `missed`: what cannot be looked into, and why."""
 
     root: Path
     code: tuple[str, ...]
     texts: tuple[str, ...]
     whole: bool = True
+    missed: tuple[tuple[str, OSError], ...] = ()
 
 
 @dataclass(slots=True)
@@ -40,6 +43,8 @@ class _Walk:
     exclude: GitIgnoreSpec
     code: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
+    links: dict[str, Path] = field(default_factory=dict)
+    missed: dict[str, OSError] = field(default_factory=dict)
 
 
 def root_of(paths: Sequence[Path]) -> Path:
@@ -62,7 +67,7 @@ def discover(paths: Sequence[Path], root: Path, exclude: Sequence[str] = ()) -> 
     looked at even if it is ignored. Texts are taken from the whole project: what documents a
     variable often lies outside of the folder with the code.
     """
-    walk = _Walk(root, GitIgnoreSpec.from_lines(exclude))
+    walk = _Walk(root, spec_of(exclude))
     seen: set[Path] = set()
     for path in paths:
         resolved = path.resolve()
@@ -75,7 +80,18 @@ def discover(paths: Sequence[Path], root: Path, exclude: Sequence[str] = ()) -> 
             raise FileNotFoundError(f"{path}: no such file or folder")
     if root not in seen:
         _descend(walk, root, [], want_code=False)
-    return Found(root, tuple(sorted(walk.code)), tuple(sorted(walk.texts)), root in seen)
+    _add_links(walk)
+    code, texts = tuple(sorted(walk.code)), tuple(sorted(walk.texts))
+    return Found(root, code, texts, root in seen, tuple(sorted(walk.missed.items())))
+
+
+def _add_links(walk: _Walk) -> None:
+    """Links to code that is looked at where it lies would tell each of its faults twice."""
+    there = {walk.root / name for name in walk.code} if walk.links else set()
+    for name, real in sorted(walk.links.items()):
+        if real not in there:
+            there.add(real)
+            walk.code.add(name)
 
 
 _Ignored = list[tuple[str, GitIgnoreSpec]]
@@ -94,12 +110,14 @@ def _above(walk: _Walk, folder: Path) -> _Ignored:
 
 def _ignore_of(folder: Path, root: Path) -> _Ignored:
     file = folder / ".gitignore"
+    if not file.is_file():  # a pipe of that name would be waited for
+        return []
     try:
         lines = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return []
+    except OSError:
+        return []  # as git, which takes what it cannot read for absent
     prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
-    return [(prefix, GitIgnoreSpec.from_lines(lines))]
+    return [(prefix, spec_of(lines))]
 
 
 def _descend(walk: _Walk, folder: Path, above: _Ignored, *, want_code: bool) -> None:
@@ -110,7 +128,7 @@ def _descend(walk: _Walk, folder: Path, above: _Ignored, *, want_code: bool) -> 
     waiting = [(folder.as_posix(), start, above)]
     while waiting:
         path, prefix, ignored = waiting.pop()
-        entries = sorted(os.scandir(path), key=lambda one: one.name)
+        entries = _entries(walk, path, prefix, want_code=want_code)
         names = {entry.name for entry in entries}
         if "pyvenv.cfg" in names and prefix != start:
             continue
@@ -121,20 +139,49 @@ def _descend(walk: _Walk, folder: Path, above: _Ignored, *, want_code: bool) -> 
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in NEVER and not _is_ignored(walk, name + "/", ignored):
                     waiting.append((entry.path, name + "/", ignored))
-            elif entry.is_file() and (
+            elif _is_file(entry) and (
                 # A .env is nearly always ignored, and its example often by the same pattern.
-                (_is_environment(entry.name) and not walk.exclude.match_file(name))
+                (_is_environment(entry.name) and not walk.exclude.match_file(matchable(name)))
                 or not _is_ignored(walk, name, ignored)
             ):
                 _take(walk, entry, name, want_code=want_code)
 
 
+def _entries(
+    walk: _Walk, path: str, prefix: str, *, want_code: bool
+) -> list[os.DirEntry[str]]:  # fmt: skip
+    try:
+        return sorted(os.scandir(path), key=lambda one: one.name)
+    except FileNotFoundError:
+        return []  # gone since it was listed
+    except OSError as error:
+        if want_code:
+            walk.missed[prefix.rstrip("/") or "."] = error
+        return []
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False  # a link that leads to itself
+
+
 def _take(walk: _Walk, entry: os.DirEntry[str], name: str, *, want_code: bool) -> None:
     if entry.name.endswith(CODE):
-        if want_code:
+        if want_code and entry.is_symlink():
+            walk.links[name] = Path(os.path.realpath(entry.path))
+        elif want_code:
             walk.code.add(name)
-    elif is_text(entry.name) and entry.stat().st_size <= TEXT_BYTES:
+    elif is_text(entry.name) and _size_of(entry) <= TEXT_BYTES:
         walk.texts.add(name)
+
+
+def _size_of(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return 0  # gone since it was listed: it will have no text
 
 
 def _is_environment(name: str) -> bool:
@@ -152,11 +199,12 @@ def is_text(name: str) -> bool:
 
 
 def _is_ignored(walk: _Walk, name: str, ignored: _Ignored) -> bool:
+    name = matchable(name)
     if walk.exclude.match_file(name):
         return True
     verdict = False
     for prefix, spec in ignored:
-        if name.startswith(prefix):
+        if name.startswith(prefix := matchable(prefix)):
             result = spec.check_file(name[len(prefix) :])
             if result.include is not None:
                 verdict = result.include

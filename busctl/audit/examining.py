@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from busctl.audit.allowances import Allowance, allowances_of, apply
+from busctl.audit.discovery import CODE
 from busctl.audit.model import Confidence, Finding, Severity, Span
 from busctl.audit.project import Project
 from busctl.audit.rule import Facts, Rule
@@ -30,6 +31,8 @@ class Examined:
 def examine(path: str, text: str, rules: Sequence[Rule]) -> Examined:
     """Look at one file. One that cannot be parsed is a finding, and counts as not looked at."""
     wanted = [rule for rule in rules if path.endswith(rule.suffixes)]
+    if not wanted and not path.endswith(CODE):
+        return unreadable(path, ValueError("its name ends as neither Python's nor SQL's do"))
     if not path.endswith((".py", ".pyi")):
         return _examined_text(path, text, wanted)
     try:
@@ -133,8 +136,8 @@ def unreadable(path: str, error: Exception) -> Examined:
     said = getattr(error, "msg", None) or getattr(error, "strerror", None) or str(error)
     finding = Finding(
         code=UNREADABLE, name="unreadable-file", path=path, span=Span(line, column, line, column),
-        message=f"This file cannot be read as Python ({said or type(error).__name__}): nothing in "
-        "it was looked at.",
+        message=f"This cannot be read ({said or type(error).__name__}): nothing in it was looked "
+        "at.",
         severity=Severity.ERROR, confidence=Confidence.HIGH,
         remedy="Correct it, or leave it out with `exclude`.",
     )  # fmt: skip

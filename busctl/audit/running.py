@@ -78,6 +78,8 @@ def _concluded(found: Found, examined: Sequence[Examined], rules: Sequence[Rule]
 def _examined(
     found: Found, rules: Sequence[Rule], store: Cache, jobs: int, step: Step
 ) -> Iterator[Examined]:
+    for name, error in found.missed:
+        yield unreadable(name, error)
     keys: dict[str, bytes] = {}
     for name in found.code:
         content = _content_of(found.root / name)

@@ -124,6 +124,8 @@ def run(
 
     Exit 0 without findings, 1 with any, 2 for a wrong option, 3 if nothing could be looked at.
 
+    --fix with --format, --output or --statistics reports what is left after it.
+
     --json is --format json: findings (code, name, family, path, relative_path, line, column,
     end_line, end_column, message, severity, confidence, evidence, remedy, symbol, fingerprint),
     checked, not_looked_at, allowed, known.

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from busctl.audit.engine import RULES as ENGINE
 from busctl.audit.formats import FORMATS
 from busctl.audit.formats import text as text_format
 from busctl.audit.model import Confidence
@@ -19,7 +20,7 @@ from busctl.audit.outcome import Outcome, statistics
 from busctl.audit.registry import RulePackError, rules
 from busctl.audit.rule import Example, Rule
 from busctl.cli.running import say
-from busctl.core.errors import ConfigurationError
+from busctl.core.errors import ConfigurationError, FileFailed
 from busctl.ops.audit import Audited, Request, audit, mapped
 
 NOTHING_LOOKED_AT = 3
@@ -28,6 +29,12 @@ _COLOURS = {
     "path": "1", "code": "1", "error": "31;1", "warning": "33;1", "note": "36", "faint": "2",
     "caret": "31", "label": "2", "good": "32",
 }  # fmt: skip
+
+
+class NotWritten(FileFailed):
+    """What was found is not told: 1 would say that it was."""
+
+    exit_code = NOTHING_LOOKED_AT
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +69,41 @@ class Wanted:
 
 def audit_and_show(wanted: Wanted) -> None:
     """Audit, show, and leave with the exit code."""
+    _refuse_what_does_not_go_together(wanted)
     if wanted.watch:
         _watch(wanted)
     audited = audit(wanted.request(), _bar)
     if wanted.fix or wanted.diff:
         from busctl.cli.audit_fix import fix_and_show
 
-        raise typer.Exit(fix_and_show(audited, only_show=wanted.diff))
+        code = fix_and_show(audited, only_show=wanted.diff)
+        if wanted.form == "text" and wanted.output is None and not wanted.statistics:
+            raise typer.Exit(code)
+        audited = audit(wanted.request(), _bar)  # what is left, where it is now
     _show(audited, wanted)
     raise typer.Exit(_code(audited.outcome))
+
+
+def _refuse_what_does_not_go_together(wanted: Wanted) -> None:
+    """What would be passed over without a word. Raises ConfigurationError."""
+    fixing = "--diff" if wanted.diff else "--fix" if wanted.fix else None
+    reports = wanted.form != "text" or wanted.output is not None or wanted.statistics
+    output = wanted.output
+    if wanted.statistics and wanted.form not in ("text", "json"):
+        why = f"--statistics has no form {wanted.form}: it is text or json"
+    elif wanted.diff and reports:
+        why = "--diff prints a patch and nothing else: no --format, --output or --statistics"
+    elif fixing and wanted.update_baseline:
+        why = f"{fixing} and --update-baseline are two runs"
+    elif wanted.watch and (fixing or wanted.update_baseline):
+        why = f"--watch only looks: no {fixing or '--update-baseline'}"
+    elif output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        why = f"--output {output} cannot be written: " + (
+            "it is a folder" if output.is_dir() else "there is no such folder"
+        )
+    else:
+        return
+    raise ConfigurationError(f"{why}.", remedy="`busctl audit run -h` shows the options.")
 
 
 def _code(outcome: Outcome) -> int:
@@ -85,7 +118,12 @@ def _show(audited: Audited, wanted: Wanted) -> None:
         say(f"{outcome.suppressed_by_baseline:,} findings are now known in {audited.baseline}.")
         return
     if wanted.output is not None:
-        wanted.output.write_text(_rendered(outcome, wanted, None), encoding="utf-8")
+        try:
+            wanted.output.write_text(_rendered(outcome, wanted, None), encoding="utf-8")
+        except OSError as error:
+            raise NotWritten(
+                f"{wanted.output} could not be written: {error.strerror or error}."
+            ) from error
         say("\n".join(text_format.summary(outcome)))
     else:
         paint = _paint if _has_colours() else None
@@ -206,7 +244,7 @@ def installed() -> tuple[Rule, ...]:
 
 def rule_called(name: str) -> Rule:
     """By code or name. Raises ConfigurationError."""
-    for rule in installed():
+    for rule in (*installed(), *ENGINE):
         if name.upper() == rule.code or name == rule.name:
             return rule
     raise ConfigurationError(
@@ -231,7 +269,8 @@ def rule_text(rule: Rule) -> str:
     ]  # fmt: skip
     parts += [f"Bad:\n{_indented(one)}" for one in rule.BAD[:2]]
     parts += [f"Good:\n{_indented(one)}" for one in rule.GOOD[:2]]
-    parts.append(f"Accept one with: # busctl: allow[{rule.code}] why it may be lost")
+    if rule.family != "engine":
+        parts.append(f"Accept one with: # busctl: allow[{rule.code}] why it may be lost")
     return "\n\n".join(parts)
 
 

@@ -58,21 +58,37 @@ def audit(request: Request, begin: Callable[[int], Step]) -> Audited:
     try:
         return _audit(request, begin)
     except (OptionsError, RulePackError) as error:
-        text = str(error)
-        raise ConfigurationError(
-            f"{text[:1].upper()}{text[1:]}.",
-            remedy="`busctl audit run -h` shows the options, `busctl audit rules` the rules.",
-        ) from error
+        remedy = "`busctl audit run -h` shows the options, `busctl audit rules` the rules."
+        raise _wrong(error, remedy) from error
+
+
+def _wrong(error: Exception, remedy: str) -> ConfigurationError:
+    text = str(error)
+    return ConfigurationError(f"{text[:1].upper()}{text[1:]}.", remedy=remedy)
+
+
+def _check(paths: Sequence[Path]) -> None:
+    for path in paths:
+        try:
+            is_there = path.is_file() or path.is_dir()
+        except OSError as error:
+            raise OptionsError(
+                f"the path {path} cannot be read: {error.strerror or error}"
+            ) from error
+        if not is_there:
+            why = "is neither a file nor a folder" if path.exists() else "is not there"
+            raise OptionsError(f"the path {path} {why}")
 
 
 def mapped(paths: tuple[Path, ...], entry: str | None, depth: int) -> CallMap:
     """The hops of a call path, from `entry` or from every tool, route and handler. Raises
     ConfigurationError for a path or a function that is not there."""
-    for path in paths:
-        if not path.exists():
-            raise ConfigurationError(f"There is no {path}.", remedy="Name a file or a folder.")
-    root = root_of(paths)
-    found = discover(paths, root, options_in(root).exclude)
+    try:
+        _check(paths)
+        root = root_of(paths)
+        found = discover(paths, root, options_in(root).exclude)
+    except OptionsError as error:
+        raise _wrong(error, "Name a file or a folder, and correct pyproject.toml.") from error
     # One process: a class made for the purpose cannot be sent to another one.
     project, _ = facts_of(found, (CallFacts, ClassFacts), jobs=1, step=lambda _: None)
     try:
@@ -84,20 +100,20 @@ def mapped(paths: tuple[Path, ...], entry: str | None, depth: int) -> CallMap:
 
 
 def _audit(request: Request, begin: Callable[[int], Step]) -> Audited:
-    for path in request.paths:
-        if not path.exists():
-            raise OptionsError(f"there is no {path}")
+    _check(request.paths)
     root = root_of(request.paths)
     options = _over(options_in(root), request)
     chosen = choose(rules(), options.select, options.ignore, request.family)
     found = discover(request.paths, root, options.exclude)
     jobs = request.jobs or cores()
     done = run(found, chosen, cache=request.cache, jobs=jobs, step=begin(len(found.code)))
-    findings = kept(done.findings, options)
+    findings = kept(done.findings, options, rules())
     if request.diff_base is not None:
         before = _at(request.diff_base, found, request, chosen, jobs)
         renamed = revision.renamed_since(root, request.diff_base)
-        findings = list(revision.new_since(findings, kept(before.findings, options), renamed))
+        findings = list(
+            revision.new_since(findings, kept(before.findings, options, rules()), renamed)
+        )
     outcome = Outcome(
         findings=tuple(findings), checked=done.checked, not_looked_at=done.not_looked_at,
         allowed=done.allowed, rules=tuple(chosen), sources=_lines_below(root),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from busctl.audit import Confidence, Facts, Finding, Project, Rule, Source
+from busctl.audit.cache import Cache
 from busctl.audit.choosing import OptionsError, choose, kept, options_in
 from busctl.audit.discovery import discover, root_of
 from busctl.audit.running import run
@@ -163,7 +164,7 @@ def test_allowances(text: str, codes: list[str]) -> None:
 
 def test_rules_are_chosen() -> None:
     assert choose(RULES, [], []) == choose(RULES, ["ZZ"], []) == choose(RULES, ["printed"], [])
-    assert choose(RULES, [], ["test"]) == choose(RULES, [], [], family="silent") == []
+    assert choose(RULES, ["AU001"], []) == []
     with pytest.raises(OptionsError, match="did you mean 'printed'"):
         choose(RULES, ["prined"], [])
 
@@ -182,7 +183,7 @@ per-path = {"tests/" = {ignore = ["ZZ"]}, "new/*.py" = {min-confidence = "high"}
     )
     options = options_in(tmp_path)
     files = dict.fromkeys(("a.py", "tests/b.py", "new/c.py"), "print(1)\n")
-    assert [one.path for one in kept(audited(files, RULES), options)] == ["a.py"]
+    assert [one.path for one in kept(audited(files, RULES), options, RULES)] == ["a.py"]
     assert options.min_confidence is Confidence.MEDIUM
 
 
@@ -208,3 +209,23 @@ def test_an_unreadable_file_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "gone.py").symlink_to(tmp_path / "nowhere.py")
     done = run(discover([tmp_path], tmp_path), RULES, cache=None, jobs=1, step=lambda _: None)
     assert done.checked == 1
+
+
+def test_the_cache_knows_what_rules_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack = tmp_path / "pack"
+    write(pack, {
+        "shared_pack/__init__.py": "", "shared_pack/common/__init__.py": "",
+        "shared_pack/common/words.py": "WORD = 'one'\n", "shared_pack/rules/__init__.py": "",
+        "shared_pack/rules/word.py": (
+            "from busctl.audit import Rule\nfrom shared_pack.common.words import WORD\n"
+            "class Word(Rule):\n    code, name, family = 'ZZ002', 'word', 'test'\n"
+            "    summary = why = remedy = ''\n"
+        ),
+    })  # fmt: skip
+    monkeypatch.syspath_prepend(pack)
+    from shared_pack.rules.word import Word  # type: ignore[import-not-found]
+
+    before = Cache(None, [Word()]).key("a.py", b"")
+    assert Cache(None, [Word()]).key("a.py", b"") == before
+    write(pack, {"shared_pack/common/words.py": "WORD = 'two'\n"})
+    assert Cache(None, [Word()]).key("a.py", b"") != before

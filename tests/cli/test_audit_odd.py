@@ -1,0 +1,168 @@
+"""`busctl audit` where names, settings and options are not as anybody would wish."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_audit import DROPPED, audit, findings, home, project, write
+
+__all__ = ["home", "project"]
+
+
+@pytest.mark.parametrize(
+    "form", ["text", "json", "ndjson", "sarif", "github", "gitlab", "junit", "markdown"]
+)
+def test_names_that_are_hard_to_write(tmp_path: Path, home: dict[str, str], form: str) -> None:
+    write(tmp_path, {"pyproject.toml": "", ".gitignore": "*.tmp\n"})
+    for name in (b"a\nb.py", b"\xff\xfe.py", b"::x,%.py", b"-opt.py", b'<b>&".py'):
+        (tmp_path / os.fsdecode(name)).write_text(DROPPED, encoding="utf-8")
+    done = audit(tmp_path, home, "--format", form, "--output", tmp_path / "out")
+    assert done.returncode == 1, done.stderr
+    assert "5 files looked at" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["pipe.py", "/dev/null"])
+def test_what_is_no_file_is_refused(project: Path, home: dict[str, str], name: str) -> None:
+    os.mkfifo(project / "pipe.py")
+    done = audit(project, home, name)
+    assert done.returncode == 2
+    assert name in done.stderr
+
+
+def test_pipes_and_links_to_themselves_do_not_stop_it(project: Path, home: dict[str, str]) -> None:
+    os.mkfifo(project / ".gitignore")
+    os.mkfifo(project / "README.md")
+    (project / "self.py").symlink_to("self.py")
+    (project / "loop").symlink_to(".")
+    assert "2 files looked at" in audit(project, home).stdout
+
+
+def test_a_link_tells_no_fault_twice(project: Path, home: dict[str, str], tmp_path: Path) -> None:
+    write(tmp_path, {"elsewhere/far.py": DROPPED})
+    (project / "app" / "again.py").symlink_to("store.py")
+    (project / "far.py").symlink_to(tmp_path / "elsewhere" / "far.py")
+    found = findings(audit(project, home, "--json"))
+    assert [one["relative_path"] for one in found] == ["app/store.py", "far.py"]
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, home: dict[str, str]) -> None:
+    write(tmp_path, {"pyproject.toml": "", "a.py": DROPPED})
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):  # a path longer than the system takes
+        os.mkdir("d" * 250, dir_fd=here)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    done = audit(tmp_path, home, "--json")
+    assert done.returncode == 1
+    shape = json.loads(done.stdout)
+    assert [one["code"] for one in shape["findings"]] == ["SF010", "AU001"]
+    assert shape["checked"] == 1
+    assert "too long" in shape["not_looked_at"][0]["why"]
+
+
+def test_a_file_that_is_no_code_was_not_looked_at(project: Path, home: dict[str, str]) -> None:
+    write(project, {"README.md": "# Read me\n"})
+    done = audit(project, home, "README.md")
+    assert done.returncode == 3
+    assert "neither Python's nor SQL's" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "line", ["!", "\\", "a\\", "[", "//"]
+)  # fmt: skip
+def test_lines_of_gitignore_that_are_no_patterns(
+    project: Path, home: dict[str, str], line: str
+) -> None:
+    write(project, {".gitignore": f"{line}\nfine.py\n"})
+    assert "1 file looked at" in audit(project, home).stdout
+    write(project, {"pyproject.toml": f"[tool.busctl.audit]\nexclude = ['{line}']\n"})
+    done = audit(project, home)
+    assert done.returncode in {1, 2}
+    assert "busctl failed" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("tool = 3", "tool is no table"),
+        ("[tool]\nbusctl = 'x'", "tool.busctl is no table"),
+        ("[tool.busctl.audit]\nexclude = ['!']", "'!' is no pattern"),
+        ("[tool.busctl.audit.per-path]\n'!' = {ignore = ['SF']}", "'!' is no pattern"),
+        ("[tool.busctl.audit.per-path]\n'app/' = {ignore = ['XX9']}", "XX9"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(
+    project: Path, home: dict[str, str], table: str, said: str
+) -> None:
+    write(project, {"pyproject.toml": table})
+    done = audit(project, home)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+
+
+def test_a_family_can_be_ignored_for_a_path(project: Path, home: dict[str, str]) -> None:
+    write(project, {
+        "pyproject.toml": "[tool.busctl.audit.per-path]\n'app/' = {ignore = ['silent']}\n",
+        "main.py": DROPPED,
+    })  # fmt: skip
+    found = findings(audit(project, home, "--json"))
+    assert [one["relative_path"] for one in found] == ["main.py"]
+
+
+@pytest.mark.parametrize(
+    "args", [("--select", "SF", "--ignore", "silent"), ("silent",), ("--ignore", "config")]
+)
+def test_without_any_rule_nothing_is_clean(
+    project: Path, home: dict[str, str], args: tuple[str, ...]
+) -> None:
+    write(project, {"pyproject.toml": "[tool.busctl.audit]\nselect = ['config']\n"})
+    done = audit(project, home, *args)
+    assert done.returncode == 2
+    assert "no rule" in done.stderr.lower()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--statistics", "--format", "sarif"),
+        ("--diff", "--output", "patch"),
+        ("--diff", "--json"),
+        ("--fix", "--watch"),
+        ("--fix", "--baseline", "known.json", "--update-baseline"),
+        ("--output", "app"),
+        ("--output", "nowhere/report"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(
+    project: Path, home: dict[str, str], args: tuple[str, ...]
+) -> None:
+    done = audit(project, home, *args)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+
+
+def test_a_report_that_is_not_written_is_no_finding(project: Path, home: dict[str, str]) -> None:
+    done = audit(project, home, "--output", "/dev/full")
+    assert done.returncode == 3
+    assert "/dev/full" in done.stderr
+
+
+def test_fixing_reports_what_is_left_in_the_form_asked_for(
+    project: Path, home: dict[str, str]
+) -> None:
+    done = audit(project, home, "--fix", "--json")
+    assert done.returncode == 1
+    assert [one["code"] for one in findings(done)] == ["SF010"]
+
+
+def test_what_the_engine_finds_is_explained(project: Path, home: dict[str, str]) -> None:
+    for code in ("AU001", "unused-allowance", "au003", "AU004"):
+        done = audit(project, home, "explain", code)
+        assert done.returncode == 0, done.stderr
+        assert "(engine, " in done.stdout
