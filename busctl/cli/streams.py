@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from busctl.core.errors import ConfigurationError
+from busctl.core.errors import ConfigurationError, FileFailed
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -99,12 +99,27 @@ class Sink:
 @contextmanager
 def source(name: str, moved: Callable[[int], None]) -> Iterator[IO[bytes]]:
     """Open FILE, or standard input for `-`. Raises ConfigurationError if it cannot be opened."""
-    with _waits() as waits:
+    with _waits() as waits, _reading(name):
         if name == STANDARD:
             yield cast("IO[bytes]", Source(sys.stdin.fileno(), waits, moved))
             return
         with _opened(name) as opened:
             yield cast("IO[bytes]", Source(opened.fileno(), waits, moved))
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Names what could not be read on the way."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except OSError as error:
+        place = "Standard input" if name == STANDARD else name
+        raise FileFailed(
+            f"{place} could not be read: {error.strerror or error}.",
+            remedy="Name a file that can be read, or give standard input by a pipe or <.",
+        ) from error
 
 
 @contextmanager

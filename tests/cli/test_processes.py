@@ -120,7 +120,8 @@ def test_a_command_that_is_not_in_the_table(folder: Path, command: str) -> None:
 
 # What is closed, the command, its exit code, and what it says where it still can.
 CLOSED = [
-    ("<&-", "put -", 1, "Bad file descriptor"), ("<&-", "rm {id}", 2, "no terminal"),
+    ("<&-", "put -", 1, "Standard input could not be read: Bad file"),
+    ("<&-", "rm {id}", 2, "no terminal"),
     ("<&-", "call echo --args-json -", 2, "standard input: Bad file descriptor"),
     (">&-", "get {id}", 1, "{id} was not written to standard output: Bad file descriptor"),
     (">&-", "get {id} -o copy", 0, ""), (">&-", "ls", 1, "Bad file descriptor"),
