@@ -18,7 +18,7 @@ from audits.names import (
     functions,
     target,
 )
-from audits.shelter import contained, light_call, sheltered
+from audits.shelter import contained, expected, light_call, sheltered
 from busctl.audit import Facts, Function, Project, Source
 
 _CANNOT_FAIL = {"asyncio.sleep", "anyio.sleep", "trio.sleep", "asyncio.wait"}
@@ -45,6 +45,7 @@ class Functions(Facts):
             functions[f"{source.module}.{symbol}"] = {
                 "async": is_async and not _decorated(node) and not exits[node]["yields"],
                 "open": sorted(exits[node]["open"]),
+                "expects": exits[node]["expects"] and not exits[node]["bare"],
             }
         bases = {
             f"{source.module}.{symbol}": [
@@ -81,7 +82,14 @@ def _decorated(node: Function) -> bool:
 def _exits(source: Source) -> dict[Function, dict[str, Any]]:
     """What leaves each function: of async ones by their awaits, of others by their shape."""
     found: dict[Function, dict[str, Any]] = {
-        node: {"open": set(), "yields": False, "waits": False, "kept": 0}
+        node: {
+            "open": set(),
+            "yields": False,
+            "waits": False,
+            "kept": 0,
+            "expects": False,
+            "bare": False,
+        }
         for node in functions(source)
     }
     for waiting in source.nodes(ast.Await, ast.AsyncFor, ast.AsyncWith):
@@ -93,6 +101,7 @@ def _exits(source: Source) -> dict[Function, dict[str, Any]]:
             found[around]["kept"] += 1
         elif name := _failing(source, waiting):
             found[around]["open"].add(name)
+            found[around]["expects" if expected(source, waiting, around) else "bare"] = True
     for given in source.nodes(ast.Yield, ast.YieldFrom):
         around = source.function(given)
         if around in found:
@@ -204,6 +213,11 @@ class Callees:
         judged with the overrides of the class it is named by."""
         found = self.find(name)
         return self._keeps(found, name.rpartition(".")[0], 0) if found else None
+
+    def expects(self, name: str) -> bool:
+        """Whether each wait of it that may fail has a handler for the errors it expects."""
+        found = self.find(name)
+        return bool(found) and bool(self._functions[found]["expects"])
 
     def _keeps(self, found: str, owner: str, step: int) -> bool:
         key = (found, owner)

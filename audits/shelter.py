@@ -55,6 +55,21 @@ def sheltered(source: Source, node: ast.AST, function: Function) -> bool:
     return False
 
 
+def expected(source: Source, node: ast.AST, function: Function) -> bool:
+    """Whether a handler in the function takes some of the errors of this node, without raising."""
+    inner = node
+    for around in source.parents(node):
+        if around is function:
+            return False
+        if isinstance(around, ast.Try) and inner in around.body and around.handlers:
+            return not any(
+                isinstance(one, ast.Raise)
+                for handler in around.handlers for one in ast.walk(handler)
+            )  # fmt: skip
+        inner = around
+    return False
+
+
 def contained(function: Function) -> bool:
     """Whether everything of weight in it stands in a try that keeps its failures: all of it, or
     most where only preparations stand outside."""

@@ -39,6 +39,8 @@ class BusyPolling(Rule):
         "import time\n\ndef poll(job):\n    while not job.done:\n        time.sleep(5)\n",
         "import asyncio\n\nasync def sent(rows):\n    while rows:\n        send(rows.popleft())\n"
         "        await asyncio.sleep(0)\n",
+        "import time\n\ndef free(pool):\n    # A busy wait: the pool is hardly ever full.\n"
+        "    while True:\n        if pool.take():\n            return\n        time.sleep(0.001)\n",
         "import asyncio\n\nasync def sent(rows):\n    for row in rows:\n        await send(row)\n"
         "        await asyncio.sleep(0.01)\n",
     )
@@ -75,7 +77,7 @@ class BusyPolling(Rule):
             )  # fmt: skip
         if seconds is None or seconds >= _SHORT_SECONDS or _does_other_work(loop, sleep):
             return None
-        if source.comments_in(loop):
+        if source.comments_in(loop) or loop.lineno - 1 in source.comments:
             return None  # somebody has weighed it and says why
         rate = f"{1 / seconds:.0f} times a second" if seconds else "as fast as the loop turns"
         return self.finding(

@@ -21,6 +21,7 @@ _HARMLESS = {
     "stty", "tput", "reset", "notify-send", "say", "osascript", "less", "more", "title", "color",
     "sleep", "gio", "sensible-browser", "code", "pbcopy", "xclip", "clip", "echo", "chcp", "tset",
 }  # fmt: skip
+_SHOWS = {"ls", "dir", "ps", "df", "free", "uptime", "cat", "head", "tail", "man"}
 
 
 class ExitStatusUnseen(Rule):
@@ -37,6 +38,7 @@ class ExitStatusUnseen(Rule):
         "import subprocess\n\ndef build(path):\n    subprocess.run(['make', path], check=True)\n",
         "import subprocess\n\ndef built(path):\n    done = subprocess.run(['make', path])\n"
         "    return done.returncode == 0\n",
+        "import os\n\ndef listed(folder):\n    os.system('ls -l ' + folder)\n",
         "import subprocess\n\ndef show(url):\n    subprocess.run(['xdg-open', url])\n",
         "import subprocess\n\ndef stop(name):\n    subprocess.call(['service', name, 'stop'])\n",
         "import subprocess\n\ndef tidy(name):\n"
@@ -125,7 +127,12 @@ def _harmless(call: ast.Call) -> bool:
     words = _first(call).split()
     if not words and call.args and getattr(call.args[0], "value", None) == "":
         return True  # os.system("") switches a Windows console to colours
-    return bool(words) and words[0].rpartition("/")[2].removesuffix(".exe").lower() in _HARMLESS
+    if not words:
+        return False
+    program = words[0].rpartition("/")[2].removesuffix(".exe").lower()
+    # os.system leaves what they show, their errors too, to who looks at the terminal.
+    shows = program in _SHOWS and getattr(call.func, "attr", "") == "system"
+    return shows or program in _HARMLESS
 
 
 def _use(source: Source, call: ast.Call, around: Function) -> str:

@@ -30,6 +30,8 @@ class ExitSwallows(Rule):
     GOOD = (
         "class Timer:\n    def __exit__(self, kind, error, trace):\n        self.stop()\n"
         "        return False\n",
+        "class Tidy:\n    def __exit__(self, kind, error, trace):\n        if kind:\n"
+        "            return False\n        self.clean_up()\n        return True\n",
         "class Missing:\n    def __exit__(self, kind, error, trace):\n"
         "        return kind is not None and issubclass(kind, KeyError)\n",
         "class Task:\n    async def __aexit__(self, kind, error, trace):\n        if error:\n"
@@ -40,6 +42,8 @@ class ExitSwallows(Rule):
         "        return True\n",
     )
     BAD = (
+        "class Tidy:\n    def __exit__(self, kind, error, trace):\n        if kind:\n"
+        "            self.undo()\n        return True\n",
         "class Session:\n    def __exit__(self, kind, error, trace):\n        self.close()\n"
         "        return True\n",
         "class Batch:\n    async def __aexit__(self, kind, error, trace):\n"
@@ -74,7 +78,7 @@ def _swallowing(source: Source, node: Function) -> ast.Return | None:
             one for one in walk(node)
             if isinstance(one, ast.Return) and one.value is not None
             and source.function(one) is node and _true_for_all(one.value, given)
-            and not _depends(source, one, node, given)
+            and not _depends(source, one, node, given) and not _left_before(one, node, given)
         ),
         None,
     )  # fmt: skip
@@ -126,6 +130,15 @@ def _depends(source: Source, at: ast.Return, node: Function, given: set[str]) ->
             if test is None or not _only_presence(test, given):
                 return True
     return False
+
+
+def _left_before(at: ast.Return, node: Function, given: set[str]) -> bool:
+    """Whether an `if error: return False` further up has left with every exception."""
+    return any(
+        isinstance(one, ast.If) and one.lineno < at.lineno and _only_presence(one.test, given)
+        and isinstance(one.body[-1], (ast.Return, ast.Raise)) and one.body[-1] is not at
+        for one in node.body
+    )  # fmt: skip
 
 
 def _only_presence(test: ast.expr, given: set[str]) -> bool:

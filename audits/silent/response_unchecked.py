@@ -73,7 +73,9 @@ class ResponseUnchecked(Rule):
                 source, call,
                 f"A {made.verb.upper()} that is refused (401, 404, 500) counts as done: {where}"
                 " drops the response, and the change is lost unseen.",
-                confidence=Confidence.HIGH, evidence=("the response is dropped",),
+                # Nobody is left to be told when an object goes, or a session ends.
+                confidence=Confidence.LOW if around.name in _LEAVING else Confidence.HIGH,
+                evidence=("the response is dropped",),
             )  # fmt: skip
         if not use or use == "dropped" or _looks(around) or (use == "json" and _indexed(around)):
             return None
@@ -86,6 +88,9 @@ class ResponseUnchecked(Rule):
             ),
             evidence=(f".{use} read, no status, raise_for_status or error field looked at",),
         )  # fmt: skip
+
+
+_LEAVING = {"__del__", "__exit__", "__aexit__", "close", "aclose", "logout", "disconnect"}
 
 
 def _checks_itself(client: ast.Call | None) -> bool:

@@ -98,7 +98,8 @@ class TaskNeverExamined(Rule):
             return None
         leaves = known.leaves_by(named)
         proof = f"{last} lets its errors out" + (f" (of {leaves})" if leaves else "")
-        sure = Confidence.MEDIUM if finding.asks["held"] else Confidence.HIGH
+        doubtful = finding.asks["held"] or known.expects(named)
+        sure = Confidence.MEDIUM if doubtful else Confidence.HIGH
         return replace(finding, confidence=sure, evidence=(*finding.evidence, proof))
 
     def _by_name(self, finding: Finding, each: list[bool | None]) -> Finding | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audits.asynchrony.blocking_through_calls import BlockingThroughCalls
 from audits.silent.coroutine_not_awaited import CoroutineNotAwaited
+from audits.silent.response_unchecked import ResponseUnchecked
 from audits.silent.task_never_examined import TaskNeverExamined
 from busctl.audit import Confidence
 from tests.audits.examples import audited
@@ -98,3 +99,30 @@ def test_a_blocking_call_that_runs_only_after_a_failure_is_left_alone() -> None:
     }
 
     assert audited(files, [BlockingThroughCalls()]) == []
+
+
+def test_a_task_that_expects_its_errors_is_less_sure_to_lose_one() -> None:
+    task = (
+        "import asyncio\n\nclass Message:\n    def later(self):\n"
+        "        asyncio.create_task(self.drop())\n\n    async def drop(self):\n"
+    )
+    bare = "        await asyncio.sleep(5)\n        await self.http.delete(self.id)\n"
+    guarded = (
+        "        await asyncio.sleep(5)\n        try:\n"
+        "            await self.http.delete(self.id)\n        except GoneError:\n            pass\n"
+    )
+    silent = [TaskNeverExamined()]
+    (lost,) = audited({"a.py": task + bare}, silent)
+    (less,) = audited({"a.py": task + guarded}, silent)
+    assert (lost.confidence, less.confidence) == (Confidence.HIGH, Confidence.MEDIUM)
+
+
+def test_a_session_that_ends_unseen_is_less_sure_to_matter() -> None:
+    text = (
+        "import requests\n\nclass Session:\n    def {}(self):\n"
+        "        requests.post(self.url, timeout=5)\n"
+    )
+    silent = [ResponseUnchecked()]
+    (ends,) = audited({"a.py": text.format("__del__")}, silent)
+    (sends,) = audited({"a.py": text.format("send")}, silent)
+    assert (ends.confidence, sends.confidence) == (Confidence.LOW, Confidence.HIGH)
