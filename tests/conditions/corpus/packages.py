@@ -18,6 +18,8 @@ from filelock import FileLock
 
 # What one pip waits for is mostly the network; more at once only take the cores from one another.
 _AT_ONCE = 8
+LARGE = ("homeassistant==", "ray==", "sglang==", "vllm==")
+"""Hundreds of megabytes a wheel: fetched with --whole-corpus alone."""
 
 
 class CannotFetch(Exception):

@@ -6,7 +6,7 @@ result is not seen here. Two figures: on packages the weights were fitted to, an
 without the package that is judged (`crossed`), which is the one that counts. Every package has been
 looked at when evidence was chosen, so that `crossed` is still kinder than code nobody has seen.
 
-heldout.tsv holds labels of nine more packages. Nothing is fitted to them, and no rule may be
+heldout.tsv holds labels of twenty-one more packages. Nothing is fitted to them, and no rule may be
 changed after a look at one of them: they are scored by hand at the beginning and at the end of a
 tuning (docs/decisions/0029-what-a-failure-is-about.md and 0030 have the figures).
 """
@@ -29,7 +29,7 @@ from busctl.audit.examining import UNREADABLE, Examined, conclude, examine
 from busctl.audit.registry import rules
 from tests.conditions.corpus import literals
 from tests.conditions.corpus.fitting import Row, crossed, example, keys_of
-from tests.conditions.corpus.packages import unpack, unpacked
+from tests.conditions.corpus.packages import LARGE, unpack, unpacked
 from tests.conditions.corpus.scoring import Label, Score, handlers_hit, labels, score
 
 Hits = frozenset[tuple[str, str, int]]
@@ -39,13 +39,14 @@ SOURCES = sorted({row.source for row in LABELS})
 _MANY = 60
 _COUNTED = Counter(row.source for row in LABELS)
 _ALSO = {row.source for row in literals.labels()}
-# Hundreds of megabytes a wheel.
-_LARGE = ("homeassistant==", "ray==", "sglang==", "vllm==")
+AUTHORS = frozenset({"celery", "litellm", "mcp", "websockets"})
+"""Labelled by the author of the question, in his way."""
 PART = [
     each for each in SOURCES
-    if each in _ALSO or (_COUNTED[each] >= _MANY and not each.startswith(_LARGE))
+    if each.partition("==")[0] in AUTHORS
+    or (_COUNTED[each] >= _MANY and each in _ALSO and not each.startswith(LARGE))
 ]  # fmt: skip
-"""What is fetched and judged without --whole-corpus: packages with many labels, or with labelled
+"""What is fetched and judged without --whole-corpus: packages with many labels and with labelled
 literals, which are fetched anyway."""
 RULES = [rule for rule in rules() if rule.family == "silent" and rule.default]
 # What was reached on the part and on the whole, less a little for labels that lie on the edge.
@@ -145,7 +146,7 @@ def examples() -> list[Row]:
 def test_every_label_is_of_a_file_that_was_looked_at(looked: dict[str, Looked]) -> None:
     assert [path for each in looked.values() for path in each.unread] == []
     assert len(LABELS) >= 5600
-    assert len(_labelled(PART)) >= 2000
+    assert len(_labelled(PART)) >= 1500
 
 
 def test_no_package_that_is_held_out_is_fitted_to() -> None:
