@@ -66,13 +66,16 @@ def _moved(mended: Mended, rules: Mapping[str, Rule]) -> dict[str, tuple[str, st
 
 
 def _document(file: Path, moved: Mapping[str, tuple[str, str]]) -> None:
-    """Add what is not there yet to the .env example: a variable nobody knows of sets nothing."""
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    """Add what is not there yet to the .env example: a variable nobody knows of sets nothing. What
+    is there stays byte for byte, whatever its encoding and line ends."""
+    before = file.read_bytes() if file.is_file() else b""
+    text = before.decode("utf-8", "surrogateescape")
     named = {line.partition("=")[0].strip("# ") for line in text.splitlines()}
     new = {name: told for name, told in moved.items() if name not in named}
     if not new:
         return
     lines = [f"# Read in {where}.\n{name}={value}\n" for name, (where, value) in new.items()]
     gap = "" if not text or text.endswith("\n") else "\n"
-    replace_file(file, f"{text}{gap}{''.join(lines)}".encode())
+    more = f"{gap}{''.join(lines)}".replace("\n", "\r\n" if "\r\n" in text else "\n")
+    replace_file(file, before + more.encode("utf-8", "surrogateescape"))
     say(f"{len(new):,} variables added to {file.name}: {', '.join(sorted(new))}")

@@ -166,3 +166,22 @@ def test_what_the_engine_finds_is_explained(project: Path, home: dict[str, str])
         done = audit(project, home, "explain", code)
         assert done.returncode == 0, done.stderr
         assert "(engine, " in done.stdout
+
+
+@pytest.mark.parametrize("before", [b"# old\r\nFOO=1\r\nB=\xc3\xa9", b"FOO=\xe9\n", b""])
+def test_fixing_adds_to_the_example_and_changes_nothing_in_it(
+    project: Path, home: dict[str, str], before: bytes
+) -> None:
+    write(project, {"app/store.py": (
+        "import requests\n\ndef load():\n"
+        "    return requests.get('https://billing.internal.corp/v1/x', timeout=30)\n"
+    )})  # fmt: skip
+    example = project / ".env.example"
+    example.write_bytes(before)
+    done = audit(project, home, "--fix")
+    assert "added to .env.example" in done.stderr
+    after = example.read_bytes()
+    assert after.startswith(before)
+    assert b"_TIMEOUT=30" in after[len(before) :]
+    ends = {line[-2:] == b"\r\n" for line in after.splitlines(keepends=True)}
+    assert ends == {b"\r\n" in before}
