@@ -29,6 +29,13 @@ class Outcome:
     cwd: str = ""
     """Where whoever reads the text is."""
 
+    checkout: str = ""
+    """Where the root lies in the checkout around it, "" at its top."""
+
+    def in_checkout(self, path: str) -> str:
+        """A finding's path as the platform that made the checkout knows it."""
+        return f"{self.checkout}/{path}" if self.checkout else path
+
     def shown(self, path: str) -> str:
         """A finding's path from where the reader is, whole where that is far away."""
         if not self.root or not self.cwd or self.root == self.cwd:

@@ -20,6 +20,7 @@ from busctl.core.errors import BusctlError, ConfigurationError
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _OF_HOOKS = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}
 _REGULAR = {"100644", "100755"}
+_SUBMODULE = "160000"
 _LOCAL = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
 
 
@@ -87,26 +88,40 @@ def files_at(
     folder: Path, revision: str, wanted: Callable[[str], bool] = is_python
 ) -> Generator[tuple[str, bytes], None, None]:
     """The files of `folder` at a revision, by path relative to it with slashes, in the order of
-    paths; those that were not below it, links and submodules are left out. One git process reads
-    them all, and one file is held at a time. Raises RevisionError or GitFailed."""
+    paths; those that were not below it and links are left out. Submodules that are checked out are
+    read at the commit that was recorded then. One git process reads all of a repository, and one
+    file is held at a time. Raises RevisionError or GitFailed."""
     commit = resolve(folder, revision)
     listed = _git(folder, "ls-tree", "-r", "-z", commit, "--", ".")
     if listed.returncode:
         raise GitFailed(f"git could not list {revision}: {_said(listed)}")
-    entries = [one for one in _entries(listed.stdout) if wanted(one[0])]
+    entries = list(_entries(listed.stdout))
     with _objects(folder) as (ask, answer):
-        for path, name in entries:
-            yield path, _read(ask, answer, path, name)
+        for path, name, mode in entries:
+            if mode == _SUBMODULE:
+                yield from _below(folder, path, name.decode(), wanted)
+            elif wanted(path):
+                yield path, _read(ask, answer, path, name)
 
 
-def _entries(listing: bytes) -> Iterator[tuple[str, bytes]]:
-    """`mode type object TAB path NUL`, for regular files."""
+def _below(
+    folder: Path, path: str, commit: str, wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, bytes]]:
+    """Nothing when the submodule, or that commit of it, was not fetched: then all in it is new."""
+    inside = folder / path
+    if (inside / ".git").exists() and _commit(inside, commit):
+        for name, content in files_at(inside, commit, wanted):
+            yield f"{path}/{name}", content
+
+
+def _entries(listing: bytes) -> Iterator[tuple[str, bytes, str]]:
+    """`mode type object TAB path NUL`, for regular files and submodules."""
     for entry in listing.split(b"\0"):
         if entry:
             head, _, path = entry.partition(b"\t")
             mode, _, name = head.split(b" ")
-            if mode.decode() in _REGULAR:
-                yield os.fsdecode(path), name
+            if (kind := mode.decode()) in _REGULAR or kind == _SUBMODULE:
+                yield os.fsdecode(path), name, kind
 
 
 @contextmanager

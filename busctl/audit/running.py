@@ -10,6 +10,7 @@ import signal
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,12 +111,37 @@ def _looked_at(
         for chunk in chunks:
             yield examine_all(root, chunk, rules)
         return
+    left = set(names)
+    try:
+        for results in _in_processes(root, chunks, rules, jobs):
+            left -= {one.path for one, _ in results}
+            yield results
+    except BrokenProcessPool:
+        # Somebody killed a process, or a file did: that one is found, the others are looked at.
+        for chunk in chunks:
+            if left.issuperset(chunk):
+                yield _alone(root, chunk, rules)
+
+
+def _alone(root: Path, names: Sequence[str], rules: Sequence[Rule]) -> _Results:
+    """These in a process of their own; if it dies, each in one of its own."""
+    try:
+        return [one for each in _in_processes(root, [names], rules, 1) for one in each]
+    except BrokenProcessPool:
+        if len(names) > 1:
+            return [one for name in names for one in _alone(root, [name], rules)]
+        return [(unreadable(names[0], ValueError("the process that read it was killed")), b"")]
+
+
+def _in_processes(
+    root: Path, chunks: Sequence[Sequence[str]], rules: Sequence[Rule], jobs: int
+) -> Iterator[_Results]:
+    """Raises BrokenProcessPool when a process dies."""
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     with ProcessPoolExecutor(jobs, multiprocessing.get_context(method)) as pool:
         waiting: set[Future[_Results]] = set()
         try:
-            coming = iter(chunks)
-            for chunk in coming:
+            for chunk in chunks:
                 with _uninterrupted():
                     waiting.add(pool.submit(examine_all, root, chunk, rules))
                 if len(waiting) >= 4 * jobs:

@@ -117,9 +117,17 @@ def _audit(request: Request, begin: Callable[[int], Step]) -> Audited:
     outcome = Outcome(
         findings=tuple(findings), checked=done.checked, not_looked_at=done.not_looked_at,
         allowed=done.allowed, rules=tuple(chosen), sources=_lines_below(root),
-        root=root.as_posix(), cwd=Path.cwd().as_posix(),
+        root=root.as_posix(), cwd=Path.cwd().as_posix(), checkout=_in_checkout(root),
     )  # fmt: skip
     return _against_baseline(outcome, found, options, request)
+
+
+def _in_checkout(root: Path) -> str:
+    """Where the project lies in the repository that holds it, and perhaps others."""
+    for each in (root, *root.parents):
+        if (each / ".git").exists():
+            return "" if each == root else root.relative_to(each).as_posix()
+    return ""
 
 
 def _over(options: Options, request: Request) -> Options:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import multiprocessing
 import os
+import signal
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -229,3 +231,24 @@ def test_the_cache_knows_what_rules_share(tmp_path: Path, monkeypatch: pytest.Mo
     assert Cache(None, [Word()]).key("a.py", b"") == before
     write(pack, {"shared_pack/common/words.py": "WORD = 'two'\n"})
     assert Cache(None, [Word()]).key("a.py", b"") != before
+
+
+class Deadly(Printed):
+    """Takes the process that looks at one file with it."""
+
+    def check(self, source: Source) -> Iterable[Finding]:
+        if source.path == "m030.py" and multiprocessing.parent_process() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().check(source)
+
+
+def test_a_killed_process_loses_one_file(tmp_path: Path) -> None:
+    files = {f"m{number:03}.py": f"print({number})\n" for number in range(100)}
+    write(tmp_path, files)
+    steps: list[int] = []
+    done = run(discover([tmp_path], tmp_path), [Deadly()], cache=None, jobs=2, step=steps.append)
+    assert [path for path, _ in done.not_looked_at] == ["m030.py"]
+    assert "killed" in done.not_looked_at[0][1]
+    assert done.checked == 99
+    assert len([one for one in done.findings if one.code == "ZZ001"]) == 99
+    assert sum(steps) == 100

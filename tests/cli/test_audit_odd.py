@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_audit import DROPPED, audit, findings, home, project, write
+from tests.cli.test_audit import DROPPED, audit, findings, git, home, project, write
 
 __all__ = ["home", "project"]
 
@@ -185,3 +185,29 @@ def test_fixing_adds_to_the_example_and_changes_nothing_in_it(
     assert b"_TIMEOUT=30" in after[len(before) :]
     ends = {line[-2:] == b"\r\n" for line in after.splitlines(keepends=True)}
     assert ends == {b"\r\n" in before}
+
+
+def test_platforms_get_paths_of_the_checkout(project: Path, home: dict[str, str]) -> None:
+    """A repository may hold several projects; annotations belong to its files."""
+    (project.parent / ".git").mkdir()
+    for form in ("github", "gitlab", "sarif"):
+        assert "project/app/store.py" in audit(project, home, "--format", form).stdout
+    (found,) = findings(audit(project, home, "--json"))
+    assert found["relative_path"] == "app/store.py"
+
+
+def test_what_a_submodule_held_is_not_new(tmp_path: Path, home: dict[str, str]) -> None:
+    write(tmp_path, {"part/a.py": DROPPED, "whole/b.py": DROPPED})
+    for name in ("part", "whole"):
+        git(tmp_path / name, "init", "-q")
+    allowed = ("-c", "protocol.file.allow=always")
+    git(tmp_path / "part", "add", "-A")
+    git(tmp_path / "part", "commit", "-qm", "one")
+    git(tmp_path / "whole", *allowed, "submodule", "-q", "add", str(tmp_path / "part"), "in/part")
+    git(tmp_path / "whole", "add", "-A")
+    git(tmp_path / "whole", "commit", "-qm", "one")
+    done = audit(tmp_path / "whole", home, "--diff-base", "HEAD")
+    assert done.returncode == 0, done.stdout
+    write(tmp_path / "whole", {"in/part/c.py": DROPPED})
+    (found,) = findings(audit(tmp_path / "whole", home, "--diff-base", "HEAD", "--json"))
+    assert found["relative_path"] == "in/part/c.py"

@@ -1,7 +1,7 @@
 """Workflow commands: a GitHub runner shows each as an annotation on its line.
 
-`file` is relative to the audited folder, which must be the checkout for GitHub to find it. GitHub
-shows ten errors and ten warnings a step; `sarif` has no such limit.
+`file` is relative to the checkout, for GitHub to find it. GitHub shows ten errors and ten warnings
+a step; `sarif` has no such limit.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE:
 
 
 def render(outcome: Outcome) -> str:
-    lines = [_command(one) for one in outcome.findings]
+    lines = [_command(one, outcome.in_checkout(one.path)) for one in outcome.findings]
     lines += [
-        f"::warning file={_property(path)},title=not looked at::{_data(why)}"
+        f"::warning file={_property(outcome.in_checkout(path))},title=not looked at::{_data(why)}"
         for path, why in outcome.not_looked_at
     ]
     if not outcome.checked:
@@ -27,9 +27,9 @@ def render(outcome: Outcome) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _command(finding: Finding) -> str:
+def _command(finding: Finding, path: str) -> str:
     span = finding.span
-    where = [f"file={_property(finding.path)}", f"line={span.line}", f"endLine={span.end_line}"]
+    where = [f"file={_property(path)}", f"line={span.line}", f"endLine={span.end_line}"]
     if span.line == span.end_line:  # GitHub refuses columns on an annotation of several lines
         where.insert(2, f"col={span.column}")
     where.append(f"title={_property(f'{finding.code} {finding.name}')}")

@@ -19,7 +19,7 @@ def render(outcome: Outcome) -> str:
             "fingerprint": one.fingerprint,
             "severity": SEVERITIES[one.severity],
             "location": {
-                "path": one.path,
+                "path": outcome.in_checkout(one.path),
                 "lines": {"begin": one.span.line, "end": one.span.end_line},
             },
         }

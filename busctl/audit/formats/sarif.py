@@ -1,8 +1,9 @@
 """SARIF 2.1.0, as GitHub's code scanning and editors read it.
 
-Paths are relative to %SRCROOT%, the audited folder; columns count code points from 1; `rank` is the
-confidence (90, 60, 30). Both fingerprints are the finding's own: it survives moved lines, and
-`primaryLocationLineHash` is the name under which GitHub looks for one.
+Paths are relative to %SRCROOT%, the checkout, or the audited folder where there is none; columns
+count code points from 1; `rank` is the confidence (90, 60, 30). Both fingerprints are the finding's
+own: it survives moved lines, and `primaryLocationLineHash` is the name under which GitHub looks for
+one.
 """
 
 from __future__ import annotations
@@ -39,9 +40,15 @@ def render(outcome: Outcome) -> str:
             "driver": {"name": "busctl audit", "version": version("busctl"), "rules": rules},
         },
         "invocations": [_invocation(outcome)],
-        "originalUriBaseIds": {ROOT: {"description": _message("The folder that was audited.")}},
+        "originalUriBaseIds": {
+            ROOT: {
+                "description": _message(
+                    "The checkout, or the folder that was audited where there is none."
+                )
+            }
+        },
         "columnKind": "unicodeCodePoints",
-        "results": [_result(one, places[one.code]) for one in outcome.findings],
+        "results": [_result(one, places[one.code], outcome) for one in outcome.findings],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
@@ -90,14 +97,14 @@ def _of_engine(finding: Finding) -> Shape:
 # --- results -----------------------------------------------------------------------------------
 
 
-def _result(finding: Finding, place: int) -> Shape:
+def _result(finding: Finding, place: int, outcome: Outcome) -> Shape:
     return {
         "ruleId": finding.code,
         "ruleIndex": place,
         "level": finding.severity.value,
         "rank": RANKS[finding.confidence],
         "message": _message(f"{finding.message}\n{finding.remedy}"),
-        "locations": [_location(finding)],
+        "locations": [_location(finding, outcome)],
         "partialFingerprints": {
             "busctlFingerprint/v1": finding.fingerprint,
             "primaryLocationLineHash": f"{finding.fingerprint}:1",
@@ -109,8 +116,13 @@ def _result(finding: Finding, place: int) -> Shape:
     }
 
 
-def _location(finding: Finding) -> Shape:
-    location: Shape = {"physicalLocation": {**_file(finding.path), "region": _region(finding.span)}}
+def _location(finding: Finding, outcome: Outcome) -> Shape:
+    location: Shape = {
+        "physicalLocation": {
+            **_file(outcome.in_checkout(finding.path)),
+            "region": _region(finding.span),
+        }
+    }
     if finding.symbol:
         location["logicalLocations"] = [{"fullyQualifiedName": encodable(finding.symbol)}]
     return location
@@ -143,17 +155,17 @@ def _region(span: Span) -> Shape:
 
 def _invocation(outcome: Outcome) -> Shape:
     shape: Shape = {"executionSuccessful": outcome.checked > 0}
-    if notes := list(_notifications(outcome.not_looked_at)):
+    if notes := list(_notifications(outcome)):
         shape["toolExecutionNotifications"] = notes
     return shape
 
 
-def _notifications(missed: Iterable[tuple[str, str]]) -> Iterable[Shape]:
-    for path, why in missed:
+def _notifications(outcome: Outcome) -> Iterable[Shape]:
+    for path, why in outcome.not_looked_at:
         yield {
             "level": "warning",
             "message": _message(f"Not looked at: {why}"),
-            "locations": [{"physicalLocation": _file(path)}],
+            "locations": [{"physicalLocation": _file(outcome.in_checkout(path))}],
         }
 
 
