@@ -342,7 +342,7 @@ class EmbeddedStoreError(BusctlError):
     exit_code = 3
 
 
-class BackupDamaged(EmbeddedStoreError):
+class BackupDamaged(BusctlError):
     """A backup is not what was written, or none of ours; a store was not changed."""
 
     code = "BACKUP_DAMAGED"
@@ -350,7 +350,7 @@ class BackupDamaged(EmbeddedStoreError):
     default_remedy = "Use another backup; the store was not changed."
 
 
-class StoreThere(EmbeddedStoreError):
+class StoreThere(BusctlError):
     """A store lies where one is to be restored."""
 
     code = "STORE_EXISTS"

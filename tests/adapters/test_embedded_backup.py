@@ -16,7 +16,7 @@ import zstandard
 
 from busctl.adapters import embedded
 from busctl.adapters.embedded import binaries
-from busctl.core.errors import EmbeddedStoreError, FileFailed
+from busctl.core.errors import BackupDamaged, EmbeddedStoreError, FileFailed, StoreThere
 from tests.adapters.embedded_store import (
     DEBIAN_15,
     NOBODY,
@@ -127,7 +127,7 @@ def test_a_backup_overwrites_nothing_and_needs_a_store(newer: Path, room: Path) 
 def test_restore_takes_the_place_of_a_store_only_when_told(
     newer: Path, source: tuple[Path, Path]
 ) -> None:
-    with pytest.raises(EmbeddedStoreError, match=r"a store in .* already.*--replace"):
+    with pytest.raises(StoreThere, match=r"a store in .* already.*--replace"):
         embedded.restore(newer, source[1])
     assert _word(newer) == "new"
     embedded.restore(newer, source[1], replace=True)
@@ -199,7 +199,7 @@ def test_a_damaged_backup_is_refused_and_the_store_stays(
     newer: Path, source: tuple[Path, Path], room: Path, damage: str
 ) -> None:
     (room / "damaged").write_bytes(_DAMAGES[damage](source[1].read_bytes()))
-    with pytest.raises(EmbeddedStoreError, match=f"The backup {room}/damaged is damaged: .+"):
+    with pytest.raises(BackupDamaged, match=f"The backup {room}/damaged is damaged: .+"):
         embedded.restore(newer, room / "damaged", replace=True)
     assert list(newer.glob("data.*")) == []
     assert not (room / "x").exists()

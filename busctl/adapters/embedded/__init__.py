@@ -1,6 +1,6 @@
 """An embedded PostgreSQL: where no database is configured, busctl runs one of its own.
 
-Synchronous; call it through a thread from asyncio. Every failure is an EmbeddedStoreError.
+Synchronous; call it through a thread from asyncio. Its failures are EmbeddedStoreErrors.
 """
 
 from busctl.adapters.embedded.home import default_home

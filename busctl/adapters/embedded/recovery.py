@@ -72,8 +72,9 @@ def restore(
     """Make the store at `home` from a backup. Everything is written aside and verified before
     the old store, if there is one, is moved out of the way; until then it stays as it was.
 
-    Raises EmbeddedStoreError when a server runs, when a store exists and `replace` is not given,
-    or when the backup is damaged, of another version of PostgreSQL, or not one of ours.
+    Raises StoreThere when a store exists and `replace` is not given, BackupDamaged for a backup
+    that is damaged or not one of ours, and EmbeddedStoreError when a server runs or the backup is
+    of another version of PostgreSQL.
     """
     with naming_failures(home):
         place = prepare(home)
