@@ -39,6 +39,8 @@ class BusyPolling(Rule):
         "import time\n\ndef poll(job):\n    while not job.done:\n        time.sleep(5)\n",
         "import asyncio\n\nasync def sent(rows):\n    while rows:\n        send(rows.popleft())\n"
         "        await asyncio.sleep(0)\n",
+        "import time\n\ndef exactly(seconds):\n    start = time.perf_counter()\n"
+        "    while time.perf_counter() - start < seconds:\n        time.sleep(0)\n",
         "import time\n\ndef free(pool):\n    # A busy wait: the pool is hardly ever full.\n"
         "    while True:\n        if pool.take():\n            return\n        time.sleep(0.001)\n",
         "import asyncio\n\nasync def sent(rows):\n    for row in rows:\n        await send(row)\n"
@@ -77,6 +79,8 @@ class BusyPolling(Rule):
             )  # fmt: skip
         if seconds is None or seconds >= _SHORT_SECONDS or _does_other_work(loop, sleep):
             return None
+        if len(loop.body) == 1 and _asks_the_clock(loop.test):
+            return None  # a sleep in small steps: there is no event that it could wait for
         if source.comments_in(loop) or loop.lineno - 1 in source.comments:
             return None  # somebody has weighed it and says why
         rate = f"{1 / seconds:.0f} times a second" if seconds else "as fast as the loop turns"
@@ -116,6 +120,16 @@ def _events(source: Source) -> dict[str, str]:
         if isinstance(each.value, ast.Call) and source.called(each.value) in _EVENTS
         for one in each.targets
     }
+
+
+def _asks_the_clock(test: ast.expr) -> bool:
+    """`time.monotonic() - start < seconds`: nothing but time ends the loop."""
+    called = [
+        getattr(one.func, "attr", getattr(one.func, "id", ""))
+        for one in ast.walk(test) if isinstance(one, ast.Call)
+    ]  # fmt: skip
+    clocks = {"time", "monotonic", "perf_counter", "now"}
+    return isinstance(test, ast.Compare) and bool(called) and clocks.issuperset(called)
 
 
 def _watched(source: Source, loop: ast.While, events: dict[str, str]) -> str:

@@ -177,7 +177,7 @@ def _not_in_vain(classes: Hierarchy, order: Sequence[str], name: str) -> bool:
         facts = classes.classes.get(each)
         if facts is None:
             continue
-        if name in facts["assigned"] or f"{each}.{name}" in classes.patched:
+        if name in facts["assigned"] or {f"{each}.{name}", f"{each}.*"} & classes.patched:
             return True
         if {"__getattribute__"} & {*facts["members"]}:
             return True

@@ -131,15 +131,24 @@ def _alias(source: Source, value: ast.expr, name: str) -> str:
 
 
 def _patched(source: Source) -> Iterator[str]:
-    """`Class.method = …` outside of the class, as `module.Class.method`."""
+    """`Class.method = …` and `setattr(Class, …)` outside of the class, as
+    `module.Class.method`; `*` for a name that only a run would tell."""
     for each in source.nodes(ast.Assign):
         for target in each.targets:
             if (
                 isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
                 and target.value.id[:1].isupper()
             ):  # fmt: skip
-                name = source.imports.get(target.value.id)
-                yield f"{name or f'{source.module}.{target.value.id}'}.{target.attr}"
+                yield f"{_named(source, target.value)}.{target.attr}"
+    for call in source.nodes(ast.Call):
+        match call:
+            case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name() as owner, name, _]):
+                said = str(name.value) if isinstance(name, ast.Constant) else "*"
+                yield f"{_named(source, owner)}.{said}"
+
+
+def _named(source: Source, owner: ast.Name) -> str:
+    return source.imports.get(owner.id) or f"{source.module}.{owner.id}"
 
 
 # --- one class -----------------------------------------------------------------------------------

@@ -130,6 +130,13 @@ def test_what_is_no_stub_or_cannot_be_told_is_left_alone(stub: str) -> None:
     assert audited({"app/both.py": REAL + stub + USE}, RULES) == []
 
 
+@pytest.mark.parametrize(
+    "patch", ["Both.work = Real.work", "setattr(Both, 'work', go)", "setattr(Both, name, go)"]
+)
+def test_a_method_that_is_given_to_the_class_later_is_not_lost(patch: str) -> None:
+    assert audited({"a.py": REAL + LOST["pass"] + USE + patch}, RULES) == []
+
+
 def test_it_is_said_once_and_not_again_of_the_subclasses() -> None:
     text = REAL + LOST["pass"] + USE + "class Third(Both): pass\nclass Fourth(Third, Real): pass\n"
     assert [one.symbol for one in audited({"a.py": text}, RULES)] == ["Both"]
