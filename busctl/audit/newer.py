@@ -21,9 +21,13 @@ _UNBRACKETED = re.compile(
 )
 
 
+# `lazy import a`, of Python 3.15, which libcst does not read either.
+_LAZY = re.compile(r"^([ \t]*)lazy[ \t]+(?=(?:import|from)[ \t])", re.MULTILINE)
+
+
 def written_down(text: str) -> str | None:
     """The text in older syntax with its lines where they were; None if nobody can read it."""
-    text = _UNBRACKETED.sub(r"\1(\2)\3", text)
+    text = _LAZY.sub(r"\1", _UNBRACKETED.sub(r"\1(\2)\3", text))
     if not _is_shallow(text):
         return None
     try:

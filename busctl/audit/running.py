@@ -195,14 +195,14 @@ def _examine_file(root: Path, name: str, rules: Sequence[Rule]) -> tuple[Examine
         return unreadable(name, content), b""
     try:
         text = decoded(content)
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+    except (SyntaxError, ValueError, LookupError) as error:
         return unreadable(name, error), content
     return examine(name, text, rules), content
 
 
 def decoded(content: bytes) -> str:
     """The text of a Python file, by its byte order mark or coding comment, else UTF-8. Raises
-    SyntaxError, LookupError or UnicodeDecodeError."""
+    SyntaxError, LookupError or ValueError (a codec may raise any of them)."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     return content.decode(encoding)
 

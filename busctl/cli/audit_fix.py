@@ -33,7 +33,7 @@ def fix_and_show(audited: Audited, *, only_show: bool) -> int:
         file = audited.root / path
         try:
             mended = mend(path, file.read_bytes(), list(findings), rules)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, LookupError) as error:
             say(f"{path}: left as it is: {error}")
             continue
         if mended.broken is not None:

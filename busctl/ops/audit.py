@@ -202,7 +202,7 @@ def _lines_below(root: Path) -> Callable[[str], Sequence[str]]:
             held.clear()
             try:
                 held[path] = lines_of(decoded((root / path).read_bytes()))
-            except (OSError, SyntaxError, UnicodeDecodeError, LookupError):
+            except (OSError, SyntaxError, ValueError, LookupError):
                 held[path] = ()  # unreadable, which is a finding of its own: nothing to show
         return held[path]
 

@@ -252,3 +252,17 @@ def test_a_killed_process_loses_one_file(tmp_path: Path) -> None:
     assert done.checked == 99
     assert len([one for one in done.findings if one.code == "ZZ001"]) == 99
     assert sum(steps) == 100
+
+
+@pytest.mark.parametrize("name", ["undefined", "punycode", "rot13", "hex", "utf-16"])
+def test_an_encoding_that_cannot_be_read_is_a_finding(tmp_path: Path, name: str) -> None:
+    write(tmp_path, {"a.py": f"# coding: {name}\nx = 1\nprint('a' * {'9' * 70})\n", "b.py": ""})
+    done = run(discover([tmp_path], tmp_path), RULES, cache=None, jobs=1, step=lambda _: None)
+    assert done.checked == 1
+    assert [one.code for one in done.findings] == ["AU001"]
+
+
+def test_imports_of_python_3_15_are_read() -> None:
+    text = "lazy import os\nlazy from a import b\n\n\ndef f():\n    print(b)\n    lazy = 1\n"
+    (found,) = audited({"a.py": text}, RULES)
+    assert found.span.line == 6
