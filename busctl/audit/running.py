@@ -7,12 +7,14 @@ import io
 import multiprocessing
 import os
 import signal
+import threading
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from busctl.audit.cache import Cache
@@ -138,7 +140,8 @@ def _in_processes(
 ) -> Iterator[_Results]:
     """Raises BrokenProcessPool when a process dies."""
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context(method)) as pool:
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(jobs, context, initializer=_end_with_parent) as pool:
         waiting: set[Future[_Results]] = set()
         try:
             for chunk in chunks:
@@ -154,6 +157,19 @@ def _in_processes(
             # Stopped by hand, say: what has not begun must not begin.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """A process of ours that was killed leaves its workers waiting for work, for ever: each holds
+    the queue open for the others."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
 
 
 @contextmanager

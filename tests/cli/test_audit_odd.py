@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.cli.commands import COMMAND, wait_for
 from tests.cli.test_audit import DROPPED, audit, findings, git, home, project, write
 
 __all__ = ["home", "project"]
@@ -211,3 +214,19 @@ def test_what_a_submodule_held_is_not_new(tmp_path: Path, home: dict[str, str]) 
     write(tmp_path / "whole", {"in/part/c.py": DROPPED})
     (found,) = findings(audit(tmp_path / "whole", home, "--diff-base", "HEAD", "--json"))
     assert found["relative_path"] == "in/part/c.py"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_one_that_was_killed(
+    tmp_path: Path, home: dict[str, str], number: signal.Signals
+) -> None:
+    write(tmp_path, {f"m{one}.py": DROPPED * 200 for one in range(400)})
+    running = subprocess.Popen(
+        [*COMMAND, "audit", "--no-cache", "--jobs", "2"], cwd=tmp_path, env=home,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    wait_for(lambda: len(children.read_text().split()) >= 2)
+    running.send_signal(number)
+    running.communicate(timeout=60)  # the workers hold the other end of the pipe
+    assert running.returncode == -number
