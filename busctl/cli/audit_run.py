@@ -191,15 +191,21 @@ def _cache() -> Path:
 
 
 def _watch(wanted: Wanted) -> None:
-    """Show again whenever something changes, until Ctrl-C."""
+    """Show again whenever something changes, until Ctrl-C. What is wrong at the first look ends it;
+    later it is somebody in the midst of writing."""
     seen: object = None
     while True:
         state = _state(wanted.paths)
         if state != seen:
-            seen = state
             if sys.stdout.isatty():
                 sys.stdout.write("\x1b[2J\x1b[H")
-            _show(audit(wanted.request(), _bar), wanted)
+            try:
+                _show(audit(wanted.request(), _bar), wanted)
+            except ConfigurationError as error:
+                if seen is None:
+                    raise
+                say(f"busctl: {error}")
+            seen = state
             sys.stdout.flush()
             say("busctl: watching for changes, Ctrl-C ends.")
         time.sleep(WATCH_SECONDS)
@@ -210,9 +216,19 @@ def _state(paths: tuple[Path, ...]) -> object:
     from busctl.audit.discovery import discover, root_of
 
     root = root_of(paths)
-    found = discover(paths, root)
-    names = [root / name for name in (*found.code, *found.texts)]
-    return [(one, one.stat().st_mtime_ns, one.stat().st_size) for one in names if one.exists()]
+    try:
+        found = discover(paths, root)
+    except FileNotFoundError as error:
+        return str(error)  # what was asked for is gone, and may come back
+    return [_seen(root / name) for name in (*found.code, *found.texts)]
+
+
+def _seen(file: Path) -> object:
+    try:
+        status = file.stat()
+    except OSError:
+        return file  # gone since it was listed
+    return file, status.st_mtime_ns, status.st_size
 
 
 def draw(paths: tuple[Path, ...], entry: str | None, depth: int, form: str) -> None:

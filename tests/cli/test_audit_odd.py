@@ -230,3 +230,29 @@ def test_no_process_outlives_one_that_was_killed(
     running.send_signal(number)
     running.communicate(timeout=60)  # the workers hold the other end of the pipe
     assert running.returncode == -number
+
+
+def test_watching_outlives_what_is_half_written(
+    project: Path, home: dict[str, str], tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    with said.open("wb") as file:
+        watching = subprocess.Popen(
+            [*COMMAND, "audit", "app", "--watch", "--statistics"], cwd=project, env=home,
+            stdout=file, stderr=file,
+        )  # fmt: skip
+
+    def told(text: str, times: int) -> bool:
+        assert watching.poll() is None, said.read_text()
+        return said.read_text().count(text) >= times
+
+    try:
+        wait_for(lambda: told("watching", 1))
+        write(project, {"pyproject.toml": "[tool.busctl.audit\n"})
+        wait_for(lambda: told("watching", 2))
+        assert "pyproject.toml: Expected" in said.read_text()
+        write(project, {"pyproject.toml": ""})
+        wait_for(lambda: told("2 files looked at", 2))
+    finally:
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=60) == 130
