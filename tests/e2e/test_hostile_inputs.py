@@ -19,7 +19,7 @@ from busctl.connect import Bus
 from busctl.core import archive
 from busctl.core.configuration.settings import Settings
 from busctl.core.envelope import Labels
-from busctl.core.errors import EmbeddedStoreError
+from busctl.core.errors import BackupDamaged
 from tests.cli.commands import busctl
 from tests.conftest import make_database
 from tests.e2e.daemons import TOKEN, Running, daemon, session
@@ -155,5 +155,5 @@ def test_a_backup_that_would_fill_the_memory_is_refused(open_folder: Path) -> No
     assert len(bomb) < 100_000
     backup = open_folder / "bomb.backup"
     backup.write_bytes(bomb)
-    with pytest.raises(EmbeddedStoreError, match="claims 200,000,000 bytes"):
+    with pytest.raises(BackupDamaged, match="claims 200,000,000 bytes"):
         embedded.restore(open_folder / "bombed", backup)

@@ -98,8 +98,9 @@ def pack(data: Path, into: BinaryIO, *, version: str, major: int) -> tuple[dict[
 def unpack(source: BinaryIO, name: Path, into: Path, *, major: int) -> None:
     """Write the cluster to the folder `into` and hold every file against the manifest.
 
-    Raises EmbeddedStoreError when the archive `name` is not one of ours, is of another major
-    version of PostgreSQL, or is damaged or cut; then `into` is not to be used.
+    Raises BackupDamaged when the archive `name` is not one of ours, is damaged or cut, and
+    EmbeddedStoreError when it is of another format or major version of PostgreSQL; then `into` is
+    not to be used.
     """
     import zstandard
 
