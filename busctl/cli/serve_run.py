@@ -78,8 +78,9 @@ async def serve_until_told(settings: Settings, files: Files, *, until_eof: bool 
                 # Once where it ends the start; later failures are told in the log.
                 healthfile.replace_json(files.health, {**daemon.snapshot(), "url": server.url})
             async with keeping_up(daemon, desk, files.health, server.url):
-                _announce(settings, server, own, files, as_json=as_json)
+                # Before it is ready: whoever waits for that reads the log up to there.
                 _warn_of_what_is_off(settings)
+                _announce(settings, server, own, files, as_json=as_json)
                 await stop.wait()
                 await _leave(daemon, server, mcp, files)
     finally:
