@@ -258,7 +258,7 @@ def judged_path(source: Source, place: Place, text: str) -> Verdict | None:
     """A verdict on a path that depends on how the machine was set up."""
     if not is_deployed_path(text) or is_shown(place):
         return None
-    if isinstance(place.node, ast.JoinedStr) and text.startswith("/tmp/"):  # noqa: S108
+    if isinstance(place.node, ast.JoinedStr) and text.startswith("/tmp/"):  # noqa: S108  # text that is looked at, no file
         return None  # made for one use, under a name of its own
     match place.form:
         case "keyword" | "argument":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -161,28 +161,20 @@ async def _exported(
                 return await export_stream(bus, out, selection, tell=tell, moved=bar.add)
 
 
-@contextmanager
-def _writing(file: str) -> Iterator[None]:
-    """Names the archive that could not be written. A reader that left is no failure (see app)."""
-    from busctl.core.errors import FileFailed
+def _writing(file: str) -> AbstractContextManager[None]:
+    from busctl.cli.targets import writing
 
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = "Free space and correct the permissions"
-        if file == STANDARD:
-            raise FileFailed(
-                f"The archive was not written to standard output: {reason}.",
-                remedy=f"{remedy}, then export again.",
-            ) from error
-        raise FileFailed(
-            f"The archive {file} was not written: {reason}.",
-            remedy=f"{remedy}; {file}.partial keeps what is whole: the same command goes on from "
-            "there.",
-        ) from error
+    remedy = "Free space and correct the permissions"
+    if file == STANDARD:
+        return writing(
+            "The archive was not written to standard output",
+            remedy=f"{remedy}, then export again.",
+        )
+    return writing(
+        f"The archive {file} was not written",
+        remedy=f"{remedy}; {file}.partial keeps what is whole: the same command goes on from "
+        "there.",
+    )
 
 
 async def _imported(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -218,18 +217,14 @@ async def _call(
         _print(result.payload)
 
 
-@contextmanager
-def _writing(tool: str, output: Path) -> Iterator[None]:
-    from busctl.core.errors import FileFailed
+def _writing(tool: str, output: Path) -> AbstractContextManager[None]:
+    from busctl.cli.targets import writing
 
-    try:
-        yield
-    except OSError as error:
-        raise FileFailed(
-            f"The answer of {tool!r} was not written to {output}: {error.strerror or error}.",
-            remedy="Free space or name another file. If the answer came, it is stored: "
-            "`busctl ls --tool NAME` has its id.",
-        ) from error
+    return writing(
+        f"The answer of {tool!r} was not written to {output}",
+        remedy="Free space or name another file. If the answer came, it is stored: "
+        f"`busctl ls --tool {tool}` has its id.",
+    )
 
 
 async def _result(client: BusClient, wanted: _Wanted, into: Any) -> CallResult:
@@ -244,11 +239,14 @@ async def _result(client: BusClient, wanted: _Wanted, into: Any) -> CallResult:
         tools = {each.name: each.input_schema for each in await client.list_tools()}
         schema = tools.get(wanted.tool, {})
     arguments = wanted.given | read_pairs(wanted.pairs, schema)
-    told = lambda note: say(f"{wanted.tool}: {printable(note)}")  # noqa: E731
-    tell = told if sys.stderr.isatty() else None
+
+    def tell(note: str) -> None:
+        say(f"{wanted.tool}: {printable(note)}")
+
     return await client.call(
         wanted.tool, arguments, request_id=wanted.request_id, timeout=wanted.timeout,
-        on_progress=tell, into=into, traceparent=wanted.traceparent,
+        on_progress=tell if sys.stderr.isatty() else None, into=into,
+        traceparent=wanted.traceparent,
     )  # fmt: skip
 
 

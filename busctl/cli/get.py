@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -183,20 +183,10 @@ async def _within(opened: Opened, wanted: UUID, lines: Lines | None) -> AsyncIte
         )  # fmt: skip
 
 
-@contextmanager
-def _writing(wanted: UUID, place: str) -> Iterator[None]:
-    """Names the message that could not be written. A reader that left is no failure (see app)."""
-    from busctl.core.errors import FileFailed
+def _writing(wanted: UUID, place: str) -> AbstractContextManager[None]:
+    from busctl.cli.targets import writing
 
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise FileFailed(
-            f"Message {wanted} was not written to {place}: {reason}.", transaction_id=wanted
-        ) from error
+    return writing(f"Message {wanted} was not written to {place}", transaction_id=wanted)
 
 
 async def _opened(bus: Bus, wanted: UUID, span: Span) -> Opened:

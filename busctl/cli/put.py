@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -87,21 +86,14 @@ def put(
         sys.stdout.flush()
 
 
-@contextmanager
-def _telling(stored: UUID) -> Iterator[None]:
+def _telling(stored: UUID) -> AbstractContextManager[None]:
     """Where standard output takes nothing, the error is the only place that can name the id."""
-    from busctl.core.errors import FileFailed
+    from busctl.cli.targets import writing
 
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise FileFailed(
-            f"Message {stored} is stored; that was not written to standard output: "
-            f"{error.strerror or error}.",
-            transaction_id=stored, remedy="Keep the id: `busctl get ID` redeems it.",
-        ) from error  # fmt: skip
+    return writing(
+        f"Message {stored} is stored; that was not written to standard output",
+        transaction_id=stored, remedy="Keep the id: `busctl get ID` redeems it.",
+    )  # fmt: skip
 
 
 async def _stored(

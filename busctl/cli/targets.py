@@ -1,8 +1,11 @@
-"""Files that a command is told to write."""
+"""What a command is told to write."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 
 def check_target(target: Path) -> None:
@@ -21,3 +24,21 @@ def check_target(target: Path) -> None:
         raise ConfigurationError(
             f"The folder {target.parent} does not exist.", remedy="Make it, or name another file."
         )
+
+
+@contextmanager
+def writing(
+    failure: str, *, remedy: str | None = None, transaction_id: UUID | None = None
+) -> Iterator[None]:
+    """Names by `failure` what could not be written. A reader that left is no failure (see app).
+    Raises FileFailed."""
+    from busctl.core.errors import FileFailed
+
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileFailed(
+            f"{failure}: {error.strerror or error}.", transaction_id=transaction_id, remedy=remedy
+        ) from error

@@ -225,7 +225,7 @@ def test_the_cache_knows_what_rules_share(tmp_path: Path, monkeypatch: pytest.Mo
         ),
     })  # fmt: skip
     monkeypatch.syspath_prepend(pack)
-    from shared_pack.rules.word import Word  # type: ignore[import-not-found]
+    from shared_pack.rules.word import Word  # type: ignore[import-not-found]  # written above
 
     before = Cache(None, [Word()]).key("a.py", b"")
     assert Cache(None, [Word()]).key("a.py", b"") == before
